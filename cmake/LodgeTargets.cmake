@@ -1,0 +1,29 @@
+# lodge_library(NAME SOURCES ... [PUBLIC targets...] [PRIVATE targets...])
+# A room of the house. PUBLIC names rooms whose headers appear in this one's headers; PRIVATE names
+# rooms and C libraries used only inside, so that their headers stay out of everybody else's reach.
+function(lodge_library name)
+    cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+    add_library(${name} STATIC ${ARG_SOURCES})
+    target_link_libraries(${name} PUBLIC lodge_options ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+endfunction()
+
+# lodge_program(NAME SOURCES ... LIBS ...): a program, put into bin/.
+function(lodge_program name)
+    cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+    add_executable(${name} ${ARG_SOURCES})
+    target_link_libraries(${name} PRIVATE lodge_options ${ARG_LIBS})
+endfunction()
+
+# lodge_test(NAME TIER tier SOURCES ... LIBS ...): one GoogleTest program of a tier, put into
+# bin/tests/ and run by ctest as one test with the tier as its label.
+function(lodge_test name)
+    cmake_parse_arguments(ARG "" "TIER" "SOURCES;LIBS" ${ARGN})
+    add_executable(${name} ${ARG_SOURCES})
+    target_link_libraries(${name} PRIVATE lodge_options ${ARG_LIBS} lodge_test_main)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin/tests")
+    target_compile_definitions(${name} PRIVATE
+        LODGE_BIN_DIR="${PROJECT_BINARY_DIR}/bin" LODGE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES LABELS "${ARG_TIER}")
+    set_property(GLOBAL APPEND PROPERTY LODGE_TESTS_${ARG_TIER} ${name})
+endfunction()

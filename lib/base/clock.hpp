@@ -1,0 +1,36 @@
+#pragma once
+
+#include <chrono>
+
+namespace lodge {
+
+/// A point on CLOCK_MONOTONIC until which an act may take. Every wait in Lodge has one.
+class Deadline {
+  public:
+    using Clock = std::chrono::steady_clock;
+
+    static Deadline after(Clock::duration span) { return Deadline(Clock::now() + span); }
+    static Deadline never() { return Deadline(Clock::time_point::max()); }
+
+    [[nodiscard]] bool expired() const { return at_ <= Clock::now(); }
+    /// Time left, never negative.
+    [[nodiscard]] Clock::duration left() const {
+        const auto now = Clock::now();
+        return at_ <= now ? Clock::duration::zero() : at_ - now;
+    }
+    /// For poll(2): milliseconds left rounded up, -1 for never.
+    [[nodiscard]] int poll_timeout() const {
+        if (at_ == Clock::time_point::max()) {
+            return -1;
+        }
+        const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left()).count();
+        constexpr auto kMost = std::chrono::milliseconds(std::chrono::hours(24)).count();
+        return static_cast<int>(ms < kMost ? ms : kMost);
+    }
+
+  private:
+    explicit Deadline(Clock::time_point at) : at_(at) {}
+    Clock::time_point at_;
+};
+
+} // namespace lodge

@@ -1,0 +1,237 @@
+#include "lib/kernel/fs.hpp"
+
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <vector>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace lodge::kernel {
+
+namespace {
+
+struct DirCloser {
+    void operator()(DIR* dir) const { (void)::closedir(dir); }
+};
+using DirStream = std::unique_ptr<DIR, DirCloser>;
+
+Result<DirStream> open_stream(int dir_fd) {
+    // A fresh open file, so that the caller's offset stays where it is.
+    ASSIGN_OR_RETURN(UniqueFd own, open_at(dir_fd, ".", O_RDONLY | O_DIRECTORY));
+    DirStream stream(::fdopendir(own.get()));
+    if (!stream) {
+        return fail_errno("fdopendir");
+    }
+    (void)own.release(); // the stream owns it now
+    return stream;
+}
+
+Status remove_entry(int dir_fd, const std::string& name, dev_t device, unsigned depth);
+
+Status empty_directory(int dir_fd, dev_t device, unsigned depth) {
+    return for_each_entry(dir_fd, [&](const std::string& name, unsigned char) {
+        return remove_entry(dir_fd, name, device, depth);
+    });
+}
+
+Status remove_entry(int dir_fd, const std::string& name, dev_t device, unsigned depth) {
+    if (::unlinkat(dir_fd, name.c_str(), 0) == 0 || errno == ENOENT) {
+        return {};
+    }
+    // unlink of a directory says EISDIR on Linux, EPERM by POSIX.
+    if (errno != EISDIR && errno != EPERM) {
+        return fail_errno("unlinkat", name);
+    }
+    ASSIGN_OR_RETURN(const DirFd child, open_directory_at(dir_fd, name));
+    struct stat info {};
+    if (::fstat(child.get(), &info) != 0) {
+        return fail_errno("fstat", name);
+    }
+    if (info.st_dev != device) {
+        return fail(ErrorCode::busy, "'" + name + "' is a mount point; nothing below it was removed");
+    }
+    if (depth == 0) {
+        return fail(ErrorCode::resource_exhausted, "directories nest deeper than 1024 at '" + name + "'");
+    }
+    RETURN_IF_ERROR(empty_directory(child.get(), device, depth - 1));
+    if (::unlinkat(dir_fd, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
+        return fail_errno("rmdir", name);
+    }
+    return {};
+}
+
+Status sync_fd(int fd, const std::string& name) {
+    if (::fsync(fd) != 0) {
+        return fail_errno("fsync", name);
+    }
+    return {};
+}
+
+} // namespace
+
+Result<UniqueFd> open_file(const std::string& path, int flags, mode_t mode) {
+    return open_at(AT_FDCWD, path, flags, mode);
+}
+
+Result<UniqueFd> open_at(int dir_fd, const std::string& path, int flags, mode_t mode) {
+    UniqueFd fd(::openat(dir_fd, path.c_str(), flags | O_CLOEXEC, mode));
+    if (!fd) {
+        return fail_errno("open", path);
+    }
+    return fd;
+}
+
+Result<DirFd> open_directory(const std::string& path) { return open_directory_at(AT_FDCWD, path); }
+
+Result<DirFd> open_directory_at(int dir_fd, const std::string& path) {
+    return open_at(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+Result<UniqueFd>
+open_hostile(int dir_fd, const std::string& path, int flags, mode_t mode, Resolve resolve) {
+    struct open_how how {};
+    how.flags = static_cast<__u64>(flags | O_CLOEXEC);
+    how.mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? mode : 0;
+    how.resolve = resolve == Resolve::in_root
+                      ? RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
+                      : RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    // EAGAIN: a rename raced with the walk (man 2 openat2); somebody hostile can cause it for ever.
+    for (int attempt = 0; attempt < 32; ++attempt) {
+        const long fd = ::syscall(SYS_openat2, dir_fd, path.c_str(), &how, sizeof how);
+        if (fd >= 0) {
+            return UniqueFd(static_cast<int>(fd));
+        }
+        if (errno != EAGAIN && errno != EINTR) {
+            break;
+        }
+    }
+    return fail_errno("openat2", path);
+}
+
+Result<std::string> read_all(int fd, std::size_t limit) {
+    std::string content;
+    std::array<char, 16384> chunk{};
+    while (true) {
+        const ssize_t size = ::read(fd, chunk.data(), chunk.size());
+        if (size < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return fail_errno("read");
+        }
+        if (size == 0) {
+            return content;
+        }
+        if (content.size() + static_cast<std::size_t>(size) > limit) {
+            return fail(ErrorCode::resource_exhausted,
+                        "content is longer than " + std::to_string(limit) + " bytes");
+        }
+        content.append(chunk.data(), static_cast<std::size_t>(size));
+    }
+}
+
+Result<std::string> read_file(const std::string& path, std::size_t limit) {
+    ASSIGN_OR_RETURN(const UniqueFd fd, open_file(path, O_RDONLY));
+    return with_context(read_all(fd.get(), limit), "read '" + path + "'");
+}
+
+Status write_all(int fd, std::string_view data) {
+    while (!data.empty()) {
+        const ssize_t size = ::write(fd, data.data(), data.size());
+        if (size < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return fail_errno("write");
+        }
+        data.remove_prefix(static_cast<std::size_t>(size));
+    }
+    return {};
+}
+
+Status write_control(int dir_fd, const std::string& path, std::string_view value) {
+    ASSIGN_OR_RETURN(const UniqueFd fd, open_at(dir_fd, path, O_WRONLY));
+    if (::write(fd.get(), value.data(), value.size()) != static_cast<ssize_t>(value.size())) {
+        return fail_errno("write", path);
+    }
+    return {};
+}
+
+Status replace_file(int dir_fd, const std::string& name, std::string_view content, mode_t mode) {
+    const std::string temporary = "." + name + ".new";
+    const auto replace = [&]() -> Status {
+        ASSIGN_OR_RETURN(const UniqueFd fd,
+                         open_at(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
+        RETURN_IF_ERROR(write_all(fd.get(), content));
+        RETURN_IF_ERROR(sync_fd(fd.get(), temporary));
+        if (::renameat(dir_fd, temporary.c_str(), dir_fd, name.c_str()) != 0) {
+            return fail_errno("rename", name);
+        }
+        ASSIGN_OR_RETURN(const UniqueFd directory, open_at(dir_fd, ".", O_RDONLY | O_DIRECTORY));
+        return sync_fd(directory.get(), name);
+    };
+    Status status = replace();
+    if (!status) {
+        (void)::unlinkat(dir_fd, temporary.c_str(), 0); // best effort: the first error is the one to tell
+    }
+    return status;
+}
+
+Status make_directory(const std::string& path, mode_t mode) {
+    return make_directory_at(AT_FDCWD, path, mode);
+}
+
+Status make_directory_at(int dir_fd, const std::string& name, mode_t mode) {
+    if (::mkdirat(dir_fd, name.c_str(), mode) != 0 && errno != EEXIST) {
+        return fail_errno("mkdir", name);
+    }
+    return {};
+}
+
+Status make_directories(const std::string& path, mode_t mode) {
+    for (std::size_t slash = path.find('/', 1); slash != std::string::npos;
+         slash = path.find('/', slash + 1)) {
+        RETURN_IF_ERROR(make_directory(path.substr(0, slash), mode));
+    }
+    return make_directory(path, mode);
+}
+
+Status remove_tree_at(int dir_fd, const std::string& name) {
+    struct stat info {};
+    if (::fstatat(dir_fd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno == ENOENT) {
+            return {};
+        }
+        return fail_errno("stat", name);
+    }
+    constexpr unsigned kDeepest = 1024;
+    return remove_entry(dir_fd, name, info.st_dev, kDeepest);
+}
+
+Status for_each_entry(int dir_fd,
+                      const std::function<Status(const std::string& name, unsigned char type)>& visit) {
+    ASSIGN_OR_RETURN(const DirStream stream, open_stream(dir_fd));
+    while (true) {
+        errno = 0;
+        // readdir(3) is safe on a stream that only this call knows.
+        const dirent* entry = ::readdir(stream.get()); // NOLINT(concurrency-mt-unsafe): own stream
+        if (entry == nullptr) {
+            if (errno != 0) {
+                return fail_errno("readdir");
+            }
+            return {};
+        }
+        const std::string name(static_cast<const char*>(entry->d_name));
+        if (name != "." && name != "..") {
+            RETURN_IF_ERROR(visit(name, entry->d_type));
+        }
+    }
+}
+
+} // namespace lodge::kernel

@@ -1,0 +1,60 @@
+#pragma once
+
+#include "lib/base/error.hpp"
+#include "lib/base/unique_fd.hpp"
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include <sys/types.h>
+
+namespace lodge::kernel {
+
+/// Descriptor of a directory, the anchor of every path of ours (openat(2) style).
+using DirFd = UniqueFd;
+
+/// open(2) with O_CLOEXEC added.
+[[nodiscard]] Result<UniqueFd> open_file(const std::string& path, int flags, mode_t mode = 0);
+[[nodiscard]] Result<UniqueFd> open_at(int dir_fd, const std::string& path, int flags, mode_t mode = 0);
+/// An O_DIRECTORY descriptor that does not follow a final symlink.
+[[nodiscard]] Result<DirFd> open_directory(const std::string& path);
+[[nodiscard]] Result<DirFd> open_directory_at(int dir_fd, const std::string& path);
+
+/// How openat2(2) treats a path in a tree that somebody hostile owns.
+enum class Resolve {
+    beneath_no_symlinks, ///< any symlink, `..` above the root, mount crossing to magic: refused
+    in_root,             ///< symlinks resolve as if `dir_fd` were `/`; magic links refused
+};
+[[nodiscard]] Result<UniqueFd>
+open_hostile(int dir_fd, const std::string& path, int flags, mode_t mode, Resolve resolve);
+
+/// The whole content; fails with resource_exhausted when it is longer than `limit` bytes.
+[[nodiscard]] Result<std::string> read_all(int fd, std::size_t limit);
+[[nodiscard]] Result<std::string> read_file(const std::string& path, std::size_t limit);
+/// Writes all of `data`, through short writes and EINTR.
+[[nodiscard]] Status write_all(int fd, std::string_view data);
+/// One write(2) of a kernel control file (/proc, cgroupfs), where a value must arrive whole.
+[[nodiscard]] Status write_control(int dir_fd, const std::string& path, std::string_view value);
+
+/// Replaces the file so that a reader or a crash sees the old or the new content, never a part:
+/// temporary file, fsync, rename, fsync of the directory.
+[[nodiscard]] Status
+replace_file(int dir_fd, const std::string& name, std::string_view content, mode_t mode);
+
+/// mkdir(2); an existing directory is success.
+[[nodiscard]] Status make_directory(const std::string& path, mode_t mode);
+[[nodiscard]] Status make_directory_at(int dir_fd, const std::string& name, mode_t mode);
+/// Every missing component, each with `mode`.
+[[nodiscard]] Status make_directories(const std::string& path, mode_t mode);
+
+/// Removes `name` below `dir_fd` and all in it, never following a symlink and never leaving the
+/// filesystem it started in. A missing entry is success. resource_exhausted below 1024 levels.
+[[nodiscard]] Status remove_tree_at(int dir_fd, const std::string& name);
+
+/// Calls `visit` for each entry except . and .. ; stops at the first error.
+[[nodiscard]] Status
+for_each_entry(int dir_fd, const std::function<Status(const std::string& name, unsigned char type)>& visit);
+
+} // namespace lodge::kernel

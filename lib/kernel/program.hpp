@@ -1,0 +1,34 @@
+#pragma once
+
+#include "lib/base/clock.hpp"
+#include "lib/base/error.hpp"
+
+#include <string>
+#include <vector>
+
+namespace lodge::kernel {
+
+struct Program {
+    std::string path;                   ///< absolute, or a name searched in the fixed PATH below
+    std::vector<std::string> arguments; ///< without argv[0]
+    std::vector<std::string> environment; ///< "KEY=value", beside PATH and LC_ALL=C.UTF-8
+    std::string input;                  ///< given on stdin; empty: /dev/null
+    int input_fd = -1;                  ///< stdin instead of `input`; not closed
+    Deadline deadline;                  ///< then SIGKILL to its process group
+    int cancel_fd = -1;                 ///< readable means: kill it and return `cancelled`
+};
+
+struct ProgramOutput {
+    std::string standard_output; ///< at most 1 MiB of it
+    std::string standard_error;  ///< the last 16 KiB
+};
+
+/// PATH of every program that Lodge runs.
+inline constexpr const char* kProgramPath = "/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Runs a program without a shell, in its own process group, all descriptors but 0-2 closed, and
+/// waits for it. A non-zero exit, a signal or the deadline is an error that carries the program's
+/// stderr. Thread-safe; nothing of the program is left running when it returns.
+[[nodiscard]] Result<ProgramOutput> run_program(const Program& program);
+
+} // namespace lodge::kernel

@@ -1,0 +1,82 @@
+#pragma once
+
+#include "lib/base/error.hpp"
+#include "lib/base/uuid.hpp"
+#include "lib/model/address.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lodge::model {
+
+/// How a volume is encrypted. `none` exists only when asked for by name.
+enum class Encryption { luks2, fscrypt, none };
+/// `shared`: overlay over the template's image. `private_tree`: the template unpacked into the volume.
+enum class Rootfs { shared, private_tree };
+/// The stored states. Transitional states are the existence of an unfinished operation.
+enum class State { stopped, running, frozen, broken };
+
+[[nodiscard]] std::string_view to_string(Encryption encryption) noexcept; ///< "luks2", "fscrypt", "none"
+[[nodiscard]] std::string_view to_string(Rootfs rootfs) noexcept;         ///< "shared", "private"
+[[nodiscard]] std::string_view to_string(State state) noexcept;
+[[nodiscard]] Result<Encryption> parse_encryption(std::string_view text);
+[[nodiscard]] Result<Rootfs> parse_rootfs(std::string_view text);
+[[nodiscard]] Result<State> parse_state(std::string_view text);
+
+/// Limits; an absent one is "as much as the host has".
+struct Resources {
+    std::optional<std::uint64_t> memory_bytes;
+    std::optional<std::uint32_t> cpu_millis; ///< thousandths of a CPU
+    std::optional<std::uint32_t> pids;
+    bool operator==(const Resources&) const = default;
+};
+
+/// What was asked for: everything a container is made from, secrets excepted. Value type.
+struct ContainerSpec {
+    std::string name;          ///< a DNS label
+    std::string template_name; ///< as in `template list`
+    std::string hostname;      ///< empty: the name
+    std::uint64_t disk_bytes = std::uint64_t{2} << 30;
+    Resources resources;
+    std::optional<Encryption> encryption; ///< absent: the best this host has
+    Rootfs rootfs = Rootfs::shared;
+    std::vector<IpAddress> addresses;  ///< asked for by name; a missing family comes from the pool
+    std::vector<std::string> ssh_keys; ///< public keys, one line each
+};
+
+/// A container as the daemon knows it.
+struct Container {
+    Uuid uuid;
+    ContainerSpec spec; ///< `encryption` is set
+    State state = State::stopped;
+    std::uint32_t uid_base = 0; ///< first of 65,536 host ids
+    std::string template_digest;
+    std::vector<CidrAddress> addresses; ///< assigned
+    std::string mac_address;            ///< "02:xx:..", of eth0 inside
+    std::optional<std::int32_t> init_pid;
+    std::optional<std::uint64_t> init_start_time; ///< field 22 of /proc/PID/stat
+    std::string last_exit;   ///< how init ended last: "", "halt", "reboot", "exit 1", "signal 11"
+    std::string broken_why;  ///< set while `broken`
+    std::int64_t created_at = 0; ///< Unix seconds
+    std::int64_t started_at = 0; ///< Unix seconds, 0: never
+};
+
+/// A name is a DNS label (RFC 1123): 1 to 63 of a-z, 0-9 and '-', neither first nor last a '-'.
+[[nodiscard]] Status validate_name(std::string_view name);
+/// One or more labels with dots between, at most 64 characters (HOST_NAME_MAX, man 7 hostname).
+[[nodiscard]] Status validate_hostname(std::string_view hostname);
+/// One OpenSSH public key line (sshd(8), AUTHORIZED_KEYS): known type, base64 whose inner type agrees,
+/// no control characters. A private key is refused and named as such, never quoted.
+[[nodiscard]] Status validate_ssh_public_key(std::string_view line);
+/// Everything about a spec that can be judged without a host.
+[[nodiscard]] Status validate(const ContainerSpec& spec);
+
+/// Smallest volume that ext4 with Lodge's layout fits in with room to boot.
+inline constexpr std::uint64_t kSmallestDisk = std::uint64_t{64} << 20;
+inline constexpr std::uint64_t kSmallestMemory = std::uint64_t{16} << 20;
+inline constexpr std::uint32_t kIdsPerContainer = 65536;
+
+} // namespace lodge::model

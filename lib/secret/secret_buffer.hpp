@@ -1,0 +1,55 @@
+#pragma once
+
+#include "lib/base/error.hpp"
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace lodge::secret {
+
+/// Bytes that must not leak: guard pages, locked in memory, left out of core dumps and zeroed when
+/// freed (sodium_malloc). Move-only; has no printer on purpose.
+class [[nodiscard]] SecretBuffer {
+  public:
+    SecretBuffer() noexcept = default;
+    /// `size` bytes, not initialised. Fails with resource_exhausted (RLIMIT_MEMLOCK among others).
+    static Result<SecretBuffer> allocate(std::size_t size);
+    static Result<SecretBuffer> random(std::size_t size);
+    /// Copies; the caller wipes its own source.
+    static Result<SecretBuffer> copy_of(std::span<const std::byte> bytes);
+    SecretBuffer(SecretBuffer&& other) noexcept;
+    SecretBuffer& operator=(SecretBuffer&& other) noexcept;
+    SecretBuffer(const SecretBuffer&) = delete;
+    SecretBuffer& operator=(const SecretBuffer&) = delete;
+    ~SecretBuffer();
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+    [[nodiscard]] std::span<std::byte> bytes() noexcept { return {data_, size_}; }
+    [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
+
+  private:
+    SecretBuffer(std::byte* data, std::size_t size) noexcept : data_(data), size_(size) {}
+    std::byte* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+/// Overwrites memory that held a secret in a way the compiler may not remove.
+void wipe(std::span<std::byte> bytes) noexcept;
+
+/// Authenticated encryption of `plain` under a 32-byte `key` (XChaCha20-Poly1305, random nonce in
+/// front). `associated` is bound but not stored: a wrapped key moved to another container fails.
+[[nodiscard]] Result<std::string>
+seal(const SecretBuffer& key, const SecretBuffer& plain, std::string_view associated);
+/// The reverse; bad_key when the key, the text or `associated` is not the one sealed with.
+[[nodiscard]] Result<SecretBuffer>
+open_sealed(const SecretBuffer& key, std::string_view sealed, std::string_view associated);
+
+/// The crypt(3) hash of a login password, yescrypt with a random salt, for /etc/shadow.
+[[nodiscard]] Result<std::string> hash_password(const SecretBuffer& password);
+
+inline constexpr std::size_t kSealKeySize = 32;
+
+} // namespace lodge::secret

@@ -1,0 +1,90 @@
+#pragma once
+
+#include "lib/base/error.hpp"
+#include "lib/base/uuid.hpp"
+#include "lib/model/address.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lodge::network {
+
+/// The managed bridge. Its addresses are the containers' gateways.
+struct BridgeSpec {
+    std::string name = "lodge0";               ///< at most 15 characters
+    std::vector<model::CidrAddress> addresses; ///< one per family
+    unsigned mtu = 1500;
+};
+
+/// A container's network card as a value. The host's end is named from the container's UUID.
+struct Nic {
+    Uuid container;
+    std::string bridge;
+    std::string mac_address; ///< of the container's end, "02:00:00:aa:bb:cc"
+    std::vector<model::CidrAddress> addresses;
+    std::vector<model::IpAddress> gateways; ///< at most one per family
+    unsigned mtu = 1500;
+
+    /// "ve-" and twelve digits of the UUID: the whole of IFNAMSIZ.
+    [[nodiscard]] std::string host_name() const { return "ve-" + container.short_hex(12); }
+};
+
+/// Links and addresses of one network namespace: the one the daemon lives in. Thread-safe. Every
+/// verb is idempotent.
+class LinkDriver {
+  public:
+    LinkDriver() = default;
+    LinkDriver(const LinkDriver&) = delete;
+    LinkDriver& operator=(const LinkDriver&) = delete;
+    virtual ~LinkDriver() = default;
+
+    /// The bridge exists, is up and has exactly these addresses (others that we once gave are removed).
+    [[nodiscard]] virtual Status ensure_bridge(const BridgeSpec& bridge) = 0;
+    [[nodiscard]] virtual Status remove_bridge(const std::string& name) = 0;
+    /// Makes the veth pair, puts the host's end into the bridge and the other, as eth0 with address,
+    /// routes and lo up, into the namespace `netns_fd`. On failure nothing is left.
+    [[nodiscard]] virtual Status attach(const Nic& nic, int netns_fd) = 0;
+    /// Removes the host's end (and with it the pair). Deleting is slow in the kernel (14-43 ms):
+    /// callers do it after they have answered.
+    [[nodiscard]] virtual Status detach(const std::string& host_name) = 0;
+    /// Names of all links that start with `prefix`: the inventory of what we made.
+    [[nodiscard]] virtual Result<std::vector<std::string>> links(const std::string& prefix) = 0;
+};
+[[nodiscard]] std::unique_ptr<LinkDriver> make_link_driver();
+
+/// One nftables table of ours ("lodge", families inet and bridge): masquerading to the uplink and
+/// anti-spoofing by maps and sets keyed by interface. Rules do not grow with containers: a container
+/// is a set of elements, added and removed in one atomic netlink batch. Thread-safe, idempotent.
+class FirewallDriver {
+  public:
+    FirewallDriver() = default;
+    FirewallDriver(const FirewallDriver&) = delete;
+    FirewallDriver& operator=(const FirewallDriver&) = delete;
+    virtual ~FirewallDriver() = default;
+
+    /// The tables with their chains, sets and rules exist exactly as this release makes them; elements
+    /// of existing sets are kept where the layout is the same.
+    [[nodiscard]] virtual Status ensure_tables(const BridgeSpec& bridge) = 0;
+    [[nodiscard]] virtual Status remove_tables() = 0;
+    /// Lets exactly this MAC and these addresses (and link-local) pass in from the card. Either family.
+    [[nodiscard]] virtual Status admit(const Nic& nic) = 0;
+    [[nodiscard]] virtual Status expel(const std::string& host_name) = 0;
+    /// Interface names that have elements: the inventory.
+    [[nodiscard]] virtual Result<std::vector<std::string>> admitted() = 0;
+};
+[[nodiscard]] std::unique_ptr<FirewallDriver> make_firewall_driver();
+
+/// Turns on IPv4 and IPv6 forwarding in this network namespace.
+[[nodiscard]] Status enable_forwarding();
+
+/// The first free host address of `pool` that is neither network, broadcast, `gateway` nor in `used`
+/// (sorted). Pure. resource_exhausted when there is none.
+[[nodiscard]] Result<model::IpAddress> allocate_address(const model::CidrAddress& pool,
+                                                        const model::IpAddress& gateway,
+                                                        const std::vector<model::IpAddress>& used);
+/// The locally administered MAC address derived from a container's UUID. Pure.
+[[nodiscard]] std::string mac_address_of(const Uuid& container);
+
+} // namespace lodge::network

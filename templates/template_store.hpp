@@ -1,0 +1,60 @@
+#pragma once
+
+#include "lib/base/error.hpp"
+#include "lib/kernel/mount.hpp"
+#include "templates/definition.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace lodge::templates {
+
+/// A finished template: one read-only EROFS image and what a container needs to know of it.
+struct Template {
+    std::string name;
+    std::string digest;        ///< "sha256:<hex>" of the image
+    std::uint64_t bytes = 0;   ///< of the image
+    std::string init;          ///< "/sbin/init"
+    std::string halt_signal;   ///< "SIGRTMIN+3"
+    std::string ready;         ///< how readiness is seen: "ssh" or "running"
+    std::string source;        ///< "mmdebstrap debian-12", "import"
+    std::int64_t created_at = 0;
+};
+
+/// Told while a long step runs; `fraction` is 0..1 or negative for unknown. Returning false cancels.
+using Progress = std::function<bool(const std::string& step, double fraction)>;
+
+/// Makes templates in a directory of their own and mounts them. One subdirectory per digest:
+/// DIR/<hex>/template.erofs. Unfinished work lies in DIR/.work-<operation> and is swept by `discard`.
+/// Knows no database: the daemon keeps which name means which digest. Thread-safe.
+class TemplateStore {
+  public:
+    TemplateStore() = default;
+    TemplateStore(const TemplateStore&) = delete;
+    TemplateStore& operator=(const TemplateStore&) = delete;
+    virtual ~TemplateStore() = default;
+
+    /// Builds by the definition with the host's own apt configuration. Everything lies in
+    /// DIR/.work-<work_id> until the last rename. On failure or cancel nothing is left.
+    [[nodiscard]] virtual Result<Template>
+    build(const Definition& definition, const std::string& work_id, const Progress& progress) = 0;
+    /// Takes a root tree as a tar archive (plain, gz, xz, zst) read from `archive_fd` (any stream).
+    /// Hostile entries are refused or made harmless; see templates/README.md.
+    [[nodiscard]] virtual Result<Template> import(const std::string& name,
+                                                  int archive_fd,
+                                                  const std::string& work_id,
+                                                  const Progress& progress) = 0;
+    /// Removes what an unfinished build or import of that id left. Success when nothing is there.
+    [[nodiscard]] virtual Status discard(const std::string& work_id) = 0;
+    /// Removes the image of a digest. Pre: unmounted.
+    [[nodiscard]] virtual Status remove(const std::string& digest) = 0;
+
+    /// The image mounted read-only, once per host, at RUN/<hex> (so that all containers share its page
+    /// cache), as a fresh detached clone for the caller. Mounts it when nobody has yet.
+    [[nodiscard]] virtual Result<kernel::MountFd> mount(const std::string& digest) = 0;
+    /// Unmounts the host's one mount (containers keep their own references). Success when not mounted.
+    [[nodiscard]] virtual Status unmount(const std::string& digest) = 0;
+};
+
+} // namespace lodge::templates
