@@ -1,0 +1,120 @@
+#include "daemon/seccomp/profile.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <linux/filter.h>
+#include <linux/kcmp.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace lodge::daemon {
+namespace {
+
+const std::vector<unsigned char>& program() {
+    static const std::vector<unsigned char> kProgram = compile_seccomp_profile().value();
+    return kProgram;
+}
+
+// Runs `probe` in a child under the filter; it returns the errno it met (0: none).
+int under_filter(const std::function<int()>& probe) {
+    const std::vector<unsigned char>& bytes = program();
+    const pid_t child = ::fork(); // this test program has no threads
+    if (child == 0) {
+        sock_fprog filter{};
+        filter.len = static_cast<unsigned short>(bytes.size() / sizeof(sock_filter));
+        filter.filter = reinterpret_cast<sock_filter*>(const_cast<unsigned char*>(bytes.data()));
+        if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+            ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) != 0) {
+            ::_exit(255);
+        }
+        ::_exit(probe());
+    }
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status));
+    EXPECT_NE(WEXITSTATUS(status), 255) << "the filter was not loaded";
+    return WEXITSTATUS(status);
+}
+
+int errno_of(long rc) {
+    return rc < 0 ? errno : 0;
+}
+
+TEST(SeccompProfile, IsAProgramTheKernelTakes) {
+    EXPECT_EQ(program().size() % sizeof(sock_filter), 0U);
+    EXPECT_LE(program().size() / sizeof(sock_filter), std::size_t{BPF_MAXINSNS});
+    EXPECT_EQ(under_filter([] { return errno_of(::syscall(SYS_getpid)); }), 0);
+}
+
+// Each with arguments that would fail with another errno where the filter lets the call through.
+TEST(SeccompProfile, DeniesEveryCallOfTheTable) {
+    for (const DeniedCall& call : denied_calls()) {
+        const int number = seccomp_syscall_resolve_name(std::string(call.name).c_str());
+        if (number < 0) {
+            continue; // i386 only
+        }
+        const int met = under_filter([number] {
+            constexpr long kBad = -1;
+            return errno_of(::syscall(number, kBad, kBad, kBad, kBad, kBad, kBad));
+        });
+        EXPECT_EQ(met, call.error_number) << call.name << ": " << call.reason;
+    }
+}
+
+TEST(SeccompProfile, AnswersUnknownCallsLikeAnOldKernel) {
+    EXPECT_EQ(under_filter([] { return errno_of(::syscall(1023, 0, 0, 0)); }), ENOSYS);
+    EXPECT_EQ(under_filter([] { return errno_of(::syscall(SYS_lookup_dcookie, 0, 0, 0)); }),
+              ENOSYS);
+}
+
+TEST(SeccompProfile, AllowsTheSocketFamiliesOfItsListOnly) {
+    const auto open_family = [](int family) {
+        return under_filter([family] { return errno_of(::socket(family, SOCK_DGRAM, 0)); });
+    };
+    EXPECT_EQ(open_family(AF_UNIX), 0);
+    EXPECT_EQ(open_family(AF_INET), 0);
+    for (const int family :
+         {AF_ALG, AF_VSOCK, AF_KEY, AF_TIPC, AF_RDS, AF_BLUETOOTH, AF_CAN, AF_XDP, 200}) {
+        EXPECT_EQ(open_family(family), EAFNOSUPPORT) << family;
+    }
+}
+
+TEST(SeccompProfile, AllowsHarmlessPersonalitiesOnly) {
+    EXPECT_EQ(under_filter([] { return errno_of(::personality(0xffffffff)); }), 0);
+    EXPECT_EQ(under_filter([] { return errno_of(::personality(ADDR_NO_RANDOMIZE)); }), 0);
+    EXPECT_EQ(under_filter([] { return errno_of(::personality(READ_IMPLIES_EXEC)); }), ENOSYS);
+    EXPECT_EQ(under_filter([] { return errno_of(::personality(MMAP_PAGE_ZERO)); }), ENOSYS);
+}
+
+TEST(SeccompProfile, AnswersX32LikeAKernelWithoutIt) {
+    constexpr long kX32Getpid = 0x40000000L + 39;
+    EXPECT_EQ(under_filter([] { return errno_of(::syscall(kX32Getpid)); }), ENOSYS);
+}
+
+TEST(SeccompProfile, LeavesTheCallsThatAnInitNeeds) {
+    EXPECT_EQ(under_filter([] { return errno_of(::unshare(CLONE_FS)); }), 0);
+    EXPECT_EQ(under_filter([] {
+                  return errno_of(::syscall(SYS_kcmp, ::getpid(), ::getpid(), KCMP_FS, 0, 0));
+              }),
+              0);
+    EXPECT_EQ(under_filter([] {
+                  return errno_of(::syscall(SYS_mount, nullptr, nullptr, nullptr, 0, nullptr));
+              }),
+              EFAULT);
+}
+
+} // namespace
+} // namespace lodge::daemon
