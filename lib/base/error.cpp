@@ -112,7 +112,8 @@ std::unexpected<Error> fail_errno(std::string_view call, std::string_view subjec
     return std::unexpected<Error>(Error::from_errno(call, subject, error_number));
 }
 
-std::unexpected<Error> fail_errno(std::string_view call, std::string_view subject, int error_number) {
+std::unexpected<Error>
+fail_errno(std::string_view call, std::string_view subject, int error_number) {
     return std::unexpected<Error>(Error::from_errno(call, subject, error_number));
 }
 

@@ -9,8 +9,8 @@
 
 namespace lodge {
 
-/// The closed set of reasons for which Lodge refuses or fails. The numbers and names are part of the
-/// wire protocol and of the CLI's exit codes: never renumber, only append.
+/// The closed set of reasons for which Lodge refuses or fails. The numbers and names are part of
+/// the wire protocol and of the CLI's exit codes: never renumber, only append.
 enum class ErrorCode : std::uint16_t {
     invalid_argument = 1,
     not_found = 2,
@@ -88,7 +88,8 @@ using Status = Result<void>;
 }
 
 /// Reads errno: call it on the line after the system call.
-[[nodiscard]] std::unexpected<Error> fail_errno(std::string_view call, std::string_view subject = {});
+[[nodiscard]] std::unexpected<Error> fail_errno(std::string_view call,
+                                                std::string_view subject = {});
 [[nodiscard]] std::unexpected<Error>
 fail_errno(std::string_view call, std::string_view subject, int error_number);
 

@@ -38,7 +38,9 @@ unsigned shift_of(std::string_view suffix) {
     return 64;
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 
 } // namespace
 
@@ -51,7 +53,8 @@ Result<std::uint64_t> parse_size(std::string_view text) {
     if (error != std::errc{}) {
         return bad_size(text, "it is too large");
     }
-    const unsigned shift = shift_of({end, static_cast<std::size_t>(text.data() + text.size() - end)});
+    const unsigned shift =
+        shift_of({end, static_cast<std::size_t>(text.data() + text.size() - end)});
     if (shift == 64) {
         return bad_size(text, "its unit is none of K, M, G, T");
     }
@@ -77,9 +80,10 @@ std::string format_size(std::uint64_t bytes) {
 
 Result<std::uint32_t> parse_cpus(std::string_view text) {
     const auto refuse = [&] {
-        return fail(ErrorCode::invalid_argument,
-                    "'" + std::string(text) +
-                        "' is not a number of CPUs; write it as 2 or 1.5, with at most three decimals");
+        return fail(
+            ErrorCode::invalid_argument,
+            "'" + std::string(text) +
+                "' is not a number of CPUs; write it as 2 or 1.5, with at most three decimals");
     };
     if (text.empty() || !is_digit(text[0])) {
         return refuse();
@@ -124,7 +128,8 @@ std::string format_cpus(std::uint32_t millis) {
 Result<std::int64_t> parse_duration_ms(std::string_view text) {
     const auto refuse = [&] {
         return fail(ErrorCode::invalid_argument,
-                    "'" + std::string(text) + "' is not a duration; write it as 500ms, 30s, 5m or 1h");
+                    "'" + std::string(text) +
+                        "' is not a duration; write it as 500ms, 30s, 5m or 1h");
     };
     if (text.empty() || !is_digit(text[0])) {
         return refuse();

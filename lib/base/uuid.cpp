@@ -67,6 +67,8 @@ std::string Uuid::to_string() const {
     return text;
 }
 
-std::string Uuid::short_hex(std::size_t digits) const { return hex(bytes_).substr(0, digits); }
+std::string Uuid::short_hex(std::size_t digits) const {
+    return hex(bytes_).substr(0, digits);
+}
 
 } // namespace lodge

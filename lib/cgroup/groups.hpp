@@ -14,10 +14,11 @@ namespace lodge::cgroup {
 
 /// What the cgroup v2 hierarchy of this host offers below our base group.
 struct Support {
-    std::string mount_point;              ///< from /proc/self/mountinfo, never assumed
-    std::string base;                     ///< our base group, relative to the mount point
-    std::vector<std::string> controllers; ///< that we can enable for children: "memory", "cpu", "pids"
-    bool kill = false;                    ///< cgroup.kill (Linux 5.14)
+    std::string mount_point; ///< from /proc/self/mountinfo, never assumed
+    std::string base;        ///< our base group, relative to the mount point
+    std::vector<std::string>
+        controllers;   ///< that we can enable for children: "memory", "cpu", "pids"
+    bool kill = false; ///< cgroup.kill (Linux 5.14)
     bool freeze = false;
     /// Why `controller` cannot be enforced here ("it is bound to cgroup v1 at ..."); empty: it can.
     [[nodiscard]] std::string why_not(const std::string& controller) const;
@@ -31,8 +32,9 @@ struct Limits {
     std::optional<std::uint32_t> pids;         ///< pids.max
 };
 
-/// The groups of containers, one per container, named from its UUID, below one base group. The daemon
-/// itself sits in BASE/daemon (cgroup v2 allows no processes beside enabled controllers). Thread-safe.
+/// The groups of containers, one per container, named from its UUID, below one base group. The
+/// daemon itself sits in BASE/daemon (cgroup v2 allows no processes beside enabled controllers).
+/// Thread-safe.
 class GroupManager {
   public:
     GroupManager() = default;
@@ -43,8 +45,9 @@ class GroupManager {
     [[nodiscard]] virtual const Support& support() const = 0;
     /// Makes the group, sets the limits, attaches the device program and hands the delegation files
     /// (the directory, cgroup.procs, cgroup.threads, cgroup.subtree_control) to host id `owner`.
-    /// unsupported when a limit cannot be enforced here. Returns a descriptor for CLONE_INTO_CGROUP.
-    /// A stale group of that name, if empty of processes, is removed first (with all below it).
+    /// unsupported when a limit cannot be enforced here. Returns a descriptor for
+    /// CLONE_INTO_CGROUP. A stale group of that name, if empty of processes, is removed first (with
+    /// all below it).
     [[nodiscard]] virtual Result<UniqueFd>
     create(const std::string& name, const Limits& limits, std::uint32_t owner) = 0;
     /// cgroup.kill: every process in the group and below, at once. Missing group: success.
@@ -58,8 +61,8 @@ class GroupManager {
     [[nodiscard]] virtual Result<std::vector<std::string>> list() = 0;
 };
 
-/// `base`: a path below the cgroup2 mount ("/lodge"), or empty for automatic: the daemon's own group
-/// when a service manager delegated it (Delegate=yes), else "/lodge". Moves this process into
+/// `base`: a path below the cgroup2 mount ("/lodge"), or empty for automatic: the daemon's own
+/// group when a service manager delegated it (Delegate=yes), else "/lodge". Moves this process into
 /// BASE/daemon and enables the controllers it finds. unsupported without a cgroup2 mount.
 [[nodiscard]] Result<std::unique_ptr<GroupManager>> make_group_manager(const std::string& base);
 

@@ -49,15 +49,17 @@ Status remove_entry(int dir_fd, const std::string& name, dev_t device, unsigned 
         return fail_errno("unlinkat", name);
     }
     ASSIGN_OR_RETURN(const DirFd child, open_directory_at(dir_fd, name));
-    struct stat info {};
+    struct stat info{};
     if (::fstat(child.get(), &info) != 0) {
         return fail_errno("fstat", name);
     }
     if (info.st_dev != device) {
-        return fail(ErrorCode::busy, "'" + name + "' is a mount point; nothing below it was removed");
+        return fail(ErrorCode::busy,
+                    "'" + name + "' is a mount point; nothing below it was removed");
     }
     if (depth == 0) {
-        return fail(ErrorCode::resource_exhausted, "directories nest deeper than 1024 at '" + name + "'");
+        return fail(ErrorCode::resource_exhausted,
+                    "directories nest deeper than 1024 at '" + name + "'");
     }
     RETURN_IF_ERROR(empty_directory(child.get(), device, depth - 1));
     if (::unlinkat(dir_fd, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
@@ -87,7 +89,9 @@ Result<UniqueFd> open_at(int dir_fd, const std::string& path, int flags, mode_t 
     return fd;
 }
 
-Result<DirFd> open_directory(const std::string& path) { return open_directory_at(AT_FDCWD, path); }
+Result<DirFd> open_directory(const std::string& path) {
+    return open_directory_at(AT_FDCWD, path);
+}
 
 Result<DirFd> open_directory_at(int dir_fd, const std::string& path) {
     return open_at(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -95,7 +99,7 @@ Result<DirFd> open_directory_at(int dir_fd, const std::string& path) {
 
 Result<UniqueFd>
 open_hostile(int dir_fd, const std::string& path, int flags, mode_t mode, Resolve resolve) {
-    struct open_how how {};
+    struct open_how how{};
     how.flags = static_cast<__u64>(flags | O_CLOEXEC);
     how.mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? mode : 0;
     how.resolve = resolve == Resolve::in_root
@@ -166,8 +170,9 @@ Status write_control(int dir_fd, const std::string& path, std::string_view value
 Status replace_file(int dir_fd, const std::string& name, std::string_view content, mode_t mode) {
     const std::string temporary = "." + name + ".new";
     const auto replace = [&]() -> Status {
-        ASSIGN_OR_RETURN(const UniqueFd fd,
-                         open_at(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
+        ASSIGN_OR_RETURN(
+            const UniqueFd fd,
+            open_at(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
         RETURN_IF_ERROR(write_all(fd.get(), content));
         RETURN_IF_ERROR(sync_fd(fd.get(), temporary));
         if (::renameat(dir_fd, temporary.c_str(), dir_fd, name.c_str()) != 0) {
@@ -178,7 +183,8 @@ Status replace_file(int dir_fd, const std::string& name, std::string_view conten
     };
     Status status = replace();
     if (!status) {
-        (void)::unlinkat(dir_fd, temporary.c_str(), 0); // best effort: the first error is the one to tell
+        (void)::unlinkat(
+            dir_fd, temporary.c_str(), 0); // best effort: the first error is the one to tell
     }
     return status;
 }
@@ -203,7 +209,7 @@ Status make_directories(const std::string& path, mode_t mode) {
 }
 
 Status remove_tree_at(int dir_fd, const std::string& name) {
-    struct stat info {};
+    struct stat info{};
     if (::fstatat(dir_fd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
         if (errno == ENOENT) {
             return {};
@@ -214,8 +220,9 @@ Status remove_tree_at(int dir_fd, const std::string& name) {
     return remove_entry(dir_fd, name, info.st_dev, kDeepest);
 }
 
-Status for_each_entry(int dir_fd,
-                      const std::function<Status(const std::string& name, unsigned char type)>& visit) {
+Status
+for_each_entry(int dir_fd,
+               const std::function<Status(const std::string& name, unsigned char type)>& visit) {
     ASSIGN_OR_RETURN(const DirStream stream, open_stream(dir_fd));
     while (true) {
         errno = 0;

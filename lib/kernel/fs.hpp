@@ -17,7 +17,8 @@ using DirFd = UniqueFd;
 
 /// open(2) with O_CLOEXEC added.
 [[nodiscard]] Result<UniqueFd> open_file(const std::string& path, int flags, mode_t mode = 0);
-[[nodiscard]] Result<UniqueFd> open_at(int dir_fd, const std::string& path, int flags, mode_t mode = 0);
+[[nodiscard]] Result<UniqueFd>
+open_at(int dir_fd, const std::string& path, int flags, mode_t mode = 0);
 /// An O_DIRECTORY descriptor that does not follow a final symlink.
 [[nodiscard]] Result<DirFd> open_directory(const std::string& path);
 [[nodiscard]] Result<DirFd> open_directory_at(int dir_fd, const std::string& path);
@@ -55,6 +56,7 @@ replace_file(int dir_fd, const std::string& name, std::string_view content, mode
 
 /// Calls `visit` for each entry except . and .. ; stops at the first error.
 [[nodiscard]] Status
-for_each_entry(int dir_fd, const std::function<Status(const std::string& name, unsigned char type)>& visit);
+for_each_entry(int dir_fd,
+               const std::function<Status(const std::string& name, unsigned char type)>& visit);
 
 } // namespace lodge::kernel

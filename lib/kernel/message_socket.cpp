@@ -127,9 +127,8 @@ receive_message(int socket, std::span<std::byte> buffer, const Deadline& deadlin
             }
             return fail_errno("recvmsg");
         }
-        ReceivedMessage received{.size = static_cast<std::size_t>(size),
-                                 .fds = take_fds(message),
-                                 .closed = size == 0};
+        ReceivedMessage received{
+            .size = static_cast<std::size_t>(size), .fds = take_fds(message), .closed = size == 0};
         if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
             return fail(ErrorCode::corrupt, "a message is longer than agreed");
         }

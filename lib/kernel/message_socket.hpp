@@ -32,8 +32,9 @@ struct ReceivedMessage {
 [[nodiscard]] Status
 send_message(int socket, std::span<const std::byte> data, std::span<const int> fds = {});
 
-/// Waits until `deadline` for one message of at most `buffer.size()` bytes. A longer one, or one with
-/// truncated descriptors, is an error and everything that came is closed. Descriptors are O_CLOEXEC.
+/// Waits until `deadline` for one message of at most `buffer.size()` bytes. A longer one, or one
+/// with truncated descriptors, is an error and everything that came is closed. Descriptors are
+/// O_CLOEXEC.
 [[nodiscard]] Result<ReceivedMessage>
 receive_message(int socket, std::span<std::byte> buffer, const Deadline& deadline);
 
@@ -45,9 +46,9 @@ struct PeerCredentials {
 };
 [[nodiscard]] Result<PeerCredentials> peer_credentials(int socket);
 
-/// A listening SOCK_SEQPACKET socket named `name` in the directory `dir_fd`, mode 0600. Bound through
-/// /proc/self/fd, so that the length of the directory's own path does not matter (sun_path holds 107
-/// bytes).
+/// A listening SOCK_SEQPACKET socket named `name` in the directory `dir_fd`, mode 0600. Bound
+/// through /proc/self/fd, so that the length of the directory's own path does not matter (sun_path
+/// holds 107 bytes).
 [[nodiscard]] Result<UniqueFd> listen_messages(int dir_fd, const char* name);
 [[nodiscard]] Result<UniqueFd> connect_messages(int dir_fd, const char* name);
 

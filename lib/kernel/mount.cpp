@@ -37,7 +37,8 @@ std::string read_kernel_messages(int context_fd) {
     return all;
 }
 
-std::unexpected<Error> fail_context(int context_fd, const std::string& call, const std::string& subject) {
+std::unexpected<Error>
+fail_context(int context_fd, const std::string& call, const std::string& subject) {
     const int error_number = errno;
     Error error = Error::from_errno(call, subject, error_number);
     if (const std::string said = read_kernel_messages(context_fd); !said.empty()) {
@@ -55,7 +56,8 @@ Status configure(int context_fd, const NewFilesystem& filesystem) {
         const int rc =
             option.value.empty()
                 ? ::fsconfig(context_fd, FSCONFIG_SET_FLAG, option.key.c_str(), nullptr, 0)
-                : ::fsconfig(context_fd, FSCONFIG_SET_STRING, option.key.c_str(), option.value.c_str(), 0);
+                : ::fsconfig(
+                      context_fd, FSCONFIG_SET_STRING, option.key.c_str(), option.value.c_str(), 0);
         if (rc != 0) {
             return fail_context(context_fd, "set " + filesystem.type + " option", option.key);
         }
@@ -140,7 +142,8 @@ Result<MountFd> new_mount(const NewFilesystem& filesystem) {
         return fail_errno("fsopen", filesystem.type);
     }
     RETURN_IF_ERROR(configure(context.get(), filesystem));
-    MountFd mount(::fsmount(context.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(filesystem.attributes)));
+    MountFd mount(
+        ::fsmount(context.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(filesystem.attributes)));
     if (!mount) {
         return fail_context(context.get(), "fsmount " + filesystem.type, filesystem.source);
     }
@@ -159,7 +162,7 @@ Result<MountFd> clone_mount(int dir_fd, const std::string& path, bool recursive)
 }
 
 Status set_mount_attributes(int mount_fd, const MountAttributes& attributes) {
-    struct mount_attr attr {};
+    struct mount_attr attr{};
     attr.attr_set = attributes.set;
     attr.attr_clr = attributes.clear;
     attr.propagation = attributes.propagation;
@@ -180,7 +183,8 @@ Status attach_mount(int mount_fd, int dir_fd, const std::string& path) {
 }
 
 Status detach_mount(const std::string& path) {
-    if (::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL && errno != ENOENT) {
+    if (::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL &&
+        errno != ENOENT) {
         return fail_errno("umount2", path);
     }
     return {};
@@ -205,7 +209,8 @@ Result<std::vector<MountInfo>> parse_mountinfo(std::string_view text) {
 }
 
 Result<std::vector<MountInfo>> read_mountinfo() {
-    ASSIGN_OR_RETURN(const std::string text, read_file("/proc/self/mountinfo", std::size_t{64} << 20));
+    ASSIGN_OR_RETURN(const std::string text,
+                     read_file("/proc/self/mountinfo", std::size_t{64} << 20));
     return parse_mountinfo(text);
 }
 

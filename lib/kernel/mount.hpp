@@ -34,7 +34,8 @@ struct NewFilesystem {
 
 /// A detached clone of the mount at `path` below `dir_fd` (AT_FDCWD and an absolute path, or a
 /// mount descriptor and "" or a relative path). `recursive` clones submounts as well.
-[[nodiscard]] Result<MountFd> clone_mount(int dir_fd, const std::string& path, bool recursive = false);
+[[nodiscard]] Result<MountFd>
+clone_mount(int dir_fd, const std::string& path, bool recursive = false);
 
 struct MountAttributes {
     std::uint64_t set = 0;         ///< MOUNT_ATTR_*

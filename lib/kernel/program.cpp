@@ -66,7 +66,8 @@ std::vector<char*> c_strings(const std::vector<std::string>& strings) {
     std::vector<char*> pointers;
     pointers.reserve(strings.size() + 1);
     for (const std::string& text : strings) {
-        pointers.push_back(const_cast<char*>(text.c_str())); // exec's signature lacks const, not its meaning
+        pointers.push_back(
+            const_cast<char*>(text.c_str())); // exec's signature lacks const, not its meaning
     }
     pointers.push_back(nullptr);
     return pointers;
@@ -135,7 +136,8 @@ Result<pid_t> spawn(const Program& program, int input, int output, int error) {
     }
     if (rc == ENOENT) {
         return fail(ErrorCode::not_found,
-                    "the program '" + program.path + "' is not installed (searched " + kProgramPath + ")");
+                    "the program '" + program.path + "' is not installed (searched " +
+                        kProgramPath + ")");
     }
     if (rc != 0) {
         return fail_errno("posix_spawn", program.path, rc);
@@ -143,7 +145,8 @@ Result<pid_t> spawn(const Program& program, int input, int output, int error) {
     return pid;
 }
 
-// Reads what is there; false at the end of the stream. Keeps the head of stdout, the tail of stderr.
+// Reads what is there; false at the end of the stream. Keeps the head of stdout, the tail of
+// stderr.
 bool drain(int fd, std::string& into, std::size_t most, bool keep_tail) {
     std::array<char, 8192> chunk{};
     while (true) {
@@ -168,8 +171,8 @@ struct Running {
     Pipe error;
 };
 
-// Ends when the program has exited (its pidfd is readable); descendants that keep the pipes open are
-// not waited for.
+// Ends when the program has exited (its pidfd is readable); descendants that keep the pipes open
+// are not waited for.
 Status follow(Running& running, const Program& program, ProgramOutput& result) {
     bool output_open = true;
     bool error_open = true;
@@ -182,8 +185,11 @@ Status follow(Running& running, const Program& program, ProgramOutput& result) {
         if (ready < 0 && errno != EINTR) {
             return fail_errno("poll", program.path);
         }
-        output_open = output_open && drain(running.output.reader.get(), result.standard_output, kMostOutput, false);
-        error_open = error_open && drain(running.error.reader.get(), result.standard_error, kMostError, true);
+        output_open =
+            output_open &&
+            drain(running.output.reader.get(), result.standard_output, kMostOutput, false);
+        error_open = error_open &&
+                     drain(running.error.reader.get(), result.standard_error, kMostError, true);
         if (ready > 0 && waits[3].revents != 0) {
             return fail(ErrorCode::cancelled, "'" + program.path + "' was cancelled");
         }
@@ -201,8 +207,9 @@ Status judge(const Program& program, int wait_status, const ProgramOutput& resul
         return {};
     }
     std::string message = "'" + program.path + "' ";
-    message += WIFEXITED(wait_status) ? "exited with " + std::to_string(WEXITSTATUS(wait_status))
-                                      : "was ended by signal " + std::to_string(WTERMSIG(wait_status));
+    message += WIFEXITED(wait_status)
+                   ? "exited with " + std::to_string(WEXITSTATUS(wait_status))
+                   : "was ended by signal " + std::to_string(WTERMSIG(wait_status));
     std::string said = result.standard_error;
     while (!said.empty() && said.back() == '\n') {
         said.pop_back();
@@ -228,7 +235,8 @@ Result<ProgramOutput> run_program(const Program& program) {
                     std::move(output),
                     std::move(error)};
     ProgramOutput result;
-    Status status = running.pidfd ? follow(running, program, result) : Status(fail_errno("pidfd_open"));
+    Status status =
+        running.pidfd ? follow(running, program, result) : Status(fail_errno("pidfd_open"));
     if (!status) {
         (void)::kill(-pid, SIGKILL); // ESRCH: it went by itself meanwhile
     }

@@ -9,13 +9,13 @@
 namespace lodge::kernel {
 
 struct Program {
-    std::string path;                   ///< absolute, or a name searched in the fixed PATH below
-    std::vector<std::string> arguments; ///< without argv[0]
+    std::string path;                     ///< absolute, or a name searched in the fixed PATH below
+    std::vector<std::string> arguments;   ///< without argv[0]
     std::vector<std::string> environment; ///< "KEY=value", beside PATH and LC_ALL=C.UTF-8
-    std::string input;                  ///< given on stdin; empty: /dev/null
-    int input_fd = -1;                  ///< stdin instead of `input`; not closed
-    Deadline deadline;                  ///< then SIGKILL to its process group
-    int cancel_fd = -1;                 ///< readable means: kill it and return `cancelled`
+    std::string input;                    ///< given on stdin; empty: /dev/null
+    int input_fd = -1;                    ///< stdin instead of `input`; not closed
+    Deadline deadline;                    ///< then SIGKILL to its process group
+    int cancel_fd = -1;                   ///< readable means: kill it and return `cancelled`
 };
 
 struct ProgramOutput {

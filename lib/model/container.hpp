@@ -14,13 +14,15 @@ namespace lodge::model {
 
 /// How a volume is encrypted. `none` exists only when asked for by name.
 enum class Encryption { luks2, fscrypt, none };
-/// `shared`: overlay over the template's image. `private_tree`: the template unpacked into the volume.
+/// `shared`: overlay over the template's image. `private_tree`: the template unpacked into the
+/// volume.
 enum class Rootfs { shared, private_tree };
 /// The stored states. Transitional states are the existence of an unfinished operation.
 enum class State { stopped, running, frozen, broken };
 
-[[nodiscard]] std::string_view to_string(Encryption encryption) noexcept; ///< "luks2", "fscrypt", "none"
-[[nodiscard]] std::string_view to_string(Rootfs rootfs) noexcept;         ///< "shared", "private"
+[[nodiscard]] std::string_view
+to_string(Encryption encryption) noexcept;                        ///< "luks2", "fscrypt", "none"
+[[nodiscard]] std::string_view to_string(Rootfs rootfs) noexcept; ///< "shared", "private"
 [[nodiscard]] std::string_view to_string(State state) noexcept;
 [[nodiscard]] Result<Encryption> parse_encryption(std::string_view text);
 [[nodiscard]] Result<Rootfs> parse_rootfs(std::string_view text);
@@ -58,8 +60,8 @@ struct Container {
     std::string mac_address;            ///< "02:xx:..", of eth0 inside
     std::optional<std::int32_t> init_pid;
     std::optional<std::uint64_t> init_start_time; ///< field 22 of /proc/PID/stat
-    std::string last_exit;   ///< how init ended last: "", "halt", "reboot", "exit 1", "signal 11"
-    std::string broken_why;  ///< set while `broken`
+    std::string last_exit;  ///< how init ended last: "", "halt", "reboot", "exit 1", "signal 11"
+    std::string broken_why; ///< set while `broken`
     std::int64_t created_at = 0; ///< Unix seconds
     std::int64_t started_at = 0; ///< Unix seconds, 0: never
 };
@@ -68,8 +70,8 @@ struct Container {
 [[nodiscard]] Status validate_name(std::string_view name);
 /// One or more labels with dots between, at most 64 characters (HOST_NAME_MAX, man 7 hostname).
 [[nodiscard]] Status validate_hostname(std::string_view hostname);
-/// One OpenSSH public key line (sshd(8), AUTHORIZED_KEYS): known type, base64 whose inner type agrees,
-/// no control characters. A private key is refused and named as such, never quoted.
+/// One OpenSSH public key line (sshd(8), AUTHORIZED_KEYS): known type, base64 whose inner type
+/// agrees, no control characters. A private key is refused and named as such, never quoted.
 [[nodiscard]] Status validate_ssh_public_key(std::string_view line);
 /// Everything about a spec that can be judged without a host.
 [[nodiscard]] Status validate(const ContainerSpec& spec);

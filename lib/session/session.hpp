@@ -9,19 +9,19 @@
 #include <string>
 #include <vector>
 
-/// The frames that a client exchanges with lodge-monitor on a connection that began as an HTTP request
-/// to the daemon and was upgraded ("Upgrade: lodge-session/1"): from the 101 answer on, the daemon has
-/// no part in it, so it may die without harm to the session.
+/// The frames that a client exchanges with lodge-monitor on a connection that began as an HTTP
+/// request to the daemon and was upgraded ("Upgrade: lodge-session/1"): from the 101 answer on, the
+/// daemon has no part in it, so it may die without harm to the session.
 ///
-/// The connection is a SOCK_STREAM unix socket. A frame is a FrameHeader and `size` payload bytes, in
-/// host byte order (both ends are on one host and of one release series; the upgrade token carries the
-/// version).
+/// The connection is a SOCK_STREAM unix socket. A frame is a FrameHeader and `size` payload bytes,
+/// in host byte order (both ends are on one host and of one release series; the upgrade token
+/// carries the version).
 ///
 /// Exec without terminal: client sends `stdio` with three descriptors (stdin, stdout, stderr).
 /// Exec with terminal: monitor answers `terminal` with one descriptor, the PTY's master.
-/// Console: monitor answers `terminal_data` frames (first the kept log), client sends `terminal_data`.
-/// Client may send `signal` (exec) or `resize` (console). Monitor ends with `exited`, then closes.
-/// A client that closes first: its exec session's leader gets SIGHUP.
+/// Console: monitor answers `terminal_data` frames (first the kept log), client sends
+/// `terminal_data`. Client may send `signal` (exec) or `resize` (console). Monitor ends with
+/// `exited`, then closes. A client that closes first: its exec session's leader gets SIGHUP.
 namespace lodge::session {
 
 inline constexpr const char* kUpgradeToken = "lodge-session/1";

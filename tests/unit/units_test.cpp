@@ -13,7 +13,8 @@ TEST(ParseSize, TakesDigitsWithABinaryUnit) {
 }
 
 TEST(ParseSize, RefusesWhatIsNoSize) {
-    for (const char* text : {"", "-1", "12Q", "1.5G", "0", "G", "99999999999999999999", "9000000T", "1 G"}) {
+    for (const char* text :
+         {"", "-1", "12Q", "1.5G", "0", "G", "99999999999999999999", "9000000T", "1 G"}) {
         const auto result = parse_size(text);
         ASSERT_FALSE(result.has_value()) << text;
         EXPECT_EQ(result.error().code(), ErrorCode::invalid_argument) << text;

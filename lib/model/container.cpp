@@ -1,0 +1,167 @@
+#include "lib/model/container.hpp"
+
+#include "lib/base/units.hpp"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <utility>
+
+namespace lodge::model {
+
+namespace {
+
+template <typename T, std::size_t N>
+using Names = std::array<std::pair<T, std::string_view>, N>;
+
+constexpr Names<Encryption, 3> kEncryptions{
+    {{Encryption::luks2, "luks2"}, {Encryption::fscrypt, "fscrypt"}, {Encryption::none, "none"}}};
+constexpr Names<Rootfs, 2> kRootfs{{{Rootfs::shared, "shared"}, {Rootfs::private_tree, "private"}}};
+constexpr Names<State, 4> kStates{{{State::stopped, "stopped"},
+                                   {State::running, "running"},
+                                   {State::frozen, "frozen"},
+                                   {State::broken, "broken"}}};
+
+template <typename T, std::size_t N>
+std::string_view name_of(const Names<T, N>& names, T value) {
+    for (const auto& [known, name] : names) {
+        if (known == value) {
+            return name;
+        }
+    }
+    return "?";
+}
+
+template <typename T, std::size_t N>
+Result<T> value_of(const Names<T, N>& names, std::string_view text, std::string_view what) {
+    std::string known;
+    for (const auto& [value, name] : names) {
+        if (name == text) {
+            return value;
+        }
+        known.append(known.empty() ? "" : ", ").append(name);
+    }
+    return fail(ErrorCode::invalid_argument,
+                "'" + std::string(text) + "' is not " + std::string(what) + "; known are " + known);
+}
+
+bool is_label(std::string_view label) {
+    const auto is_label_character = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+    };
+    return !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
+           std::all_of(label.begin(), label.end(), is_label_character);
+}
+
+// What a person typed, shortened and cleaned so that it can stand in an error.
+std::string quoted(std::string_view text) {
+    constexpr std::size_t kMost = 80;
+    std::string shown = "'";
+    for (const char c : text.substr(0, kMost)) {
+        shown.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c);
+    }
+    return shown + (text.size() > kMost ? "...'" : "'");
+}
+
+Status validate_addresses(const std::vector<IpAddress>& addresses) {
+    std::set<IpAddress::Family> families;
+    for (const IpAddress& address : addresses) {
+        if (!families.insert(address.family()).second) {
+            return fail(ErrorCode::invalid_argument,
+                        "more than one address of a family was asked for");
+        }
+    }
+    return {};
+}
+
+Status validate_resources(const Resources& resources) {
+    if (resources.memory_bytes && *resources.memory_bytes < kSmallestMemory) {
+        return fail(ErrorCode::invalid_argument,
+                    "memory of " + format_size(*resources.memory_bytes) +
+                        " is too little to boot with; give at least " +
+                        format_size(kSmallestMemory));
+    }
+    if (resources.pids && *resources.pids < 16) {
+        return fail(ErrorCode::invalid_argument,
+                    "fewer than 16 processes are too few to boot with");
+    }
+    return {};
+}
+
+} // namespace
+
+std::string_view to_string(Encryption encryption) noexcept {
+    return name_of(kEncryptions, encryption);
+}
+std::string_view to_string(Rootfs rootfs) noexcept {
+    return name_of(kRootfs, rootfs);
+}
+std::string_view to_string(State state) noexcept {
+    return name_of(kStates, state);
+}
+
+Result<Encryption> parse_encryption(std::string_view text) {
+    return value_of(kEncryptions, text, "an encryption");
+}
+Result<Rootfs> parse_rootfs(std::string_view text) {
+    return value_of(kRootfs, text, "a kind of root");
+}
+Result<State> parse_state(std::string_view text) {
+    return value_of(kStates, text, "a state");
+}
+
+Status validate_name(std::string_view name) {
+    if (!is_label(name)) {
+        return fail(
+            ErrorCode::invalid_argument,
+            quoted(name) +
+                " is not a name: use 1 to 63 of a-z, 0-9 and '-', with no '-' at either end");
+    }
+    return {};
+}
+
+Status validate_hostname(std::string_view hostname) {
+    bool good = hostname.size() <= 64;
+    std::string_view rest = hostname;
+    while (good) {
+        const std::size_t dot = rest.find('.');
+        good = is_label(rest.substr(0, dot));
+        if (dot == std::string_view::npos) {
+            break;
+        }
+        rest.remove_prefix(dot + 1);
+    }
+    if (!good) {
+        return fail(ErrorCode::invalid_argument,
+                    quoted(hostname) +
+                        " is not a host name: labels of a-z, 0-9 and '-' joined by dots, "
+                        "at most 64 characters");
+    }
+    return {};
+}
+
+Status validate(const ContainerSpec& spec) {
+    RETURN_IF_ERROR(validate_name(spec.name));
+    if (!spec.hostname.empty()) {
+        RETURN_IF_ERROR(validate_hostname(spec.hostname));
+    }
+    RETURN_IF_ERROR(with_context(validate_name(spec.template_name), "template"));
+    if (spec.disk_bytes < kSmallestDisk) {
+        return fail(ErrorCode::invalid_argument,
+                    "a disk of " + format_size(spec.disk_bytes) +
+                        " is too small for a filesystem to boot from; give at least " +
+                        format_size(kSmallestDisk));
+    }
+    RETURN_IF_ERROR(validate_resources(spec.resources));
+    RETURN_IF_ERROR(validate_addresses(spec.addresses));
+    constexpr std::size_t kMostKeys = 64;
+    if (spec.ssh_keys.size() > kMostKeys) {
+        return fail(ErrorCode::invalid_argument, "more than 64 ssh keys were given");
+    }
+    for (const std::string& key : spec.ssh_keys) {
+        RETURN_IF_ERROR(validate_ssh_public_key(key));
+    }
+    return {};
+}
+
+} // namespace lodge::model

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "lib/base/error.hpp"
+#include "lib/model/container.hpp"
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace lodge::model {
+
+/// What can be asked of a container that exists.
+enum class Verb : std::uint8_t { start, stop, restart, kill, destroy, exec, console };
+
+inline constexpr std::array kVerbs{
+    Verb::start, Verb::stop, Verb::restart, Verb::kill, Verb::destroy, Verb::exec, Verb::console};
+inline constexpr std::array kStates{State::stopped, State::running, State::frozen, State::broken};
+
+[[nodiscard]] std::string_view to_string(Verb verb) noexcept;
+
+/// The one table of state x verb: success, or invalid_state with what to do instead. Whether
+/// another operation is on its way is not asked here.
+[[nodiscard]] Status allowed(Verb verb, State state, std::string_view name);
+
+} // namespace lodge::model

@@ -1,0 +1,162 @@
+#include "lib/model/address.hpp"
+#include "lib/model/container.hpp"
+#include "lib/model/verb.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <utility>
+
+namespace lodge::model {
+namespace {
+
+constexpr const char* kGoodKey =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJVUmV1eDHLxTXYfQ8Gl1KS1WWLqKVzXxTzZ9pDhkdJx me@here";
+
+TEST(IpAddress, ParsesAndPrintsBothFamilies) {
+    EXPECT_EQ(IpAddress::parse("10.0.0.1").value().to_string(), "10.0.0.1");
+    EXPECT_EQ(IpAddress::parse("fd00:0:0::1").value().to_string(), "fd00::1");
+    for (const char* text :
+         {"", "10.0.0", "10.0.0.256", "fe80::1%eth0", "[::1]", "10.0.0.1/24", "x"}) {
+        EXPECT_FALSE(IpAddress::parse(text).has_value()) << text;
+    }
+    EXPECT_FALSE(IpAddress::parse(std::string_view("1.2.3.4\0x", 9)).has_value());
+}
+
+TEST(IpAddress, AddsAcrossBytes) {
+    EXPECT_EQ(IpAddress::parse("10.0.0.255").value().plus(1).to_string(), "10.0.1.0");
+    EXPECT_EQ(IpAddress::parse("fd00::ffff:ffff").value().plus(2).to_string(), "fd00::1:0:1");
+}
+
+TEST(CidrAddress, KnowsItsNetwork) {
+    const auto cidr = CidrAddress::parse("10.77.3.9/20").value();
+    EXPECT_EQ(cidr.network().to_string(), "10.77.0.0");
+    EXPECT_TRUE(cidr.contains(IpAddress::parse("10.77.15.255").value()));
+    EXPECT_FALSE(cidr.contains(IpAddress::parse("10.77.16.0").value()));
+    EXPECT_FALSE(cidr.contains(IpAddress::parse("fd00::1").value()));
+    EXPECT_EQ(CidrAddress::parse("fd00:1:2:3:4::5/64").value().network().to_string(),
+              "fd00:1:2:3::");
+    for (const char* text :
+         {"10.0.0.1", "10.0.0.1/33", "10.0.0.1/", "10.0.0.1/-1", "::/129", "/8"}) {
+        EXPECT_FALSE(CidrAddress::parse(text).has_value()) << text;
+    }
+}
+
+TEST(ContainerName, IsADnsLabel) {
+    for (const std::string& name : {std::string("a"), std::string("web-1"), std::string(63, 'x')}) {
+        EXPECT_TRUE(validate_name(name).has_value()) << name;
+    }
+    for (const std::string& name : {std::string(),
+                                    std::string("-a"),
+                                    std::string("a-"),
+                                    std::string("A"),
+                                    std::string("a.b"),
+                                    std::string("a_b"),
+                                    std::string("../x"),
+                                    std::string(64, 'x')}) {
+        EXPECT_FALSE(validate_name(name).has_value()) << name;
+    }
+}
+
+TEST(HostName, IsLabelsWithDots) {
+    EXPECT_TRUE(validate_hostname("web1.example.org").has_value());
+    for (const std::string& name : {std::string("a..b"),
+                                    std::string(".a"),
+                                    std::string("a."),
+                                    std::string("a b"),
+                                    std::string(65, 'x')}) {
+        EXPECT_FALSE(validate_hostname(name).has_value()) << name;
+    }
+}
+
+TEST(SshKey, TakesAPublicKeyLine) {
+    EXPECT_TRUE(validate_ssh_public_key(kGoodKey).has_value());
+}
+
+TEST(SshKey, RefusesWhatIsNoPublicKey) {
+    for (const std::string& line : {
+             std::string(),
+             std::string("ssh-ed25519"),
+             std::string("ssh-ed25519 !!!!"),
+             std::string("ssh-dss AAAAB3NzaC1kc3M="),
+             std::string(
+                 "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIJVUmV1eDHLxTXYfQ8Gl1KS1WWLqKVzXxTzZ9pDhkdJx"),
+             std::string(kGoodKey) + "\nssh-rsa x",
+             "command=\"x\" " + std::string(kGoodKey),
+         }) {
+        EXPECT_FALSE(validate_ssh_public_key(line).has_value()) << line;
+    }
+}
+
+TEST(SshKey, NamesAPrivateKeyAndDoesNotQuoteIt) {
+    const auto status = validate_ssh_public_key("-----BEGIN OPENSSH PRIVATE KEY-----SECRETSECRET");
+    ASSERT_FALSE(status.has_value());
+    EXPECT_NE(status.error().message().find("private key"), std::string::npos);
+    EXPECT_EQ(status.error().message().find("SECRETSECRET"), std::string::npos);
+}
+
+ContainerSpec good_spec() {
+    ContainerSpec spec;
+    spec.name = "web1";
+    spec.template_name = "debian-12";
+    return spec;
+}
+
+TEST(ContainerSpec, IsJudgedAsAWhole) {
+    EXPECT_TRUE(validate(good_spec()).has_value());
+    ContainerSpec small = good_spec();
+    small.disk_bytes = kSmallestDisk - 1;
+    EXPECT_EQ(validate(small).error().code(), ErrorCode::invalid_argument);
+    ContainerSpec hungry = good_spec();
+    hungry.resources.memory_bytes = 1;
+    EXPECT_FALSE(validate(hungry).has_value());
+    ContainerSpec twice = good_spec();
+    twice.addresses = {IpAddress::parse("10.0.0.1").value(), IpAddress::parse("10.0.0.2").value()};
+    EXPECT_FALSE(validate(twice).has_value());
+    ContainerSpec strange = good_spec();
+    strange.template_name = "../etc";
+    EXPECT_FALSE(validate(strange).has_value());
+}
+
+TEST(Names, GoThereAndBack) {
+    for (const char* text : {"luks2", "fscrypt", "none"}) {
+        EXPECT_EQ(to_string(parse_encryption(text).value()), text);
+    }
+    for (const char* text : {"shared", "private"}) {
+        EXPECT_EQ(to_string(parse_rootfs(text).value()), text);
+    }
+    for (const State state : kStates) {
+        EXPECT_EQ(parse_state(to_string(state)).value(), state);
+    }
+    EXPECT_FALSE(parse_encryption("aes").has_value());
+}
+
+// Every cell of the table, written down a second time.
+TEST(VerbTable, SaysWhatEachStateAllows) {
+    const std::map<Verb, std::string> expected{
+        {Verb::start, "y---"},
+        {Verb::stop, "-yyy"},
+        {Verb::restart, "yyy-"},
+        {Verb::kill, "-yy-"},
+        {Verb::destroy, "y--y"},
+        {Verb::exec, "-y--"},
+        {Verb::console, "-yy-"},
+    };
+    ASSERT_EQ(expected.size(), kVerbs.size());
+    for (const Verb verb : kVerbs) {
+        std::string cells;
+        for (const State state : kStates) {
+            const Status status = allowed(verb, state, "web1");
+            cells += status ? 'y' : '-';
+            if (!status) {
+                EXPECT_EQ(status.error().code(), ErrorCode::invalid_state);
+                EXPECT_NE(status.error().message().find("'web1'"), std::string::npos);
+            }
+        }
+        EXPECT_EQ(cells, expected.at(verb)) << to_string(verb);
+    }
+}
+
+} // namespace
+} // namespace lodge::model

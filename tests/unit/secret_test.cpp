@@ -1,0 +1,64 @@
+#include "lib/secret/secret_buffer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <string>
+
+#include <crypt.h>
+
+namespace lodge::secret {
+namespace {
+
+SecretBuffer buffer_of(std::string_view text) {
+    return SecretBuffer::copy_of(std::as_bytes(std::span(text))).value();
+}
+
+TEST(Seal, OpensWithTheSameKeyAndAssociation) {
+    const SecretBuffer key = SecretBuffer::random(kSealKeySize).value();
+    const std::string sealed = seal(key, buffer_of("volume key"), "uuid-1").value();
+    EXPECT_EQ(sealed.find("volume key"), std::string::npos);
+    const SecretBuffer plain = open_sealed(key, sealed, "uuid-1").value();
+    ASSERT_EQ(plain.size(), 10U);
+    EXPECT_EQ(std::memcmp(plain.bytes().data(), "volume key", 10), 0);
+}
+
+TEST(Seal, FailsForAnotherKeyAssociationOrText) {
+    const SecretBuffer key = SecretBuffer::random(kSealKeySize).value();
+    const SecretBuffer other = SecretBuffer::random(kSealKeySize).value();
+    std::string sealed = seal(key, buffer_of("volume key"), "uuid-1").value();
+    EXPECT_EQ(open_sealed(other, sealed, "uuid-1").error().code(), ErrorCode::bad_key);
+    EXPECT_EQ(open_sealed(key, sealed, "uuid-2").error().code(), ErrorCode::bad_key);
+    sealed.back() = static_cast<char>(sealed.back() ^ 1);
+    EXPECT_EQ(open_sealed(key, sealed, "uuid-1").error().code(), ErrorCode::bad_key);
+    EXPECT_EQ(open_sealed(key, "short", "uuid-1").error().code(), ErrorCode::corrupt);
+}
+
+TEST(Seal, RefusesAKeyOfAnotherLength) {
+    const SecretBuffer key = SecretBuffer::random(16).value();
+    EXPECT_EQ(seal(key, buffer_of("x"), "").error().code(), ErrorCode::bad_key);
+}
+
+TEST(SecretBuffer, MovesAndLeavesNothingBehind) {
+    SecretBuffer first = buffer_of("abc");
+    const SecretBuffer second = std::move(first);
+    EXPECT_TRUE(first.empty()); // NOLINT(bugprone-use-after-move): what the move left is the point
+    EXPECT_EQ(second.size(), 3U);
+}
+
+TEST(PasswordHash, IsYescryptAndVerifies) {
+    const std::string hash = hash_password(buffer_of("correct horse")).value();
+    EXPECT_EQ(hash.rfind("$y$", 0), 0U);
+    crypt_data data{};
+    EXPECT_EQ(std::string(crypt_r("correct horse", hash.c_str(), &data)), hash);
+    EXPECT_NE(std::string(crypt_r("wrong", hash.c_str(), &data)), hash);
+}
+
+TEST(PasswordHash, RefusesWhatNobodyCouldType) {
+    EXPECT_FALSE(hash_password(SecretBuffer()).has_value());
+    EXPECT_FALSE(hash_password(buffer_of("two\nlines")).has_value());
+    EXPECT_FALSE(hash_password(buffer_of(std::string(600, 'x'))).has_value());
+}
+
+} // namespace
+} // namespace lodge::secret
