@@ -25,7 +25,7 @@ target_compile_definitions(lodge_options INTERFACE _GNU_SOURCE LODGE_VERSION="${
 target_compile_options(lodge_options INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
     -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-align -Wformat=2 -Wimplicit-fallthrough
-    -Wswitch-enum -Wundef
+    -Wswitch-enum -Wundef -Wno-missing-field-initializers
     $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op>)
 if(LODGE_WERROR)
     target_compile_options(lodge_options INTERFACE -Werror)

@@ -19,7 +19,7 @@ endfunction()
 function(lodge_test name)
     cmake_parse_arguments(ARG "" "TIER" "SOURCES;LIBS" ${ARGN})
     add_executable(${name} ${ARG_SOURCES})
-    target_link_libraries(${name} PRIVATE lodge_options ${ARG_LIBS} lodge_test_main)
+    target_link_libraries(${name} PRIVATE lodge_options ${ARG_LIBS})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin/tests")
     target_compile_definitions(${name} PRIVATE
         LODGE_BIN_DIR="${PROJECT_BINARY_DIR}/bin" LODGE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")

@@ -23,8 +23,8 @@ class KeyProvider {
     [[nodiscard]] virtual Result<secret::SecretBuffer> master_key() = 0;
 };
 
-/// The embedded default: a file of 32 random bytes, mode 0600, made (and synced) at first use. Refuses
-/// a file that is not a regular file of root with no access for others.
+/// The embedded default: a file of 32 random bytes, mode 0600, made (and synced) at first use.
+/// Refuses a file that is not a regular file of root with no access for others.
 [[nodiscard]] std::unique_ptr<KeyProvider> make_file_key_provider(std::string path);
 
 } // namespace lodge::storage

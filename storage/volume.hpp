@@ -12,8 +12,8 @@
 
 namespace lodge::storage {
 
-/// The names inside a volume's filesystem. Everything of the tenant lies below kDataDirectory, which
-/// is the encrypted directory of the fscrypt driver (ext4 cannot encrypt its root directory).
+/// The names inside a volume's filesystem. Everything of the tenant lies below kDataDirectory,
+/// which is the encrypted directory of the fscrypt driver (ext4 cannot encrypt its root directory).
 inline constexpr const char* kDataDirectory = "data";
 inline constexpr const char* kUpperDirectory = "upper"; ///< data/upper, of a shared root
 inline constexpr const char* kWorkDirectory = "work";   ///< data/work, of a shared root
@@ -30,10 +30,10 @@ struct Volume {
     [[nodiscard]] std::string mapper_name() const { return "lodge-" + uuid.to_string(); }
 };
 
-/// An open volume: its filesystem, mounted nowhere (a detached mount, nosuid excluded, nodev set).
-/// Nothing has to be undone when the holder dies: the last reference gone (this descriptor and every
-/// mount made from it), the kernel unmounts, removes the mapping (deferred), detaches the loop device
-/// (autoclear) and forgets the key.
+/// An open volume: its filesystem, mounted nowhere (a detached mount, nodev).
+/// Nothing has to be undone when the holder dies: the last reference gone (this descriptor and
+/// every mount made from it), the kernel unmounts, removes the mapping (deferred), detaches the
+/// loop device (autoclear) and forgets the key.
 struct OpenVolume {
     kernel::MountFd filesystem;
 };
@@ -46,9 +46,9 @@ struct DriverInfo {
     std::string description; ///< cipher and layout, one line
 };
 
-/// One way to make, open and close volumes. Stateless and thread-safe. Drivers know no container and
-/// no database. Every verb is idempotent as far as its name allows; all but create and open succeed
-/// when there is nothing to do.
+/// One way to make, open and close volumes. Stateless and thread-safe. Drivers know no container
+/// and no database. Every verb is idempotent as far as its name allows; all but create and open
+/// succeed when there is nothing to do.
 class VolumeDriver {
   public:
     VolumeDriver() = default;
@@ -58,20 +58,23 @@ class VolumeDriver {
 
     /// Probes the running kernel and the programs; cheap enough to call at every daemon start.
     [[nodiscard]] virtual DriverInfo info() const = 0;
-    /// Makes the image, the encryption, the filesystem and the empty layout (data/upper and data/work).
-    /// Pre: the directory exists and holds no image. On failure nothing is left.
-    [[nodiscard]] virtual Status create(const Volume& volume, const secret::SecretBuffer& key) = 0;
+    /// Makes the image, the encryption, the filesystem and the empty layout (data/upper and
+    /// data/work), and returns it open, to be filled. Pre: the directory exists; already_exists
+    /// when it holds an image. On failure nothing is left.
+    [[nodiscard]] virtual Result<OpenVolume> create(const Volume& volume,
+                                                    const secret::SecretBuffer& key) = 0;
     /// bad_key when the key does not open the image; corrupt when the image is damaged.
-    [[nodiscard]] virtual Result<OpenVolume>
-    open(const Volume& volume, const secret::SecretBuffer& key) = 0;
-    /// Closes whatever a crash left of an open of this volume (mapping, loop device). Waits until the
-    /// image is in no use any more or says busy.
+    [[nodiscard]] virtual Result<OpenVolume> open(const Volume& volume,
+                                                  const secret::SecretBuffer& key) = 0;
+    /// Closes whatever a crash left of an open of this volume (mapping, loop device). Waits until
+    /// the image is in no use any more or says busy.
     [[nodiscard]] virtual Status close(const Volume& volume) = 0;
     /// Crypto-erase (header or wrapped material first), then unlink. Pre: closed.
     [[nodiscard]] virtual Status destroy(const Volume& volume) = 0;
 };
 
-/// The driver of an encryption; never null. Drivers that this host cannot run exist too and say why.
+/// The driver of an encryption; never null. Drivers that this host cannot run exist too and say
+/// why.
 [[nodiscard]] std::unique_ptr<VolumeDriver> make_driver(model::Encryption encryption);
 
 /// Length of the random key that each volume gets: 64 bytes serve AES-256-XTS and fscrypt v2 alike.

@@ -1,0 +1,109 @@
+#include "lib/kernel/loop.hpp"
+
+#include "lib/kernel/fs.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <sys/ioctl.h>
+
+namespace lodge::kernel {
+
+namespace {
+
+loop_config make_config(int image_fd, const LoopOptions& options) {
+    loop_config config{};
+    config.fd = static_cast<__u32>(image_fd);
+    config.block_size = options.block_size;
+    config.info.lo_flags = LO_FLAGS_AUTOCLEAR;
+    if (options.direct_io) {
+        config.info.lo_flags |= LO_FLAGS_DIRECT_IO;
+    }
+    if (options.read_only) {
+        config.info.lo_flags |= LO_FLAGS_READ_ONLY;
+    }
+    const std::size_t length = std::min(options.label.size(), std::size_t{LO_NAME_SIZE - 1});
+    std::memcpy(&config.info.lo_file_name[0], options.label.data(), length);
+    return config;
+}
+
+} // namespace
+
+Result<LoopDevice> LoopDevice::attach(int image_fd, const LoopOptions& options) {
+    ASSIGN_OR_RETURN(const UniqueFd control, open_file("/dev/loop-control", O_RDWR));
+    loop_config config = make_config(image_fd, options);
+    // GET_FREE only names a number; whoever configures it first has it. Bounded: each lost race
+    // means that somebody else made progress.
+    constexpr int kMostRaces = 256;
+    for (int race = 0; race < kMostRaces; ++race) {
+        const int number = ::ioctl(control.get(), LOOP_CTL_GET_FREE);
+        if (number < 0) {
+            return fail_errno("LOOP_CTL_GET_FREE");
+        }
+        std::string path = "/dev/loop" + std::to_string(number);
+        UniqueFd device(::open(path.c_str(), (options.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC));
+        if (!device) {
+            if (errno == ENXIO || errno == ENOENT) {
+                continue; // removed or not yet made by devtmpfs: ask for another
+            }
+            return fail_errno("open", path);
+        }
+        if (::ioctl(device.get(), LOOP_CONFIGURE, &config) == 0) {
+            return LoopDevice(std::move(device), std::move(path));
+        }
+        if (errno == EINVAL && options.direct_io) {
+            // The backing filesystem has no direct I/O (tmpfs): buffered is the next best.
+            config.info.lo_flags &= ~static_cast<__u32>(LO_FLAGS_DIRECT_IO);
+            if (::ioctl(device.get(), LOOP_CONFIGURE, &config) == 0) {
+                return LoopDevice(std::move(device), std::move(path));
+            }
+        }
+        if (errno != EBUSY) {
+            return fail_errno("LOOP_CONFIGURE", path);
+        }
+    }
+    return fail(ErrorCode::resource_exhausted, "no free loop device could be had");
+}
+
+Result<std::vector<LoopInfo>> list_loops() {
+    std::vector<LoopInfo> loops;
+    ASSIGN_OR_RETURN(const DirFd blocks, open_directory("/sys/block"));
+    RETURN_IF_ERROR(
+        for_each_entry(blocks.get(), [&](const std::string& name, unsigned char) -> Status {
+            if (name.rfind("loop", 0) != 0) {
+                return {};
+            }
+            auto file = open_at(blocks.get(), name + "/loop/backing_file", O_RDONLY);
+            if (!file) {
+                return {}; // not attached, or detached just now
+            }
+            auto backing = read_all(file->get(), 8192);
+            if (!backing) {
+                return {};
+            }
+            while (!backing->empty() && backing->back() == '\n') {
+                backing->pop_back();
+            }
+            loops.push_back({"/dev/" + name, std::move(*backing)});
+            return {};
+        }));
+    return loops;
+}
+
+Status detach_loop(const std::string& path) {
+    auto device = open_file(path, O_RDONLY);
+    if (!device) {
+        return device.error().sys_errno() == ENOENT
+                   ? Status{}
+                   : std::unexpected<Error>(std::move(device).error());
+    }
+    if (::ioctl(device->get(), LOOP_CLR_FD) != 0 && errno != ENXIO) {
+        return fail_errno("LOOP_CLR_FD", path);
+    }
+    return {};
+}
+
+} // namespace lodge::kernel

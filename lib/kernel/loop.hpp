@@ -1,0 +1,50 @@
+#pragma once
+
+#include "lib/base/error.hpp"
+#include "lib/base/unique_fd.hpp"
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace lodge::kernel {
+
+struct LoopOptions {
+    std::string label; ///< lo_file_name, at most 63 characters: for people and for sweeps
+    bool read_only = false;
+    bool direct_io = true;        ///< past the host's page cache, where the backing file allows it
+    std::uint32_t block_size = 0; ///< logical; 0: the kernel's default (512)
+};
+
+/// A loop device over an image, held open. Autoclear: the kernel detaches it when the last user
+/// (this descriptor, a mount, a mapping) is gone, so that a crash leaves nothing.
+class LoopDevice {
+  public:
+    /// LOOP_CTL_GET_FREE and LOOP_CONFIGURE (man 4 loop), again when another process took the
+    /// number.
+    static Result<LoopDevice> attach(int image_fd, const LoopOptions& options);
+
+    [[nodiscard]] int fd() const noexcept { return device_.get(); }
+    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+  private:
+    LoopDevice(UniqueFd device, std::string path)
+        : device_(std::move(device)), path_(std::move(path)) {}
+    UniqueFd device_;
+    std::string path_;
+};
+
+/// An attached loop device as /sys/block/loopN/loop tells it.
+struct LoopInfo {
+    std::string path;         ///< "/dev/loop3"
+    std::string backing_file; ///< " (deleted)" at its end when the image was unlinked
+};
+/// All attached loop devices of the host: the inventory.
+[[nodiscard]] Result<std::vector<LoopInfo>> list_loops();
+
+/// Detaches the device at once when unused, when its last user goes otherwise. Success when it is
+/// not attached.
+[[nodiscard]] Status detach_loop(const std::string& path);
+
+} // namespace lodge::kernel

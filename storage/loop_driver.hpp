@@ -1,0 +1,27 @@
+#pragma once
+
+#include "storage/volume.hpp"
+
+namespace lodge::storage {
+
+/// What fscrypt and plain volumes have in common: ext4 directly on the loop device. The one
+/// difference, what happens to the data directory, is the two hooks.
+class LoopDriver : public VolumeDriver {
+  public:
+    Result<OpenVolume> create(const Volume& volume, const secret::SecretBuffer& key) final;
+    Result<OpenVolume> open(const Volume& volume, const secret::SecretBuffer& key) final;
+    Status close(const Volume& volume) final;
+    Status destroy(const Volume& volume) final;
+
+  private:
+    /// Whether mke2fs gives the filesystem its encrypt feature.
+    [[nodiscard]] virtual bool encrypts() const = 0;
+    /// Before the layout is made in a new filesystem.
+    [[nodiscard]] virtual Status protect(const OpenVolume& volume,
+                                         const secret::SecretBuffer& key) = 0;
+    /// After an existing filesystem was mounted.
+    [[nodiscard]] virtual Status unlock(const OpenVolume& volume,
+                                        const secret::SecretBuffer& key) = 0;
+};
+
+} // namespace lodge::storage

@@ -1,0 +1,204 @@
+#include "lib/base/revert.hpp"
+#include "lib/kernel/loop.hpp"
+#include "storage/device_mapper.hpp"
+#include "storage/drivers.hpp"
+#include "storage/filesystem.hpp"
+#include "storage/image.hpp"
+
+#include <cerrno>
+#include <memory>
+#include <mutex>
+
+#include <libcryptsetup.h>
+#include <unistd.h>
+
+namespace lodge::storage {
+
+namespace {
+
+// libcryptsetup keeps global state (device-mapper context, logging) and promises nothing to
+// threads. This lock orders all our calls into it; it is held by leaf functions only.
+std::mutex& cryptsetup_lock() {
+    static std::mutex lock;
+    return lock;
+}
+
+struct CryptFree {
+    void operator()(crypt_device* device) const { crypt_free(device); }
+};
+using CryptDevice = std::unique_ptr<crypt_device, CryptFree>;
+
+constexpr const char* kCipher = "aes";
+constexpr const char* kCipherMode = "xts-plain64";
+
+// The keys are random, so stretching them gains nothing: the least that PBKDF2 may have. The
+// default, Argon2id, takes 1 GiB and two seconds per open.
+crypt_pbkdf_type cheap_pbkdf() {
+    return {.type = CRYPT_KDF_PBKDF2,
+            .hash = "sha256",
+            .time_ms = 0,
+            .iterations = 1000,
+            .max_memory_kb = 0,
+            .parallel_threads = 0,
+            .flags = CRYPT_PBKDF_NO_BENCHMARK};
+}
+
+// libcryptsetup returns a negated errno: EPERM is "no keyslot opens with this passphrase".
+Status check(int rc, std::string_view what, const std::string& device) {
+    if (rc >= 0) {
+        return {};
+    }
+    if (rc == -EPERM) {
+        return fail(ErrorCode::bad_key, "the key opens no keyslot of '" + device + "'");
+    }
+    Error error = Error::from_errno(what, device, -rc);
+    if (rc == -EINVAL) {
+        error = std::move(error).with_code(ErrorCode::corrupt);
+    }
+    return std::unexpected<Error>(std::move(error));
+}
+
+Result<CryptDevice> init_device(const std::string& path) {
+    crypt_set_log_callback(nullptr, [](int, const char*, void*) {}, nullptr);
+    crypt_device* raw = nullptr;
+    RETURN_IF_ERROR(check(crypt_init(&raw, path.c_str()), "open the LUKS device", path));
+    return CryptDevice(raw);
+}
+
+const char* key_text(const secret::SecretBuffer& key) {
+    return reinterpret_cast<const char*>(key.bytes().data());
+}
+
+Status format(const std::string& device, const Volume& volume, const secret::SecretBuffer& key) {
+    const std::lock_guard guard(cryptsetup_lock());
+    ASSIGN_OR_RETURN(const CryptDevice crypt, init_device(device));
+    // Two metadata areas of 16 KiB and 1 MiB for keyslots instead of 16 MiB in all: less to write,
+    // and still room for four slots.
+    RETURN_IF_ERROR(check(crypt_set_metadata_size(crypt.get(), 16384, std::uint64_t{1} << 20),
+                          "lay out the LUKS2 header of",
+                          device));
+    const crypt_pbkdf_type pbkdf = cheap_pbkdf();
+    crypt_params_luks2 parameters{};
+    parameters.pbkdf = &pbkdf;
+    parameters.sector_size = 4096;
+    parameters.label = "lodge";
+    const std::string uuid = volume.uuid.to_string();
+    RETURN_IF_ERROR(check(crypt_format(crypt.get(),
+                                       CRYPT_LUKS2,
+                                       kCipher,
+                                       kCipherMode,
+                                       uuid.c_str(),
+                                       nullptr,
+                                       kVolumeKeySize,
+                                       &parameters),
+                          "write the LUKS2 header of",
+                          device));
+    return check(
+        crypt_keyslot_add_by_volume_key(crypt.get(), 0, nullptr, 0, key_text(key), key.size()),
+        "add the keyslot of",
+        device);
+}
+
+Status activate(const std::string& device, const Volume& volume, const secret::SecretBuffer& key) {
+    const std::lock_guard guard(cryptsetup_lock());
+    ASSIGN_OR_RETURN(const CryptDevice crypt, init_device(device));
+    const int loaded = crypt_load(crypt.get(), CRYPT_LUKS2, nullptr);
+    if (loaded < 0) {
+        return fail(ErrorCode::corrupt, "the image of the volume has no valid LUKS2 header");
+    }
+    // Discards pass, so that the sparse image shrinks; what is free in it shows on the host.
+    return check(crypt_activate_by_passphrase(crypt.get(),
+                                              volume.mapper_name().c_str(),
+                                              CRYPT_ANY_SLOT,
+                                              key_text(key),
+                                              key.size(),
+                                              CRYPT_ACTIVATE_ALLOW_DISCARDS),
+                 "activate",
+                 volume.mapper_name());
+}
+
+// Gone at once when unused, else by itself when the last user goes. Success when there is none.
+Status deactivate(const Volume& volume) {
+    const std::lock_guard guard(cryptsetup_lock());
+    const std::string name = volume.mapper_name();
+    const crypt_status_info status = crypt_status(nullptr, name.c_str());
+    if (status != CRYPT_ACTIVE && status != CRYPT_BUSY) {
+        return {};
+    }
+    const int rc = crypt_deactivate_by_name(nullptr, name.c_str(), CRYPT_DEACTIVATE_DEFERRED);
+    return rc == -ENODEV ? Status{} : check(rc, "deactivate", name);
+}
+
+// The mapping lives as long as what is mounted on it, whatever becomes of us.
+Result<OpenVolume> activate_and_mount(const kernel::LoopDevice& loop,
+                                      const Volume& volume,
+                                      const secret::SecretBuffer& key,
+                                      bool new_filesystem) {
+    RETURN_IF_ERROR(activate(loop.path(), volume, key));
+    Revert revert;
+    revert.add([&] { (void)deactivate(volume); });
+    const std::string device = "/dev/mapper/" + volume.mapper_name();
+    if (new_filesystem) {
+        RETURN_IF_ERROR(make_ext4(device, volume.uuid, false));
+    }
+    ASSIGN_OR_RETURN(OpenVolume open, mount_ext4(device));
+    if (new_filesystem) {
+        RETURN_IF_ERROR(make_layout(open));
+    }
+    revert.commit();
+    RETURN_IF_ERROR(deactivate(volume)); // deferred: the mount is its user
+    return open;
+}
+
+class Luks2Driver final : public VolumeDriver {
+  public:
+    DriverInfo info() const override {
+        DriverInfo info{.encryption = model::Encryption::luks2,
+                        .description = "LUKS2 on dm-crypt, AES-256-XTS, 4096-byte sectors, ext4"};
+        info.why_not = missing_dm_crypt();
+        if (info.why_not.empty()) {
+            info.why_not = missing_mke2fs();
+        }
+        info.available = info.why_not.empty();
+        return info;
+    }
+
+    Result<OpenVolume> create(const Volume& volume, const secret::SecretBuffer& key) override {
+        ASSIGN_OR_RETURN(const UniqueFd image, create_image(volume));
+        Revert revert;
+        revert.add([&] { (void)::unlink(volume.image_path().c_str()); });
+        ASSIGN_OR_RETURN(const auto loop, attach(volume, image));
+        RETURN_IF_ERROR(format(loop.path(), volume, key));
+        ASSIGN_OR_RETURN(OpenVolume open, activate_and_mount(loop, volume, key, true));
+        revert.commit();
+        return open;
+    }
+
+    Result<OpenVolume> open(const Volume& volume, const secret::SecretBuffer& key) override {
+        ASSIGN_OR_RETURN(const UniqueFd image, open_image(volume));
+        ASSIGN_OR_RETURN(const auto loop, attach(volume, image));
+        return activate_and_mount(loop, volume, key, false);
+    }
+
+    Status close(const Volume& volume) override {
+        RETURN_IF_ERROR(deactivate(volume));
+        return wait_unused(volume);
+    }
+
+    // The keyslots and both headers lie in the head that is overwritten.
+    Status destroy(const Volume& volume) override { return erase_image(volume); }
+
+  private:
+    static Result<kernel::LoopDevice> attach(const Volume& volume, const UniqueFd& image) {
+        return kernel::LoopDevice::attach(image.get(),
+                                          {.label = volume.mapper_name(), .block_size = 4096});
+    }
+};
+
+} // namespace
+
+std::unique_ptr<VolumeDriver> make_luks2_driver() {
+    return std::make_unique<Luks2Driver>();
+}
+
+} // namespace lodge::storage

@@ -1,0 +1,19 @@
+#include "storage/volume.hpp"
+
+#include "storage/drivers.hpp"
+
+namespace lodge::storage {
+
+std::unique_ptr<VolumeDriver> make_driver(model::Encryption encryption) {
+    switch (encryption) {
+    case model::Encryption::luks2:
+        return make_luks2_driver();
+    case model::Encryption::fscrypt:
+        return make_fscrypt_driver();
+    case model::Encryption::none:
+        break;
+    }
+    return make_plain_driver();
+}
+
+} // namespace lodge::storage

@@ -1,0 +1,157 @@
+#include "tests/support/leak_check.hpp"
+
+#include "lib/base/clock.hpp"
+#include "lib/kernel/fs.hpp"
+#include "lib/kernel/loop.hpp"
+#include "lib/kernel/mount.hpp"
+#include "lib/kernel/program.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <filesystem>
+#include <sstream>
+
+#include <poll.h>
+#include <unistd.h>
+
+namespace lodge::test {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+void add_entries(Inventory& into, const std::string& what, const std::string& directory) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(directory, error)) {
+        into.insert(what + " " + entry.path().filename().string());
+    }
+}
+
+void add_fds(Inventory& into) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator("/proc/self/fd", error)) {
+        const fs::path target = fs::read_symlink(entry.path(), error);
+        const bool own_listing = target.string().find("/fd") != std::string::npos;
+        if (!error && !own_listing) {
+            into.insert("fd " + entry.path().filename().string() + " -> " + target.string());
+        }
+    }
+}
+
+void add_children(Inventory& into) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator("/proc/self/task", error)) {
+        const auto text = kernel::read_file(entry.path().string() + "/children", 65536);
+        std::istringstream children(text ? *text : "");
+        for (std::string pid; children >> pid;) {
+            into.insert("child " + pid);
+        }
+    }
+    for (const auto& entry : fs::directory_iterator("/proc", error)) {
+        const auto name = kernel::read_file(entry.path().string() + "/comm", 64);
+        if (name && name->rfind("lodge", 0) == 0 && name->find("_tests") == std::string::npos &&
+            entry.path().filename() != std::to_string(::getpid())) {
+            into.insert("process " + entry.path().filename().string() + " " + *name);
+        }
+    }
+}
+
+void add_mounts(Inventory& into) {
+    if (const auto mounts = kernel::read_mountinfo()) {
+        for (const kernel::MountInfo& mount : *mounts) {
+            into.insert("mount " + mount.mount_point + " " + mount.type);
+        }
+    }
+}
+
+void add_loops(Inventory& into) {
+    if (const auto loops = kernel::list_loops()) {
+        for (const kernel::LoopInfo& loop : *loops) {
+            into.insert("loop " + loop.path + " " + loop.backing_file);
+        }
+    }
+}
+
+void add_dm_devices(Inventory& into) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator("/sys/block", error)) {
+        if (const auto name = kernel::read_file(entry.path().string() + "/dm/name", 256)) {
+            into.insert("dm " + *name);
+        }
+    }
+}
+
+void add_cgroups(Inventory& into) {
+    std::error_code error;
+    const auto options = fs::directory_options::skip_permission_denied;
+    for (const auto& entry : fs::recursive_directory_iterator("/sys/fs/cgroup", options, error)) {
+        std::error_code ignored;
+        if (entry.is_directory(ignored) &&
+            entry.path().string().find("lodge") != std::string::npos) {
+            into.insert("cgroup " + entry.path().string());
+        }
+    }
+}
+
+// Names from a witness, not from our own network room: its own namespace's links and nft objects.
+void add_network(Inventory& into) {
+    const auto links = kernel::run_program({.path = "ip",
+                                            .arguments = {"-o", "link"},
+                                            .deadline = Deadline::after(std::chrono::seconds(10))});
+    std::istringstream lines(links ? links->standard_output : "");
+    for (std::string line; std::getline(lines, line);) {
+        into.insert("link " + line.substr(0, line.find('<')));
+    }
+    const auto rules = kernel::run_program({.path = "nft",
+                                            .arguments = {"list", "ruleset"},
+                                            .deadline = Deadline::after(std::chrono::seconds(10))});
+    if (rules && !rules->standard_output.empty()) {
+        into.insert("nft " + rules->standard_output);
+    }
+}
+
+} // namespace
+
+Inventory take_inventory(const std::vector<std::string>& directories) {
+    Inventory inventory;
+    add_fds(inventory);
+    add_children(inventory);
+    add_mounts(inventory);
+    add_loops(inventory);
+    add_dm_devices(inventory);
+    add_cgroups(inventory);
+    add_network(inventory);
+    for (const std::string& directory : directories) {
+        add_entries(inventory, "file " + directory, directory);
+    }
+    return inventory;
+}
+
+std::string difference(const Inventory& before, const Inventory& after) {
+    std::string text;
+    for (const std::string& line : after) {
+        if (!before.contains(line)) {
+            text += "+ " + line + "\n";
+        }
+    }
+    for (const std::string& line : before) {
+        if (!after.contains(line)) {
+            text += "- " + line + "\n";
+        }
+    }
+    return text;
+}
+
+std::string settle_to(const Inventory& before, const std::vector<std::string>& directories) {
+    const Deadline deadline = Deadline::after(std::chrono::seconds(10));
+    while (true) {
+        std::string left = difference(before, take_inventory(directories));
+        if (left.empty() || deadline.expired()) {
+            return left;
+        }
+        (void)::poll(nullptr, 0, 20); // the kernel's work queues announce nothing
+    }
+}
+
+} // namespace lodge::test

@@ -1,0 +1,72 @@
+#include "tests/support/requires.hpp"
+
+#include "lib/kernel/fs.hpp"
+#include "lib/kernel/mount.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <unistd.h>
+
+namespace lodge::test {
+
+namespace {
+
+std::string missing_controller(const std::string& controller) {
+    const auto mounts = kernel::read_mountinfo();
+    if (!mounts) {
+        return mounts.error().to_string();
+    }
+    for (const kernel::MountInfo& mount : *mounts) {
+        if (mount.type != "cgroup2") {
+            continue;
+        }
+        if (controller.empty()) {
+            return {};
+        }
+        const auto text = kernel::read_file(mount.mount_point + "/cgroup.controllers", 4096);
+        if (text && (" " + *text).find(" " + controller) != std::string::npos) {
+            return {};
+        }
+        return "the controller " + controller + " is not on cgroup v2 here";
+    }
+    return "no cgroup2 is mounted here";
+}
+
+bool filesystem_known(const std::string& type) {
+    const auto text = kernel::read_file("/proc/filesystems", 65536);
+    return text && text->find("\t" + type + "\n") != std::string::npos;
+}
+
+} // namespace
+
+std::string missing(const std::string& feature) {
+    if (feature == "root") {
+        return ::geteuid() == 0 ? "" : "root is needed";
+    }
+    if (feature == "device_mapper") {
+        return ::access("/dev/mapper/control", F_OK) == 0 ? "" : "this kernel has no device-mapper";
+    }
+    if (feature == "fscrypt") {
+        return ::access("/sys/fs/ext4/features/encryption", F_OK) == 0 ? ""
+                                                                       : "ext4 has no fscrypt here";
+    }
+    if (feature == "erofs") {
+        return filesystem_known("erofs") ? "" : "this kernel has no EROFS";
+    }
+    if (feature == "cgroup2") {
+        return missing_controller("");
+    }
+    if (feature.rfind("cgroup2:", 0) == 0) {
+        return missing_controller(feature.substr(8));
+    }
+    return "no test knows the feature '" + feature + "'";
+}
+
+bool everything_is_required() {
+    const char* value =
+        std::getenv("LODGE_REQUIRE"); // NOLINT(concurrency-mt-unsafe): nobody writes it
+    return value != nullptr && std::string(value) == "all";
+}
+
+} // namespace lodge::test

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace lodge::test {
+
+/// Why this machine lacks `feature`, or empty. Features: "root", "device_mapper", "fscrypt",
+/// "erofs", "cgroup2", "cgroup2:memory", "cgroup2:cpu", "cgroup2:pids".
+[[nodiscard]] std::string missing(const std::string& feature);
+
+/// Whether a missing feature fails the test instead of skipping it (LODGE_REQUIRE=all, as in the
+/// VM).
+[[nodiscard]] bool everything_is_required();
+
+} // namespace lodge::test
+
+/// First line of a test: states what it needs of the machine.
+#define REQUIRES(feature)                                                                          \
+    do {                                                                                           \
+        if (const std::string lodge_why = ::lodge::test::missing(feature); !lodge_why.empty()) {   \
+            if (::lodge::test::everything_is_required()) {                                         \
+                FAIL() << "required here: " << lodge_why;                                          \
+            }                                                                                      \
+            GTEST_SKIP() << lodge_why;                                                             \
+        }                                                                                          \
+    } while (false)

@@ -1,0 +1,20 @@
+#include "tests/support/temp_dir.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
+
+namespace lodge::test {
+
+TempDir::TempDir() : path_("/var/tmp/lodge-test-XXXXXX") {
+    if (::mkdtemp(path_.data()) == nullptr) {
+        throw std::runtime_error("mkdtemp failed");
+    }
+}
+
+TempDir::~TempDir() {
+    std::error_code ignored; // what could not be removed shows in the leak check
+    std::filesystem::remove_all(path_, ignored);
+}
+
+} // namespace lodge::test
