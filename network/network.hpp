@@ -40,11 +40,12 @@ class LinkDriver {
     LinkDriver& operator=(const LinkDriver&) = delete;
     virtual ~LinkDriver() = default;
 
-    /// The bridge exists, is up and has exactly these addresses (others that we once gave are removed).
+    /// The bridge exists, is up and has exactly these addresses (others that we once gave are
+    /// removed).
     [[nodiscard]] virtual Status ensure_bridge(const BridgeSpec& bridge) = 0;
     [[nodiscard]] virtual Status remove_bridge(const std::string& name) = 0;
-    /// Makes the veth pair, puts the host's end into the bridge and the other, as eth0 with address,
-    /// routes and lo up, into the namespace `netns_fd`. On failure nothing is left.
+    /// Makes the veth pair, puts the host's end into the bridge and the other, as eth0 with
+    /// address, routes and lo up, into the namespace `netns_fd`. On failure nothing is left.
     [[nodiscard]] virtual Status attach(const Nic& nic, int netns_fd) = 0;
     /// Removes the host's end (and with it the pair). Deleting is slow in the kernel (14-43 ms):
     /// callers do it after they have answered.
@@ -55,8 +56,9 @@ class LinkDriver {
 [[nodiscard]] std::unique_ptr<LinkDriver> make_link_driver();
 
 /// One nftables table of ours ("lodge", families inet and bridge): masquerading to the uplink and
-/// anti-spoofing by maps and sets keyed by interface. Rules do not grow with containers: a container
-/// is a set of elements, added and removed in one atomic netlink batch. Thread-safe, idempotent.
+/// anti-spoofing by maps and sets keyed by interface. Rules do not grow with containers: a
+/// container is a set of elements, added and removed in one atomic netlink batch. Thread-safe,
+/// idempotent.
 class FirewallDriver {
   public:
     FirewallDriver() = default;
@@ -64,11 +66,12 @@ class FirewallDriver {
     FirewallDriver& operator=(const FirewallDriver&) = delete;
     virtual ~FirewallDriver() = default;
 
-    /// The tables with their chains, sets and rules exist exactly as this release makes them; elements
-    /// of existing sets are kept where the layout is the same.
+    /// The tables with their chains, sets and rules exist exactly as this release makes them;
+    /// elements of existing sets are kept where the layout is the same.
     [[nodiscard]] virtual Status ensure_tables(const BridgeSpec& bridge) = 0;
     [[nodiscard]] virtual Status remove_tables() = 0;
-    /// Lets exactly this MAC and these addresses (and link-local) pass in from the card. Either family.
+    /// Lets exactly this MAC and these addresses (and link-local) pass in from the card. Either
+    /// family.
     [[nodiscard]] virtual Status admit(const Nic& nic) = 0;
     [[nodiscard]] virtual Status expel(const std::string& host_name) = 0;
     /// Interface names that have elements: the inventory.
@@ -79,8 +82,8 @@ class FirewallDriver {
 /// Turns on IPv4 and IPv6 forwarding in this network namespace.
 [[nodiscard]] Status enable_forwarding();
 
-/// The first free host address of `pool` that is neither network, broadcast, `gateway` nor in `used`
-/// (sorted). Pure. resource_exhausted when there is none.
+/// The first free host address of `pool` that is neither network, broadcast, `gateway` nor in
+/// `used` (sorted). Pure. resource_exhausted when there is none.
 [[nodiscard]] Result<model::IpAddress> allocate_address(const model::CidrAddress& pool,
                                                         const model::IpAddress& gateway,
                                                         const std::vector<model::IpAddress>& used);
