@@ -119,11 +119,10 @@ receive_message(int socket, std::span<std::byte> buffer, const Deadline& deadlin
         RETURN_IF_ERROR(wait_readable(socket, deadline));
         const ssize_t size = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
         if (size < 0) {
-            if (errno == EINTR || errno == EAGAIN) {
+            // ECONNRESET: the peer closed with messages of ours unread. It is told once and before
+            // the peer's own last messages, which are still to be had.
+            if (errno == EINTR || errno == EAGAIN || errno == ECONNRESET) {
                 continue;
-            }
-            if (errno == ECONNRESET) {
-                return ReceivedMessage{.size = 0, .fds = {}, .closed = true};
             }
             return fail_errno("recvmsg");
         }

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "lib/base/error.hpp"
+#include "lib/base/unique_fd.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+#include <sys/types.h>
+
+namespace lodge::kernel {
+
+/// A process made by clone_process. In the new process itself `pid` is 0 and `pidfd` is empty.
+struct Cloned {
+    pid_t pid = 0;
+    UniqueFd pidfd;
+};
+
+/// clone3(2) without sharing memory, with a pidfd and SIGCHLD at its end. `namespaces` are
+/// CLONE_NEW* flags; a `cgroup_fd` of -1 leaves it in the caller's group, another makes it be born
+/// in that one (CLONE_INTO_CGROUP: nothing is moved, so it costs nothing). Pre: the caller has one
+/// thread (a lock that another one holds would stay held for ever).
+[[nodiscard]] Result<Cloned> clone_process(std::uint64_t namespaces, int cgroup_fd);
+
+/// pidfd_open(2).
+[[nodiscard]] Result<UniqueFd> open_process(pid_t pid);
+/// pidfd_send_signal(2). Success when the process has gone already.
+[[nodiscard]] Status send_signal(int pidfd, int signal_number);
+
+/// Field 22 of /proc/PID/stat: with the pid, an identity that is never used again before a reboot.
+/// Pure; the command's name, which its owner chooses, may hold spaces and parentheses.
+[[nodiscard]] Result<std::uint64_t> parse_start_time(std::string_view stat);
+/// `proc_fd`: a directory descriptor of a proc filesystem.
+[[nodiscard]] Result<std::uint64_t> process_start_time(int proc_fd, pid_t pid);
+
+} // namespace lodge::kernel
