@@ -1,0 +1,150 @@
+#include "daemon/containers/monitor_client.hpp"
+
+#include "lib/kernel/message_socket.hpp"
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+
+namespace lodge::daemon {
+
+namespace {
+
+using monitor::MessageType;
+using namespace std::chrono_literals;
+
+// A monitor answers at once; this long only when the machine hangs.
+constexpr auto kAnswerDeadline = 10s;
+
+std::optional<InitExit> decode_exit(const monitor::MonitorState& state) {
+    if (state.exit_kind == 0) {
+        return std::nullopt;
+    }
+    constexpr auto kLast = static_cast<std::uint8_t>(InitExit::Kind::signalled);
+    const auto kind = static_cast<std::uint8_t>(state.exit_kind - 1);
+    return InitExit{.kind = kind <= kLast ? static_cast<InitExit::Kind>(kind)
+                                          : InitExit::Kind::signalled,
+                    .status = state.exit_status,
+                    .oom = false};
+}
+
+class ConnectedMonitor final : public Monitor {
+  public:
+    ConnectedMonitor(UniqueFd directory, UniqueFd events)
+        : directory_(std::move(directory)), events_(std::move(events)) {}
+
+    Result<MonitorStatus> status() override {
+        ASSIGN_OR_RETURN(const monitor::Message answer,
+                         ask(MessageType::status, {}, MessageType::status));
+        ASSIGN_OR_RETURN(const monitor::MonitorState state,
+                         monitor::decode_monitor_state(answer.payload));
+        return MonitorStatus{
+            .init = InitProcess{.pid = state.init_pid, .start_time = state.init_start_time},
+            .exit = decode_exit(state),
+            .sessions = state.sessions};
+    }
+
+    Status signal_init(int signal_number) override {
+        return command(MessageType::signal, monitor::Writer().i32(signal_number).payload());
+    }
+
+    Status exec(const ExecRequest& request, UniqueFd client) override {
+        const monitor::ExecOrder order{.argv = request.argv,
+                                       .environment = request.environment,
+                                       .user = request.user,
+                                       .directory = request.directory,
+                                       .login_shell = request.login_shell,
+                                       .terminal = request.terminal,
+                                       .rows = request.rows,
+                                       .columns = request.columns};
+        const std::array fds{client.get()};
+        return command(MessageType::exec, encode(order), fds);
+    }
+
+    Status console(UniqueFd client) override {
+        const std::array fds{client.get()};
+        return command(MessageType::console, {}, fds);
+    }
+
+    Result<std::string> console_log() override {
+        ASSIGN_OR_RETURN(monitor::Message answer,
+                         ask(MessageType::console_log, {}, MessageType::console_log));
+        return std::move(answer.payload);
+    }
+
+    Status release() override {
+        RETURN_IF_ERROR(command(MessageType::release, {}));
+        // Gone when its end of the subscribed connection closes.
+        const Deadline deadline = Deadline::after(kAnswerDeadline);
+        while (true) {
+            auto message = monitor::receive(events_.get(), deadline);
+            if (!message) {
+                return message.error().code() == ErrorCode::cancelled
+                           ? Status()
+                           : std::unexpected<Error>(std::move(message).error());
+            }
+        }
+    }
+
+    int event_fd() const override { return events_.get(); }
+
+  private:
+    Result<monitor::Message> ask(MessageType request,
+                                 const std::string& payload,
+                                 MessageType answer,
+                                 std::span<const int> fds = {}) {
+        ASSIGN_OR_RETURN(const MonitorConnection connection,
+                         connect_monitor(directory_.get(), false));
+        RETURN_IF_ERROR(monitor::send(connection.socket.get(), request, payload, fds));
+        return with_context(
+            monitor::expect(connection.socket.get(), answer, Deadline::after(kAnswerDeadline)),
+            "ask the container's monitor");
+    }
+
+    Status command(MessageType request, const std::string& payload, std::span<const int> fds = {}) {
+        RETURN_IF_ERROR(ask(request, payload, MessageType::done, fds));
+        return {};
+    }
+
+    UniqueFd directory_;
+    UniqueFd events_;
+};
+
+} // namespace
+
+std::string monitor_directory(const std::string& run_directory, const Uuid& container) {
+    return run_directory + "/monitors/" + container.to_string();
+}
+
+Result<MonitorConnection> connect_monitor(int directory_fd, bool subscribe) {
+    auto socket = kernel::connect_messages(directory_fd, monitor::kSocketName);
+    if (!socket) {
+        const int error_number = socket.error().sys_errno();
+        const bool dead = error_number == ECONNREFUSED || error_number == ENOENT;
+        Error error = std::move(socket).error();
+        return std::unexpected<Error>(dead ? std::move(error).with_code(ErrorCode::not_found)
+                                           : std::move(error));
+    }
+    RETURN_IF_ERROR(
+        monitor::send(socket->get(),
+                      MessageType::hello,
+                      monitor::Writer().u16(monitor::kVersion).u8(subscribe ? 1 : 0).payload()));
+    ASSIGN_OR_RETURN(
+        const monitor::Message welcome,
+        monitor::expect(socket->get(), MessageType::welcome, Deadline::after(kAnswerDeadline)));
+    monitor::Reader reader(welcome.payload);
+    MonitorConnection connection;
+    connection.version = reader.u16();
+    connection.pid = reader.i32();
+    connection.socket = std::move(*socket);
+    if (!reader.ok()) {
+        return fail(ErrorCode::corrupt, "malformed answer of a monitor");
+    }
+    return connection;
+}
+
+std::unique_ptr<Monitor> make_monitor(UniqueFd directory, UniqueFd events) {
+    return std::make_unique<ConnectedMonitor>(std::move(directory), std::move(events));
+}
+
+} // namespace lodge::daemon

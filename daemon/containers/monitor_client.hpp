@@ -1,0 +1,28 @@
+#pragma once
+
+#include "daemon/containers/monitor.hpp"
+#include "daemon/monitor/protocol.hpp"
+
+#include <memory>
+#include <string>
+
+namespace lodge::daemon {
+
+/// Directory of a container's monitor below the run directory.
+[[nodiscard]] std::string monitor_directory(const std::string& run_directory,
+                                            const Uuid& container);
+
+/// A greeted connection to the monitor whose directory is `directory_fd`. not_found when none
+/// listens.
+struct MonitorConnection {
+    UniqueFd socket;
+    std::uint16_t version = 0;
+    std::int32_t pid = 0;
+};
+[[nodiscard]] Result<MonitorConnection> connect_monitor(int directory_fd, bool subscribe);
+
+/// The Monitor of a living one: `directory` is its directory, `events` a subscribed connection.
+/// Each call makes a connection of its own, so that calls do not wait for one another.
+[[nodiscard]] std::unique_ptr<Monitor> make_monitor(UniqueFd directory, UniqueFd events);
+
+} // namespace lodge::daemon

@@ -1,0 +1,320 @@
+#include "daemon/containers/monitor_client.hpp"
+#include "lib/kernel/fs.hpp"
+#include "lib/kernel/message_socket.hpp"
+#include "lib/kernel/process.hpp"
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <map>
+#include <mutex>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace lodge::daemon {
+
+namespace {
+
+using monitor::MessageType;
+using namespace std::chrono_literals;
+
+// Longer than the monitor's own deadlines, so that its account of what hangs reaches us.
+constexpr auto kStartDeadline = 90s;
+constexpr auto kDeathDeadline = 10s;
+
+struct SpawnPlan {
+    posix_spawn_file_actions_t actions{};
+    posix_spawnattr_t attributes{};
+    SpawnPlan() {
+        (void)posix_spawn_file_actions_init(&actions); // glibc: never fails
+        (void)posix_spawnattr_init(&attributes);       // glibc: never fails
+    }
+    ~SpawnPlan() {
+        (void)posix_spawn_file_actions_destroy(&actions);
+        (void)posix_spawnattr_destroy(&attributes);
+    }
+    SpawnPlan(const SpawnPlan&) = delete;
+    SpawnPlan& operator=(const SpawnPlan&) = delete;
+};
+
+// In a session of its own: no terminal and no signal to the daemon's process group concerns it.
+Result<pid_t> spawn_monitor(const std::string& program, const std::string& uuid, int channel) {
+    SpawnPlan plan;
+    sigset_t none;
+    sigset_t all;
+    (void)::sigemptyset(&none);
+    (void)::sigfillset(&all);
+    int rc = 0;
+    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        rc =
+            rc != 0
+                ? rc
+                : posix_spawn_file_actions_addopen(&plan.actions, standard, "/dev/null", O_RDWR, 0);
+    }
+    rc = rc != 0 ? rc
+                 : posix_spawn_file_actions_adddup2(&plan.actions, channel, monitor::kStartChannel);
+    rc = rc != 0
+             ? rc
+             : posix_spawn_file_actions_addclosefrom_np(&plan.actions, monitor::kStartChannel + 1);
+    rc = rc != 0 ? rc : posix_spawnattr_setsigmask(&plan.attributes, &none);
+    rc = rc != 0 ? rc : posix_spawnattr_setsigdefault(&plan.attributes, &all);
+    rc = rc != 0 ? rc
+                 : posix_spawnattr_setflags(&plan.attributes,
+                                            POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
+                                                POSIX_SPAWN_SETSIGDEF);
+    if (rc != 0) {
+        return fail_errno("posix_spawn_file_actions", program, rc);
+    }
+    std::string name = "lodge-monitor";
+    std::string argument = uuid; // for people who look at ps(1)
+    std::array<char*, 3> argv{name.data(), argument.data(), nullptr};
+    std::array<char*, 1> environment{nullptr};
+    pid_t pid = -1;
+    rc = posix_spawn(
+        &pid, program.c_str(), &plan.actions, &plan.attributes, argv.data(), environment.data());
+    if (rc != 0) {
+        return fail_errno("posix_spawn", program, rc);
+    }
+    return pid;
+}
+
+Status await_death(int pidfd) {
+    pollfd wait{.fd = pidfd, .events = POLLIN, .revents = 0};
+    const Deadline deadline = Deadline::after(kDeathDeadline);
+    while (true) {
+        const int ready = ::poll(&wait, 1, deadline.poll_timeout());
+        if (ready > 0) {
+            return {};
+        }
+        if (ready == 0) {
+            return fail(ErrorCode::timeout, "a killed monitor does not die");
+        }
+        if (errno != EINTR) {
+            return fail_errno("poll");
+        }
+    }
+}
+
+/// The monitors that are children of this daemon and must be reaped by it. Thread-safe.
+class Children {
+  public:
+    void add(const Uuid& container, pid_t pid) {
+        const std::lock_guard lock(mutex_);
+        pids_[container] = pid;
+        reap_locked();
+    }
+    /// Those that have ended leave no zombies behind for longer than until the next call.
+    void reap() {
+        const std::lock_guard lock(mutex_);
+        reap_locked();
+    }
+    /// Kills the monitor of `container`, if it is ours, and reaps it.
+    void kill(const Uuid& container) {
+        const std::lock_guard lock(mutex_);
+        const auto found = pids_.find(container);
+        if (found == pids_.end()) {
+            return;
+        }
+        (void)::kill(found->second, SIGKILL); // not reaped, so the number is still its
+        (void)::waitpid(found->second, nullptr, 0);
+        pids_.erase(found);
+    }
+
+  private:
+    void reap_locked() {
+        std::erase_if(pids_, [](const auto& entry) {
+            return ::waitpid(entry.second, nullptr, WNOHANG) != 0; // ended, or not ours any more
+        });
+    }
+    std::mutex mutex_;
+    std::map<Uuid, pid_t> pids_; ///< guarded by mutex_
+};
+
+class Starting final : public StartingContainer {
+  public:
+    struct Parts {
+        UniqueFd directory;
+        UniqueFd channel;
+        UniqueFd network;
+        InitProcess init;
+    };
+    Starting(Parts parts, std::function<void()> abandon)
+        : parts_(std::move(parts)), abandon_(std::move(abandon)) {}
+    ~Starting() override {
+        if (abandon_) {
+            abandon_();
+        }
+    }
+    Starting(const Starting&) = delete;
+    Starting& operator=(const Starting&) = delete;
+
+    int network_namespace() const override { return parts_.network.get(); }
+    InitProcess init() const override { return parts_.init; }
+
+    Result<std::unique_ptr<Monitor>> finish() override {
+        RETURN_IF_ERROR(monitor::send(parts_.channel.get(), MessageType::go));
+        RETURN_IF_ERROR(with_context(monitor::expect(parts_.channel.get(),
+                                                     MessageType::started,
+                                                     Deadline::after(kStartDeadline)),
+                                     "start the container"));
+        abandon_ = nullptr;
+        return make_monitor(std::move(parts_.directory), std::move(parts_.channel));
+    }
+
+  private:
+    Parts parts_;
+    std::function<void()> abandon_;
+};
+
+class Launcher final : public MonitorLauncher {
+  public:
+    explicit Launcher(MonitorSettings settings) : settings_(std::move(settings)) {}
+
+    Result<std::unique_ptr<StartingContainer>> begin(const StartRequest& request) override {
+        const std::string path = monitor_directory(settings_.run_directory, request.uuid);
+        RETURN_IF_ERROR(kernel::make_directory(path, 0700));
+        ASSIGN_OR_RETURN(UniqueFd directory, kernel::open_directory(path));
+        if (connect_monitor(directory.get(), false)) {
+            return fail(ErrorCode::invalid_state, "the container has a living monitor");
+        }
+        if (::unlinkat(directory.get(), monitor::kSocketName, 0) != 0 && errno != ENOENT) {
+            return fail_errno("unlink", path + "/" + monitor::kSocketName);
+        }
+        ASSIGN_OR_RETURN(auto pair, kernel::make_message_pair());
+        ASSIGN_OR_RETURN(
+            const pid_t pid,
+            spawn_monitor(settings_.program, request.uuid.to_string(), pair.second.get()));
+        children_.add(request.uuid, pid);
+        pair.second.reset();
+        auto starting = await_clone(request, std::move(directory), std::move(pair.first));
+        if (!starting) {
+            (void)discard(request.uuid); // the start's own error is the one to tell
+        }
+        return starting;
+    }
+
+    Result<std::unique_ptr<Monitor>> connect(const Uuid& container) override {
+        ASSIGN_OR_RETURN(
+            UniqueFd directory,
+            kernel::open_directory(monitor_directory(settings_.run_directory, container)));
+        ASSIGN_OR_RETURN(MonitorConnection connection, connect_monitor(directory.get(), true));
+        return make_monitor(std::move(directory), std::move(connection.socket));
+    }
+
+    Result<std::vector<Uuid>> list() override {
+        children_.reap();
+        std::vector<Uuid> containers;
+        auto directory = kernel::open_directory(settings_.run_directory + "/monitors");
+        if (!directory) {
+            return directory.error().sys_errno() == ENOENT
+                       ? Result<std::vector<Uuid>>(std::move(containers))
+                       : std::unexpected<Error>(std::move(directory).error());
+        }
+        RETURN_IF_ERROR(kernel::for_each_entry(
+            directory->get(), [&](const std::string& name, unsigned char) -> Status {
+                if (auto uuid = Uuid::parse(name)) { // another name is nothing of ours
+                    containers.push_back(*uuid);
+                }
+                return {};
+            }));
+        return containers;
+    }
+
+    Status discard(const Uuid& container) override {
+        children_.kill(container);
+        auto directory =
+            kernel::open_directory(monitor_directory(settings_.run_directory, container));
+        if (!directory) {
+            return directory.error().sys_errno() == ENOENT
+                       ? Status()
+                       : std::unexpected<Error>(std::move(directory).error());
+        }
+        RETURN_IF_ERROR(end_living(directory->get()));
+        ASSIGN_OR_RETURN(const UniqueFd parent,
+                         kernel::open_directory(settings_.run_directory + "/monitors"));
+        return kernel::remove_tree_at(parent.get(), container.to_string());
+    }
+
+  private:
+    // A monitor of an earlier daemon: it is whoever listens on its socket.
+    static Status end_living(int directory) {
+        const auto connection = connect_monitor(directory, false);
+        if (!connection) {
+            return connection.error().code() == ErrorCode::not_found ||
+                           connection.error().code() == ErrorCode::cancelled
+                       ? Status()
+                       : std::unexpected<Error>(connection.error());
+        }
+        // The connection is open, so the process lives and its number is not another's.
+        auto pidfd = kernel::open_process(connection->pid);
+        if (!pidfd) {
+            return pidfd.error().sys_errno() == ESRCH
+                       ? Status()
+                       : std::unexpected<Error>(std::move(pidfd).error());
+        }
+        RETURN_IF_ERROR(kernel::send_signal(pidfd->get(), SIGKILL));
+        return await_death(pidfd->get());
+    }
+
+    Result<std::unique_ptr<StartingContainer>>
+    await_clone(const StartRequest& request, UniqueFd directory, UniqueFd channel) {
+        RETURN_IF_ERROR(send_order(request, directory.get(), channel.get()));
+        ASSIGN_OR_RETURN(monitor::Message cloned,
+                         with_context(monitor::expect(channel.get(),
+                                                      MessageType::cloned,
+                                                      Deadline::after(kStartDeadline)),
+                                      "start the container"));
+        monitor::Reader reader(cloned.payload);
+        InitProcess init;
+        init.pid = reader.i32();
+        init.start_time = reader.u64();
+        if (!reader.ok() || cloned.fds.size() != 1) {
+            return fail(ErrorCode::corrupt, "malformed message of a monitor");
+        }
+        return std::make_unique<Starting>(Starting::Parts{.directory = std::move(directory),
+                                                          .channel = std::move(channel),
+                                                          .network = std::move(cloned.fds[0]),
+                                                          .init = init},
+                                          [this, uuid = request.uuid] { (void)discard(uuid); });
+    }
+
+    Status send_order(const StartRequest& request, int directory, int channel) const {
+        monitor::StartOrder order;
+        order.uuid = request.uuid.to_string();
+        order.hostname = request.hostname;
+        order.uid_base = request.uid_base;
+        order.shared_root = request.shared_root;
+        order.console_log_bytes = static_cast<std::uint32_t>(request.console_log_bytes);
+        order.init = request.init;
+        order.seccomp_program.assign(settings_.seccomp_program.begin(),
+                                     settings_.seccomp_program.end());
+        std::vector<int> fds{directory, request.cgroup_fd, request.volume_fd};
+        if (request.shared_root) {
+            fds.push_back(request.lower_fd);
+        }
+        return monitor::send(channel, MessageType::start, encode(order), fds);
+    }
+
+    MonitorSettings settings_;
+    Children children_;
+};
+
+} // namespace
+
+Result<std::unique_ptr<MonitorLauncher>> make_monitor_launcher(MonitorSettings settings) {
+    if (settings.seccomp_program.empty()) {
+        return fail(ErrorCode::invalid_argument, "no system call filter was given");
+    }
+    if (::access(settings.program.c_str(), X_OK) != 0) {
+        return fail_errno("find the monitor's program", settings.program);
+    }
+    RETURN_IF_ERROR(kernel::make_directories(settings.run_directory + "/monitors", 0700));
+    return std::make_unique<Launcher>(std::move(settings));
+}
+
+} // namespace lodge::daemon

@@ -1,0 +1,173 @@
+#include "daemon/monitor/attach.hpp"
+
+#include "lib/kernel/fs.hpp"
+
+#include <array>
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace lodge::monitor {
+
+namespace {
+
+constexpr std::uint64_t kNoDanger = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+
+// None of this is what holds a tenant: the container's root may unmount it or mount another proc,
+// as it may on a machine of its own. The wall is the user namespace, for which these files belong
+// to nobody it knows. It keeps programs from trying (systemd, udev and sysctl look whether /sys and
+// /proc/sys can be written to) and tenants from tripping over the host.
+constexpr std::array kReadOnly{"proc/bus", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger"};
+// Network settings belong to the network namespace, so they are the container's own.
+constexpr const char* kWritable = "proc/sys/net";
+constexpr std::array kHiddenFiles{"proc/kcore",
+                                  "proc/keys",
+                                  "proc/key-users",
+                                  "proc/kmsg",
+                                  "proc/latency_stats",
+                                  "proc/sched_debug",
+                                  "proc/timer_list"};
+constexpr std::array kHiddenDirectories{
+    "proc/acpi", "proc/asound", "proc/scsi", "sys/firmware", "sys/dev/block"};
+
+Result<kernel::DirFd> directory_for_mount(int root, const char* path) {
+    auto directory = kernel::open_hostile(
+        root, path, O_PATH | O_DIRECTORY, 0, kernel::Resolve::beneath_no_symlinks);
+    if (!directory && directory.error().sys_errno() == ENOENT) {
+        RETURN_IF_ERROR(kernel::make_directory_at(root, path, 0755));
+        directory = kernel::open_hostile(
+            root, path, O_PATH | O_DIRECTORY, 0, kernel::Resolve::beneath_no_symlinks);
+    }
+    return with_context(std::move(directory), std::string("mount over the container's /") + path);
+}
+
+Status put(const kernel::MountFd& mount, int root, const char* path) {
+    ASSIGN_OR_RETURN(const kernel::DirFd place, directory_for_mount(root, path));
+    return kernel::attach_mount(mount.get(), place.get(), "");
+}
+
+// A path of a filesystem that we have just mounted. Not every kernel has every file.
+Result<UniqueFd> own_path(int root, const char* path) {
+    auto fd = kernel::open_hostile(root, path, O_PATH, 0, kernel::Resolve::beneath_no_symlinks);
+    if (!fd && fd.error().sys_errno() == ENOENT) {
+        return UniqueFd();
+    }
+    return fd;
+}
+
+Status bind_onto_itself(int root, const char* path, bool read_only) {
+    ASSIGN_OR_RETURN(const UniqueFd place, own_path(root, path));
+    if (!place) {
+        return {};
+    }
+    ASSIGN_OR_RETURN(const kernel::MountFd mount, kernel::clone_mount(place.get(), ""));
+    RETURN_IF_ERROR(kernel::set_mount_attributes(
+        mount.get(),
+        kernel::MountAttributes{.set = kNoDanger | (read_only ? MOUNT_ATTR_RDONLY : 0U),
+                                .clear = read_only ? 0U : MOUNT_ATTR_RDONLY}));
+    return kernel::attach_mount(mount.get(), place.get(), "");
+}
+
+Status cover(int root, const char* path, const kernel::MountFd& with) {
+    ASSIGN_OR_RETURN(const UniqueFd place, own_path(root, path));
+    if (!place) {
+        return {};
+    }
+    ASSIGN_OR_RETURN(const kernel::MountFd mount, kernel::clone_mount(with.get(), ""));
+    return kernel::attach_mount(mount.get(), place.get(), "");
+}
+
+Status protect(int root, const OwnMounts& mounts) {
+    for (const char* path : kReadOnly) {
+        RETURN_IF_ERROR(bind_onto_itself(root, path, true));
+    }
+    RETURN_IF_ERROR(bind_onto_itself(root, kWritable, false));
+    ASSIGN_OR_RETURN(const UniqueFd null, own_path(root, "dev/null"));
+    for (const char* path : kHiddenFiles) {
+        RETURN_IF_ERROR(cover(root, path, null));
+    }
+    for (const char* path : kHiddenDirectories) {
+        RETURN_IF_ERROR(cover(root, path, mounts.nothing));
+    }
+    return {};
+}
+
+Result<kernel::MountFd> simple(const char* type,
+                               std::vector<kernel::FilesystemOption> options,
+                               std::uint64_t attributes,
+                               bool read_only = false) {
+    return kernel::new_mount(kernel::NewFilesystem{.type = type,
+                                                   .source = type,
+                                                   .options = std::move(options),
+                                                   .read_only = read_only,
+                                                   .attributes = attributes});
+}
+
+Status write_new_file(int directory, const char* name, const std::string& content) {
+    ASSIGN_OR_RETURN(
+        const UniqueFd file,
+        kernel::open_at(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0444));
+    return kernel::write_all(file.get(), content);
+}
+
+// systemd's CONTAINER_INTERFACE: /run/host tells programs that are not init what they run in.
+Status fill_run(int run, const std::string& uuid) {
+    RETURN_IF_ERROR(kernel::make_directory_at(run, "host", 0755));
+    ASSIGN_OR_RETURN(const kernel::DirFd host, kernel::open_directory_at(run, "host"));
+    RETURN_IF_ERROR(write_new_file(host.get(), "container-manager", "lodge\n"));
+    return write_new_file(host.get(), "container-uuid", uuid + "\n");
+}
+
+} // namespace
+
+Result<OwnMounts> make_own_mounts() {
+    OwnMounts own;
+    ASSIGN_OR_RETURN(own.proc, simple("proc", {}, kNoDanger));
+    ASSIGN_OR_RETURN(own.sys, simple("sysfs", {}, kNoDanger | MOUNT_ATTR_RDONLY));
+    ASSIGN_OR_RETURN(own.cgroup, simple("cgroup2", {}, kNoDanger));
+    ASSIGN_OR_RETURN(own.terminals,
+                     simple("devpts",
+                            {{"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}},
+                            MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+    ASSIGN_OR_RETURN(own.shared_memory,
+                     simple("tmpfs", {{"mode", "1777"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
+    ASSIGN_OR_RETURN(own.message_queues, simple("mqueue", {}, kNoDanger));
+    ASSIGN_OR_RETURN(own.run,
+                     simple("tmpfs",
+                            {{"mode", "0755"}, {"size", "20%"}, {"nr_inodes", "800k"}},
+                            MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
+    ASSIGN_OR_RETURN(own.nothing,
+                     simple("tmpfs",
+                            {{"mode", "0555"}, {"size", "4k"}, {"nr_inodes", "1"}},
+                            kNoDanger | MOUNT_ATTR_RDONLY));
+    return own;
+}
+
+Status attach_own_mounts(int root, const OwnMounts& mounts, const std::string& uuid) {
+    RETURN_IF_ERROR(put(mounts.proc, root, "proc"));
+    RETURN_IF_ERROR(put(mounts.sys, root, "sys"));
+    RETURN_IF_ERROR(put(mounts.cgroup, root, "sys/fs/cgroup"));
+    RETURN_IF_ERROR(put(mounts.devices, root, "dev"));
+    RETURN_IF_ERROR(put(mounts.terminals, root, "dev/pts"));
+    RETURN_IF_ERROR(put(mounts.shared_memory, root, "dev/shm"));
+    RETURN_IF_ERROR(put(mounts.message_queues, root, "dev/mqueue"));
+    RETURN_IF_ERROR(put(mounts.run, root, "run"));
+    RETURN_IF_ERROR(fill_run(mounts.run.get(), uuid));
+    return protect(root, mounts);
+}
+
+Status attach_console(int root, unsigned number) {
+    ASSIGN_OR_RETURN(const UniqueFd place, own_path(root, "dev/console"));
+    const std::string path = "dev/pts/" + std::to_string(number);
+    ASSIGN_OR_RETURN(const UniqueFd terminal, own_path(root, path.c_str()));
+    if (!place || !terminal) {
+        return fail(ErrorCode::kernel, "the console's terminal did not appear");
+    }
+    ASSIGN_OR_RETURN(const kernel::MountFd mount, kernel::clone_mount(terminal.get(), ""));
+    return kernel::attach_mount(mount.get(), place.get(), "");
+}
+
+} // namespace lodge::monitor

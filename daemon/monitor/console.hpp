@@ -1,0 +1,49 @@
+#pragma once
+
+#include "daemon/monitor/client.hpp"
+#include "daemon/monitor/loop.hpp"
+#include "lib/base/unique_fd.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace lodge::monitor {
+
+/// The console: reads the PTY's master always, so that the container never waits for a reader,
+/// keeps the last bytes and shows them to any number of clients. A client that does not keep up is
+/// dropped.
+class Console final : public Watcher {
+  public:
+    Console(Loop& loop, UniqueFd master, std::size_t log_size);
+    ~Console() override;
+    /// Starts reading.
+    [[nodiscard]] Status open();
+    /// Adds a client: it gets the log, then what comes.
+    [[nodiscard]] Status attach(UniqueFd connection);
+    [[nodiscard]] std::string log() const;
+    [[nodiscard]] std::size_t clients() const { return clients_.size(); }
+    /// The container has ended: what is left is read, clients are told `exited` with this code.
+    void finish(std::int32_t code);
+
+    void ready(std::uint32_t events) override;
+
+  private:
+    struct Viewer;
+    void drain(int most_reads);
+    void record(std::string_view bytes);
+    void show(std::string_view bytes);
+    void input(Viewer& viewer);
+    void drop(const Viewer& viewer);
+
+    Loop& loop_;
+    UniqueFd master_;
+    std::unique_ptr<char[]> log_; ///< a ring; its pages cost nothing until they are written
+    std::size_t log_size_;
+    std::size_t written_ = 0;    ///< bytes ever recorded
+    std::int32_t exit_code_ = 0; ///< of init, once finished
+    std::vector<std::unique_ptr<Viewer>> clients_;
+};
+
+} // namespace lodge::monitor

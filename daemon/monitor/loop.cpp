@@ -1,0 +1,55 @@
+#include "daemon/monitor/loop.hpp"
+
+#include <cerrno>
+
+#include <sys/epoll.h>
+
+namespace lodge::monitor {
+
+Result<Loop> Loop::create() {
+    UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
+    if (!epoll) {
+        return fail_errno("epoll_create1");
+    }
+    return Loop(std::move(epoll));
+}
+
+Status Loop::add(int fd, std::uint32_t events, Watcher& watcher) {
+    epoll_event event{};
+    event.events = events;
+    event.data.ptr = &watcher;
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+        return fail_errno("epoll_ctl");
+    }
+    return {};
+}
+
+Status Loop::rearm(int fd, std::uint32_t events, Watcher& watcher) {
+    epoll_event event{};
+    event.events = events;
+    event.data.ptr = &watcher;
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) != 0) {
+        return fail_errno("epoll_ctl");
+    }
+    return {};
+}
+
+void Loop::remove(int fd) {
+    if (fd >= 0) {
+        (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); // not in the set: as wanted
+    }
+}
+
+Status Loop::turn() {
+    epoll_event event{};
+    const int count = ::epoll_wait(epoll_.get(), &event, 1, -1);
+    if (count < 0 && errno != EINTR) {
+        return fail_errno("epoll_wait");
+    }
+    if (count > 0) {
+        static_cast<Watcher*>(event.data.ptr)->ready(event.events);
+    }
+    return {};
+}
+
+} // namespace lodge::monitor

@@ -1,0 +1,96 @@
+#include "daemon/monitor/protocol.hpp"
+#include "daemon/monitor/server.hpp"
+#include "daemon/monitor/start.hpp"
+#include "lib/kernel/privileges.hpp"
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+#include <linux/capability.h>
+#include <malloc.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace {
+
+using namespace lodge;
+using namespace lodge::monitor;
+
+constexpr auto kOrderDeadline = std::chrono::seconds(30);
+
+// A monitor ends when its container has ended and was collected, and by SIGKILL; no terminal, no
+// service manager's clean-up and no dead peer ends it.
+void set_signals() {
+    for (const int number :
+         {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM}) {
+        (void)std::signal(number, SIG_IGN); // valid numbers: cannot fail
+    }
+    sigset_t child;
+    (void)::sigemptyset(&child);
+    (void)::sigaddset(&child, SIGCHLD);
+    (void)::sigprocmask(SIG_BLOCK, &child, nullptr);
+}
+
+// What is left needs little: it may signal and enter the container as the owner of its user
+// namespace (man 7 user_namespaces), and must write in the container's control groups, which belong
+// to the tenant.
+Status drop_privileges() {
+    RETURN_IF_ERROR(leave_start_mounts());
+    RETURN_IF_ERROR(kernel::limit_bounding_set(kernel::capability_set(CAP_DAC_OVERRIDE)));
+    return kernel::set_capabilities(kernel::capability_set(CAP_DAC_OVERRIDE));
+}
+
+Result<std::unique_ptr<Server>> start(UniqueFd& channel, StartStage& stage) {
+    ASSIGN_OR_RETURN(Message message,
+                     expect(channel.get(), MessageType::start, Deadline::after(kOrderDeadline)));
+    Start start{};
+    start.channel = channel.get();
+    ASSIGN_OR_RETURN(start.order, decode_start_order(message));
+    auto container = start_container(start);
+    stage = start.stage;
+    if (!container) {
+        return std::unexpected<Error>(std::move(container).error());
+    }
+    RETURN_IF_ERROR(drop_privileges());
+    // Init runs. A daemon that died this moment finds us by our socket.
+    (void)send(channel.get(), MessageType::started);
+    return Server::create(std::move(*container), std::move(channel));
+}
+
+int run(UniqueFd channel) {
+    StartStage stage = StartStage::none;
+    auto server = start(channel, stage);
+    if (!server) {
+        // Our death takes the container with it. Without a daemon there is nobody to tell.
+        if (channel) {
+            (void)send_failure(channel.get(), stage, server.error());
+        }
+        return 1;
+    }
+    return (*server)->run() ? 0 : 1;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
+        (void)std::puts("lodge-monitor " LODGE_VERSION);
+        return 0;
+    }
+    int type = 0;
+    socklen_t size = sizeof type;
+    if (::getsockopt(kStartChannel, SOL_SOCKET, SO_TYPE, &type, &size) != 0 ||
+        type != SOCK_SEQPACKET) {
+        (void)std::fputs("lodge-monitor is started by lodged\n", stderr);
+        return 2;
+    }
+    // Large blocks go back to the kernel when they are freed, and the threshold does not grow.
+    constexpr int kLargeBlock = 32 * 1024;
+    (void)::mallopt(M_MMAP_THRESHOLD, kLargeBlock);
+    set_signals();
+    return run(UniqueFd(kStartChannel));
+}

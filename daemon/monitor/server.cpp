@@ -1,0 +1,288 @@
+#include "daemon/monitor/server.hpp"
+
+#include "lib/kernel/fs.hpp"
+#include "lib/kernel/message_socket.hpp"
+#include "lib/kernel/process.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace lodge::monitor {
+
+namespace {
+
+// Bounds on what the daemon's clients can make one monitor hold.
+constexpr std::size_t kMostConnections = 64;
+constexpr std::size_t kMostSessions = 128;
+
+// man 2 reboot, "Behavior inside PID namespaces".
+constexpr int kRebootSignal = SIGHUP;
+constexpr int kHaltSignal = SIGINT;
+
+// As the daemon's InitExit::Kind, plus one.
+enum ExitKind : std::uint8_t { halted = 1, rebooted = 2, exited = 3, signalled = 4 };
+
+void describe_exit(int wait_status, MonitorState& state) {
+    if (WIFEXITED(wait_status)) {
+        state.exit_kind = exited;
+        state.exit_status = WEXITSTATUS(wait_status);
+        return;
+    }
+    const int number = WTERMSIG(wait_status);
+    // An init gets no signal that it does not handle, from inside or outside, so these two mean
+    // reboot(2) and nothing else.
+    state.exit_kind = number == kRebootSignal ? rebooted
+                      : number == kHaltSignal ? halted
+                                              : signalled;
+    state.exit_status = number;
+}
+
+} // namespace
+
+struct Server::Connection final : Watcher {
+    Connection(Server& owner, UniqueFd fd) : server(owner), socket(std::move(fd)) {}
+    void ready(std::uint32_t) override { server.serve(*this); }
+    Server& server;
+    UniqueFd socket;
+    bool greeted = false;
+    bool subscribed = false;
+};
+
+Server::Server(Container container, Loop loop)
+    : container_(std::move(container)), loop_(std::move(loop)),
+      session_context_{.container = container_.pidfd.get(),
+                       .cgroup = container_.order.cgroup.get(),
+                       .seccomp_program = &container_.order.seccomp_program},
+      console_(loop_, std::move(container_.console), container_.order.console_log_bytes),
+      listener_port_(*this, &Server::accept_connection), child_port_(*this, &Server::reap) {}
+
+Server::~Server() = default;
+
+Result<std::unique_ptr<Server>> Server::create(Container container, UniqueFd channel) {
+    ASSIGN_OR_RETURN(Loop loop, Loop::create());
+    std::unique_ptr<Server> server(new Server(std::move(container), std::move(loop)));
+    RETURN_IF_ERROR(server->watch());
+    server->add_connection(std::move(channel), true);
+    return server;
+}
+
+Status Server::watch() {
+    sigset_t child;
+    (void)::sigemptyset(&child);
+    (void)::sigaddset(&child, SIGCHLD);
+    child_signals_.reset(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!child_signals_) {
+        return fail_errno("signalfd");
+    }
+    RETURN_IF_ERROR(loop_.add(child_signals_.get(), EPOLLIN, child_port_));
+    RETURN_IF_ERROR(loop_.add(container_.listener.get(), EPOLLIN, listener_port_));
+    return console_.open();
+}
+
+Status Server::run() {
+    while (!released_) {
+        RETURN_IF_ERROR(loop_.turn());
+    }
+    return {};
+}
+
+void Server::accept_connection(std::uint32_t) {
+    UniqueFd socket(
+        ::accept4(container_.listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!socket) {
+        return; // it went away again
+    }
+    const auto peer = kernel::peer_credentials(socket.get());
+    if (!peer || peer->uid != 0 || connections_.size() >= kMostConnections) {
+        return; // closed: its reader sees the end of the file
+    }
+    add_connection(std::move(socket), false);
+}
+
+void Server::add_connection(UniqueFd socket, bool subscribed) {
+    auto connection = std::make_unique<Connection>(*this, std::move(socket));
+    connection->greeted = subscribed;
+    connection->subscribed = subscribed;
+    if (loop_.add(connection->socket.get(), EPOLLIN, *connection)) {
+        connections_.push_back(std::move(connection));
+        if (subscribed && exit_) {
+            announce_exit();
+        }
+    }
+}
+
+void Server::drop(const Connection& connection) {
+    loop_.remove(connection.socket.get());
+    std::erase_if(connections_, [&](const auto& held) { return held.get() == &connection; });
+}
+
+void Server::serve(Connection& connection) {
+    auto request = receive(connection.socket.get(), Deadline::after(std::chrono::seconds(0)));
+    if (!request) {
+        if (request.error().code() != ErrorCode::timeout) {
+            drop(connection);
+        }
+        return;
+    }
+    Status status = answer(connection, *request);
+    if (!status && !send_failure(connection.socket.get(), StartStage::none, status.error())) {
+        drop(connection); // it asks and does not read
+    }
+}
+
+Status Server::answer(Connection& connection, Message& request) {
+    const int socket = connection.socket.get();
+    if (request.type != MessageType::hello && !connection.greeted) {
+        return fail(ErrorCode::invalid_state, "the connection was not greeted");
+    }
+    // Every type is handled or falls through to the refusal below: a newer daemon may know more.
+    if (request.type == MessageType::hello) {
+        return greet(connection, request);
+    }
+    if (request.type == MessageType::status) {
+        return send(socket, MessageType::status, status());
+    }
+    if (request.type == MessageType::console_log) {
+        return send(socket, MessageType::console_log, console_.log());
+    }
+    if (request.type == MessageType::signal) {
+        RETURN_IF_ERROR(signal_init(request));
+    } else if (request.type == MessageType::exec) {
+        RETURN_IF_ERROR(start_session(request));
+    } else if (request.type == MessageType::console) {
+        RETURN_IF_ERROR(attach_console(request));
+    } else if (request.type == MessageType::release) {
+        RETURN_IF_ERROR(release());
+    } else {
+        return fail(ErrorCode::unsupported, "this monitor is older than the request");
+    }
+    return send(socket, MessageType::done);
+}
+
+Status Server::greet(Connection& connection, const Message& request) {
+    Reader reader(request.payload);
+    (void)reader.u16(); // the daemon's version: there is but one so far
+    connection.subscribed = reader.u8() != 0;
+    if (!reader.ok()) {
+        return fail(ErrorCode::corrupt, "malformed greeting");
+    }
+    connection.greeted = true;
+    RETURN_IF_ERROR(send(connection.socket.get(),
+                         MessageType::welcome,
+                         Writer().u16(kVersion).i32(::getpid()).payload()));
+    if (connection.subscribed && exit_) {
+        return send(connection.socket.get(), MessageType::exited);
+    }
+    return {};
+}
+
+std::string Server::status() const {
+    MonitorState state;
+    state.init_pid = container_.pid;
+    state.init_start_time = container_.start_time;
+    state.sessions = static_cast<std::uint32_t>(sessions_.size() + console_.clients());
+    if (exit_) {
+        describe_exit(*exit_, state);
+    }
+    return encode(state);
+}
+
+Status Server::signal_init(const Message& request) {
+    const int number = Reader(request.payload).i32();
+    if (exit_) {
+        return fail(ErrorCode::invalid_state, "init has exited");
+    }
+    if (number <= 0 || number >= NSIG) {
+        return fail(ErrorCode::invalid_argument,
+                    "no signal has the number " + std::to_string(number));
+    }
+    return kernel::send_signal(container_.pidfd.get(), number);
+}
+
+Status Server::start_session(Message& request) {
+    if (exit_) {
+        return fail(ErrorCode::invalid_state, "init has exited");
+    }
+    if (request.fds.size() != 1) {
+        return fail(ErrorCode::corrupt, "one connection was expected");
+    }
+    if (sessions_.size() >= kMostSessions) {
+        return fail(ErrorCode::resource_exhausted, "the container has its most sessions already");
+    }
+    ASSIGN_OR_RETURN(ExecOrder order, decode_exec_order(request.payload));
+    auto session = std::make_unique<Session>(
+        loop_, session_context_, std::move(order), std::move(request.fds[0]));
+    RETURN_IF_ERROR(session->open());
+    session->on_change = [this] { remove_ended_sessions(); };
+    sessions_.push_back(std::move(session));
+    return {};
+}
+
+Status Server::attach_console(Message& request) {
+    if (request.fds.size() != 1) {
+        return fail(ErrorCode::corrupt, "one connection was expected");
+    }
+    return console_.attach(std::move(request.fds[0]));
+}
+
+Status Server::release() {
+    if (!exit_) {
+        return fail(ErrorCode::invalid_state, "init still runs");
+    }
+    released_ = true;
+    return {};
+}
+
+void Server::reap(std::uint32_t) {
+    signalfd_siginfo info{};
+    while (::read(child_signals_.get(), &info, sizeof info) > 0) {
+        // One signal may stand for many children, so it only says: look.
+    }
+    while (true) {
+        int wait_status = 0;
+        const pid_t pid = ::waitpid(-1, &wait_status, WNOHANG);
+        if (pid <= 0) {
+            break;
+        }
+        if (pid == container_.pid) {
+            init_ended(wait_status);
+            continue;
+        }
+        for (const auto& session : sessions_) {
+            if (session->pid() == pid) {
+                session->reaped(wait_status);
+                break;
+            }
+        }
+    }
+    remove_ended_sessions();
+}
+
+void Server::init_ended(int wait_status) {
+    exit_ = wait_status;
+    console_.finish(0);
+    announce_exit();
+}
+
+void Server::announce_exit() {
+    for (std::size_t i = connections_.size(); i-- > 0;) {
+        Connection& connection = *connections_[i];
+        if (connection.subscribed && !send(connection.socket.get(), MessageType::exited)) {
+            drop(connection);
+        }
+    }
+}
+
+void Server::remove_ended_sessions() {
+    std::erase_if(sessions_, [](const auto& session) { return session->ended(); });
+}
+
+} // namespace lodge::monitor

@@ -1,0 +1,69 @@
+#pragma once
+
+#include "daemon/monitor/client.hpp"
+#include "daemon/monitor/loop.hpp"
+#include "daemon/monitor/protocol.hpp"
+#include "lib/base/unique_fd.hpp"
+
+#include <array>
+#include <functional>
+
+#include <sys/types.h>
+
+namespace lodge::monitor {
+
+/// What an exec session's child needs to know of its container.
+struct SessionContext {
+    int container = -1; ///< init's pidfd
+    int cgroup = -1;    ///< the container's group
+    const std::string* seccomp_program = nullptr;
+};
+
+/// One exec session: a process inside, and a client that is told of it. Lives until the process was
+/// reaped, with or without its client.
+class Session {
+  public:
+    Session(Loop& loop, const SessionContext& context, ExecOrder order, UniqueFd connection);
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    /// With a terminal: starts the command. Without: waits for the client's stdio first.
+    [[nodiscard]] Status open();
+    [[nodiscard]] pid_t pid() const { return pid_; }
+    /// No process and no client: nothing more will happen.
+    [[nodiscard]] bool ended() const { return pid_ == 0 && !client_.open(); }
+    /// The process was reaped with this wait status.
+    void reaped(int wait_status);
+    /// Called when ended() may have become true other than by reaped().
+    std::function<void()> on_change;
+
+  private:
+    void client_ready(std::uint32_t events);
+    void child_ready(std::uint32_t events);
+    void handle(const Client::Part& part);
+    Status launch(std::array<UniqueFd, 3> stdio);
+    void fail_session(const Error& error);
+    void drop_client();
+    void close_child_channel();
+
+    Loop& loop_;
+    const SessionContext& context_;
+    ExecOrder order_;
+    Client client_;
+    Port<Session> client_port_;
+    Port<Session> child_port_;
+    UniqueFd child_channel_; ///< open until the exec
+    pid_t pid_ = 0;
+    bool executed_ = false;
+    bool failed_ = false;
+};
+
+/// session_child.cpp: from the clone's first instruction to execve. `stdio` is empty with a
+/// terminal.
+[[noreturn]] void run_session_child(const SessionContext& context,
+                                    ExecOrder& order,
+                                    std::array<UniqueFd, 3> stdio,
+                                    UniqueFd channel);
+
+} // namespace lodge::monitor

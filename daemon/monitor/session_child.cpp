@@ -1,0 +1,235 @@
+#include "daemon/monitor/accounts.hpp"
+#include "daemon/monitor/session.hpp"
+#include "daemon/monitor/tenant_limits.hpp"
+#include "daemon/monitor/terminal.hpp"
+#include "lib/kernel/fs.hpp"
+#include "lib/kernel/namespaces.hpp"
+#include "lib/kernel/privileges.hpp"
+
+#include <array>
+#include <cerrno>
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace lodge::monitor {
+
+namespace {
+
+constexpr int kNamespaces =
+    CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP;
+// Where the channel to the monitor is put: the only descriptor but stdio that outlives join().
+constexpr int kChannel = 3;
+constexpr const char* kDefaultPath =
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+struct Child {
+    const SessionContext& context;
+    ExecOrder& order;
+    int channel = -1; ///< to the monitor: which number it has by now
+    std::string seccomp_program;
+    UniqueFd root;
+    Account account;
+    std::vector<std::string> environment;
+};
+
+// Namespaces before: the monitor's; pid is the container's by birth, the group by
+// CLONE_INTO_CGROUP. After: all the container's, and no descriptor of the host left but the channel
+// and stdio.
+Status join(Child& child, const std::array<UniqueFd, 3>& stdio) {
+    RETURN_IF_ERROR(kernel::join_namespaces(child.context.container, kNamespaces));
+    RETURN_IF_ERROR(kernel::become(0, 0, {}));
+    RETURN_IF_ERROR(kernel::forbid_tracing());
+    if (::setsid() < 0) {
+        return fail_errno("setsid");
+    }
+    for (int standard = 0; standard < 3; ++standard) {
+        const int fd = stdio[static_cast<std::size_t>(standard)].get();
+        if (fd >= 0 && ::dup2(fd, standard) < 0) {
+            return fail_errno("dup2");
+        }
+    }
+    if (child.channel != kChannel && ::dup3(child.channel, kChannel, O_CLOEXEC) < 0) {
+        return fail_errno("dup3");
+    }
+    child.channel = kChannel;
+    // Before the first path of the tenant's is walked: none of them can lead to one of ours.
+    if (::close_range(kChannel + 1, ~0U, 0) != 0) {
+        return fail_errno("close_range");
+    }
+    ASSIGN_OR_RETURN(child.root, kernel::open_file("/", O_PATH | O_DIRECTORY));
+    (void)::umask(0022);
+    return {};
+}
+
+Status take_terminal(Child& child) {
+    if (!child.order.terminal) {
+        return {};
+    }
+    ASSIGN_OR_RETURN(const Terminal terminal, open_terminal(child.root.get()));
+    if (child.order.rows > 0 && child.order.columns > 0) {
+        RETURN_IF_ERROR(
+            set_window_size(terminal.master.get(), child.order.rows, child.order.columns));
+    }
+    // The group stays that of the mount, "tty".
+    if (::fchown(terminal.slave.get(), child.account.user, static_cast<gid_t>(-1)) != 0) {
+        return fail_errno("fchown", "the terminal");
+    }
+    if (::ioctl(terminal.slave.get(), TIOCSCTTY, 0) != 0) {
+        return fail_errno("ioctl(TIOCSCTTY)");
+    }
+    for (int standard = 0; standard < 3; ++standard) {
+        if (::dup2(terminal.slave.get(), standard) < 0) {
+            return fail_errno("dup2");
+        }
+    }
+    const std::array fds{terminal.master.get()};
+    return send(child.channel, MessageType::terminal, {}, fds);
+}
+
+bool has_variable(const std::vector<std::string>& environment, std::string_view name) {
+    for (const std::string& entry : environment) {
+        if (entry.size() > name.size() && entry[name.size()] == '=' && entry.starts_with(name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void fill_environment(Child& child) {
+    child.environment = std::move(child.order.environment);
+    const auto set_default = [&](std::string_view name, const std::string& value) {
+        if (!has_variable(child.environment, name)) {
+            child.environment.push_back(std::string(name) + "=" + value);
+        }
+    };
+    const Account& account = child.account;
+    set_default("HOME", account.home);
+    set_default("USER", account.name);
+    set_default("LOGNAME", account.name);
+    set_default("SHELL", account.shell);
+    if (!has_variable(child.environment, "PATH")) {
+        child.environment.emplace_back(kDefaultPath);
+    }
+    if (child.order.terminal) {
+        set_default("TERM", "vt220");
+    }
+    set_default("container", "lodge");
+    if (child.order.login_shell) {
+        const std::size_t slash = account.shell.rfind('/');
+        child.order.argv = {"-" + account.shell.substr(slash == std::string::npos ? 0 : slash + 1)};
+    }
+}
+
+// By descriptor, resolved below the container's root without magic links: /proc/self/fd/N cannot
+// lead out, whatever is still open.
+Status enter_directory(const Child& child) {
+    const bool chosen = !child.order.directory.empty();
+    const std::string& path = chosen ? child.order.directory : child.account.home;
+    auto directory = kernel::open_hostile(
+        child.root.get(), path, O_PATH | O_DIRECTORY, 0, kernel::Resolve::in_root);
+    if (!directory && !chosen) {
+        return {}; // a user without a home works in /
+    }
+    if (!directory) {
+        return std::unexpected<Error>(
+            std::move(directory).error().with_code(ErrorCode::invalid_argument));
+    }
+    if (::fchdir(directory->get()) != 0) {
+        return fail_errno("chdir", path);
+    }
+    return {};
+}
+
+Status become_user(Child& child) {
+    RETURN_IF_ERROR(confine(child.seccomp_program));
+    const Account& account = child.account;
+    RETURN_IF_ERROR(kernel::become(account.user, account.group, account.groups));
+    RETURN_IF_ERROR(kernel::forbid_tracing());
+    return enter_directory(child);
+}
+
+std::vector<char*> pointers(std::vector<std::string>& strings) {
+    std::vector<char*> list;
+    list.reserve(strings.size() + 1);
+    for (std::string& text : strings) {
+        list.push_back(text.data());
+    }
+    list.push_back(nullptr);
+    return list;
+}
+
+std::string_view path_of(const std::vector<std::string>& environment) {
+    for (const std::string& entry : environment) {
+        if (entry.starts_with("PATH=")) {
+            return std::string_view(entry).substr(5);
+        }
+    }
+    return {};
+}
+
+// As a shell searches: the first that can be executed; what was found but cannot be is remembered.
+Status execute(Child& child) {
+    kernel::reset_signals();
+    const std::vector<char*> argv = pointers(child.order.argv);
+    const std::vector<char*> environment = pointers(child.environment);
+    const std::string name =
+        child.order.login_shell ? child.account.shell : child.order.argv.front();
+    if (name.find('/') != std::string::npos) {
+        (void)::execve(name.c_str(), argv.data(), environment.data());
+        return fail_errno("execute", name);
+    }
+    int worst = ENOENT;
+    std::string_view path = path_of(child.environment);
+    while (!path.empty()) {
+        const std::size_t colon = path.find(':');
+        const std::string candidate = std::string(path.substr(0, colon)) + "/" + name;
+        path.remove_prefix(colon == std::string_view::npos ? path.size() : colon + 1);
+        (void)::execve(candidate.c_str(), argv.data(), environment.data());
+        worst = errno == ENOENT || errno == ENOTDIR ? worst : errno;
+    }
+    return fail_errno("execute", name, worst);
+}
+
+Status find_user(Child& child) {
+    ASSIGN_OR_RETURN(child.account, read_account(child.root.get(), child.order.user));
+    return {};
+}
+
+Status run(Child& child, const std::array<UniqueFd, 3>& stdio) {
+    RETURN_IF_ERROR(with_context(join(child, stdio), "enter the container"));
+    RETURN_IF_ERROR(find_user(child));
+    RETURN_IF_ERROR(with_context(take_terminal(child), "open a terminal in the container"));
+    fill_environment(child);
+    RETURN_IF_ERROR(become_user(child));
+    return execute(child);
+}
+
+} // namespace
+
+void run_session_child(const SessionContext& context,
+                       ExecOrder& order,
+                       std::array<UniqueFd, 3> stdio,
+                       UniqueFd channel) {
+    Child child{.context = context,
+                .order = order,
+                .channel = channel.get(),
+                .seccomp_program = *context.seccomp_program,
+                .root = {},
+                .account = {},
+                .environment = {}};
+    const Status status = run(child, stdio);
+    // Reached only when the exec failed. As a shell has it: 127 not found, 126 found but not
+    // executable.
+    const Error& error = status.error();
+    constexpr int kCannotExecute = 126;
+    constexpr int kNotFound = 127;
+    (void)send_failure(child.channel, StartStage::none, error); // the exit code says it as well
+    ::_exit(error.code() == ErrorCode::not_found ? kNotFound : kCannotExecute);
+}
+
+} // namespace lodge::monitor

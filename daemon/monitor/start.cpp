@@ -1,0 +1,247 @@
+#include "daemon/monitor/start.hpp"
+
+#include "daemon/monitor/tenant_limits.hpp"
+#include "lib/base/revert.hpp"
+#include "lib/kernel/fs.hpp"
+#include "lib/kernel/message_socket.hpp"
+#include "lib/kernel/namespaces.hpp"
+#include "lib/kernel/privileges.hpp"
+#include "lib/kernel/process.hpp"
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+
+#include <fcntl.h>
+#include <linux/keyctl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace lodge::monitor {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t kNamespaces =
+    CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET;
+
+// Generous: an emulated machine with a busy disk. A healthy start takes milliseconds.
+constexpr auto kCloneDeadline = 60s;
+// How long the daemon may take to bring the network.
+constexpr auto kGoDeadline = 120s;
+
+// The monitor in: the host's namespaces but its own mount namespace.
+Status prepare_process(Start& start) {
+    RETURN_IF_ERROR(kernel::forbid_tracing());
+    RETURN_IF_ERROR(set_tenant_limits());
+    // An empty session keyring in place of the one that the daemon's own caller may have had. A
+    // kernel without keyrings has nothing to hide.
+    (void)::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr, 0, 0, 0);
+    ASSIGN_OR_RETURN(start.listener,
+                     kernel::listen_messages(start.order.directory.get(), kSocketName));
+    RETURN_IF_ERROR(leave_host_mounts());
+    ASSIGN_OR_RETURN(start.proc, kernel::open_file("/proc", O_PATH | O_DIRECTORY));
+    return {};
+}
+
+// In the clone: what it inherited of the monitor's descriptors and must not keep. Above all the
+// start channel, whose end of file tells the daemon that the monitor died.
+void forget_parent(Start& start) {
+    (void)::close(start.channel);
+    start.listener.reset();
+    start.proc.reset();
+    start.order.directory.reset();
+    start.order.cgroup.reset();
+    start.order.volume.reset();
+    start.order.lower.reset();
+}
+
+Status clone_container(Start& start) {
+    ASSIGN_OR_RETURN(auto pair, kernel::make_message_pair());
+    ASSIGN_OR_RETURN(kernel::Cloned cloned,
+                     kernel::clone_process(kNamespaces, start.order.cgroup.get()));
+    if (cloned.pid == 0) {
+        forget_parent(start);
+        pair.first.reset();
+        run_clone(start.order, std::move(pair.second));
+    }
+    start.pid = cloned.pid;
+    start.pidfd = std::move(cloned.pidfd);
+    start.clone_socket = std::move(pair.first);
+    return {};
+}
+
+Status map_ids(Start& start) {
+    const kernel::IdMap map{.base = start.order.uid_base, .count = kIdsPerContainer};
+    RETURN_IF_ERROR(kernel::write_id_maps(start.proc.get(), start.pid, map));
+    return send(start.clone_socket.get(), MessageType::ids_mapped);
+}
+
+Status tell_cloned(Start& start) {
+    ASSIGN_OR_RETURN(start.start_time, kernel::process_start_time(start.proc.get(), start.pid));
+    ASSIGN_OR_RETURN(
+        const UniqueFd network,
+        kernel::open_at(start.proc.get(), std::to_string(start.pid) + "/ns/net", O_RDONLY));
+    const std::array fds{network.get()};
+    return send(start.channel,
+                MessageType::cloned,
+                Writer().i32(start.pid).u64(start.start_time).payload(),
+                fds);
+}
+
+Status build_filesystems(Start& start) {
+    ASSIGN_OR_RETURN(
+        const UniqueFd userns,
+        kernel::open_at(start.proc.get(), std::to_string(start.pid) + "/ns/user", O_RDONLY));
+    ASSIGN_OR_RETURN(start.root, build_root(start, userns.get()));
+    start.order.volume.reset();
+    start.order.lower.reset();
+    start.stage = StartStage::root_mounted;
+    ASSIGN_OR_RETURN(start.devices, build_devices(start.order.uid_base));
+    start.stage = StartStage::devices_made;
+    const std::array fds{start.root.get(), start.devices.get()};
+    RETURN_IF_ERROR(send(start.clone_socket.get(), MessageType::root_ready, {}, fds));
+    start.root.reset();
+    start.devices.reset();
+    return {};
+}
+
+// Where the clone hangs, in the kernel's words.
+std::string where_clone_is(const Start& start) {
+    std::string where;
+    for (const char* file : {"wchan", "stack"}) {
+        constexpr std::size_t kMost = 2048;
+        auto fd =
+            kernel::open_at(start.proc.get(), std::to_string(start.pid) + "/" + file, O_RDONLY);
+        auto text = fd ? kernel::read_all(fd->get(), kMost) : Result<std::string>(std::string());
+        if (text && !text->empty()) {
+            where += std::string("; ") + file + ": " + *text;
+        }
+    }
+    return where;
+}
+
+Status await_set_up(Start& start) {
+    auto message =
+        expect(start.clone_socket.get(), MessageType::set_up, Deadline::after(kCloneDeadline));
+    if (!message) {
+        Error error = std::move(message).error();
+        if (error.code() == ErrorCode::timeout) {
+            error = Error(error.code(), error.message() + where_clone_is(start));
+        }
+        return std::unexpected<Error>(std::move(error).context("set up the container from inside"));
+    }
+    if (message->fds.size() != 1) {
+        return fail(ErrorCode::corrupt, "the clone sent no console");
+    }
+    start.console = std::move(message->fds[0]);
+    return {};
+}
+
+// From here on, our own children are born in the container's pid namespace: an exec session costs
+// one clone and not two.
+Status adopt_pid_namespace(const Start& start) {
+    return kernel::join_namespaces(start.pidfd.get(), CLONE_NEWPID);
+}
+
+// The daemon's word, its death, or the clone's.
+Status await_go(Start& start) {
+    std::array<pollfd, 2> waits{
+        {{start.channel, POLLIN, 0}, {start.clone_socket.get(), POLLIN, 0}}};
+    const Deadline deadline = Deadline::after(kGoDeadline);
+    while (true) {
+        const int ready = ::poll(waits.data(), waits.size(), deadline.poll_timeout());
+        if (ready < 0 && errno != EINTR) {
+            return fail_errno("poll");
+        }
+        if (ready == 0) {
+            return fail(ErrorCode::timeout, "the daemon did not let init go in time");
+        }
+        if (ready > 0 && waits[1].revents != 0) {
+            return fail(ErrorCode::kernel, "the container died before its init ran");
+        }
+        if (ready > 0) {
+            RETURN_IF_ERROR(expect(start.channel, MessageType::go, deadline));
+            return {};
+        }
+    }
+}
+
+// The clone's end of the socket closes with its exec; a failure comes as a message before.
+Status let_go(Start& start) {
+    RETURN_IF_ERROR(send(start.clone_socket.get(), MessageType::go));
+    auto answer = receive(start.clone_socket.get(), Deadline::after(kCloneDeadline));
+    if (answer) {
+        return std::unexpected<Error>(decode_failure(answer->payload).context("execute init"));
+    }
+    if (answer.error().code() != ErrorCode::cancelled) {
+        return std::unexpected<Error>(std::move(answer).error());
+    }
+    return {};
+}
+
+// A clone that failed has said why before it went; what we saw is only that it went.
+Error better_reason(Start& start, Error seen) {
+    if (start.clone_socket) {
+        auto message = receive(start.clone_socket.get(), Deadline::after(0s));
+        if (message && message->type == MessageType::failed) {
+            return decode_failure(message->payload);
+        }
+    }
+    return seen;
+}
+
+void kill_clone(Start& start) {
+    if (start.pid > 0) {
+        (void)kernel::send_signal(start.pidfd.get(),
+                                  SIGKILL); // it is ours and not reaped: it exists
+        (void)::waitpid(start.pid, nullptr, 0);
+    }
+}
+
+struct Step {
+    StartStage stage; ///< reached when the step has succeeded
+    Status (*run)(Start&);
+};
+
+constexpr std::array kSteps{
+    Step{StartStage::private_mounts, prepare_process},
+    Step{StartStage::cloned, clone_container},
+    Step{StartStage::ids_mapped, map_ids},
+    Step{StartStage::ids_mapped, tell_cloned},
+    Step{StartStage::devices_made, build_filesystems},
+    Step{StartStage::devices_made, await_set_up},
+    Step{StartStage::waiting, [](Start& start) { return adopt_pid_namespace(start); }},
+    Step{StartStage::waiting, await_go},
+    Step{StartStage::running, let_go},
+};
+
+} // namespace
+
+Result<Container> start_container(Start& start) {
+    Revert revert;
+    revert.add([&start] { kill_clone(start); });
+    start.stage = StartStage::received;
+    for (const Step& step : kSteps) {
+        if (Status status = step.run(start); !status) {
+            return std::unexpected<Error>(better_reason(start, std::move(status).error()));
+        }
+        start.stage = step.stage;
+    }
+    revert.commit();
+    start.proc.reset();
+    start.clone_socket.reset();
+    return Container{.order = std::move(start.order),
+                     .listener = std::move(start.listener),
+                     .pidfd = std::move(start.pidfd),
+                     .pid = start.pid,
+                     .start_time = start.start_time,
+                     .console = std::move(start.console)};
+}
+
+} // namespace lodge::monitor

@@ -1,0 +1,55 @@
+#pragma once
+
+#include "daemon/monitor/protocol.hpp"
+#include "lib/base/error.hpp"
+#include "lib/base/unique_fd.hpp"
+#include "lib/kernel/mount.hpp"
+
+#include <sys/types.h>
+
+namespace lodge::monitor {
+
+/// What is left of a start once init runs: all that a monitor holds of its container.
+struct Container {
+    StartOrder order; ///< its descriptors but directory and cgroup are closed
+    UniqueFd listener;
+    UniqueFd pidfd;
+    pid_t pid = 0;
+    std::uint64_t start_time = 0;
+    UniqueFd console; ///< the PTY's master
+};
+
+/// A start under way. `stage` is what a failure reports.
+struct Start {
+    StartOrder order;
+    int channel = -1; ///< to the daemon; its end of file is the daemon's death
+    StartStage stage = StartStage::none;
+    UniqueFd proc; ///< O_PATH; closed before init runs
+    UniqueFd listener;
+    UniqueFd clone_socket;
+    pid_t pid = 0;
+    std::uint64_t start_time = 0;
+    UniqueFd pidfd;
+    kernel::MountFd root;
+    kernel::MountFd devices;
+    UniqueFd console;
+};
+
+/// The whole way from the order to init's first instruction. On failure the clone is dead.
+[[nodiscard]] Result<Container> start_container(Start& start);
+
+/// rootfs.cpp: a mount namespace of our own, with nothing of the host: a tmpfs, a proc, a sysfs.
+[[nodiscard]] Status leave_host_mounts();
+/// And after the start: an empty read-only tmpfs.
+[[nodiscard]] Status leave_start_mounts();
+/// The container's root filesystem, attached nowhere.
+[[nodiscard]] Result<kernel::MountFd> build_root(const Start& start, int userns_fd);
+
+/// devices.cpp: the container's /dev, attached nowhere. Pre: this process has CAP_MKNOD on the
+/// host.
+[[nodiscard]] Result<kernel::MountFd> build_devices(std::uint32_t uid_base);
+
+/// clone.cpp: the clone's part, from its first instruction to execve. `socket`: to the monitor.
+[[noreturn]] void run_clone(StartOrder& order, UniqueFd socket);
+
+} // namespace lodge::monitor

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "lib/base/error.hpp"
+
+#include <string_view>
+
+namespace lodge::monitor {
+
+/// The limits that init and exec sessions begin with, set on the monitor itself, from which both
+/// inherit. Never fails a start: a hard limit of ours that is lower stays.
+[[nodiscard]] Status set_tenant_limits();
+
+/// The last acts before an exec, the same for init and exec sessions: bounding set, then the system
+/// call filter. Pre: root inside the container's user namespace.
+[[nodiscard]] Status confine(std::string_view seccomp_program);
+
+} // namespace lodge::monitor

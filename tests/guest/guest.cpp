@@ -1,0 +1,308 @@
+// A whole userland in one static program: init and every command that tests run inside a container.
+// As a process's first argument says: guest COMMAND ARGUMENTS...; called as init, it is init.
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/reboot.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+int complain(const std::string& what) {
+    std::fprintf(stderr, "guest: %s: %s\n", what.c_str(), std::strerror(errno));
+    return 1;
+}
+
+void say(const std::string& line) {
+    (void)!::write(STDOUT_FILENO, (line + "\n").c_str(), line.size() + 1);
+}
+
+int act_on_signal(int number) {
+    if (number == SIGRTMIN + 3) {
+        say("guest: power off");
+        (void)::reboot(RB_POWER_OFF);
+    } else if (number == SIGINT) {
+        say("guest: reboot");
+        (void)::reboot(RB_AUTOBOOT);
+    } else if (number == SIGUSR1) {
+        ::_exit(7);
+    } else if (number == SIGUSR2) {
+        (void)::signal(SIGSEGV, SIG_DFL);
+        volatile int* nowhere = nullptr;
+        *nowhere = 1; // NOLINT: crashes on purpose
+    }
+    return 0;
+}
+
+// Answers lines that are typed on the console, reaps, and obeys signals.
+int run_init() {
+    sigset_t signals;
+    (void)::sigemptyset(&signals);
+    for (const int number : {SIGCHLD, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGRTMIN + 3}) {
+        (void)::sigaddset(&signals, number);
+    }
+    (void)::sigprocmask(SIG_BLOCK, &signals, nullptr);
+    const int signal_fd = ::signalfd(-1, &signals, SFD_CLOEXEC);
+    say("guest: up");
+    std::array<pollfd, 2> waits{{{signal_fd, POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}}};
+    while (::poll(waits.data(), waits.size(), -1) >= 0 || errno == EINTR) {
+        if ((waits[0].revents & POLLIN) != 0) {
+            signalfd_siginfo info{};
+            if (::read(signal_fd, &info, sizeof info) == sizeof info) {
+                (void)act_on_signal(static_cast<int>(info.ssi_signo));
+            }
+            while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+            }
+        }
+        if ((waits[1].revents & POLLIN) != 0) {
+            std::array<char, 256> line{};
+            const ssize_t size = ::read(STDIN_FILENO, line.data(), line.size());
+            if (size > 0) {
+                say("guest: heard " + std::string(line.data(), static_cast<std::size_t>(size)));
+            }
+        } else if (waits[1].revents != 0) {
+            waits[1].fd = -1;
+        }
+    }
+    return complain("poll");
+}
+
+int run_exit(const Arguments& arguments) {
+    return std::atoi(arguments.at(0).c_str());
+}
+
+int run_echo(const Arguments& arguments) {
+    std::string line;
+    for (const std::string& word : arguments) {
+        line += (line.empty() ? "" : " ") + word;
+    }
+    say(line);
+    return 0;
+}
+
+int copy_to_stdout(int fd) {
+    std::array<char, 65536> buffer{};
+    ssize_t size = 0;
+    while ((size = ::read(fd, buffer.data(), buffer.size())) > 0) {
+        for (ssize_t at = 0; at < size;) {
+            const ssize_t written =
+                ::write(STDOUT_FILENO, buffer.data() + at, static_cast<std::size_t>(size - at));
+            if (written < 0) {
+                return complain("write");
+            }
+            at += written;
+        }
+    }
+    return size == 0 ? 0 : complain("read");
+}
+
+int run_cat(const Arguments& arguments) {
+    if (arguments.empty()) {
+        return copy_to_stdout(STDIN_FILENO);
+    }
+    const int fd = ::open(arguments[0].c_str(), O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? complain(arguments[0]) : copy_to_stdout(fd);
+}
+
+int run_env(const Arguments&) {
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        say(*entry);
+    }
+    return 0;
+}
+
+int run_id(const Arguments&) {
+    std::array<gid_t, 64> groups{};
+    const int count = ::getgroups(static_cast<int>(groups.size()), groups.data());
+    std::string line = std::to_string(::getuid()) + " " + std::to_string(::getgid());
+    for (int i = 0; i < count; ++i) {
+        line += (i == 0 ? " " : ",") + std::to_string(groups[static_cast<std::size_t>(i)]);
+    }
+    say(line);
+    return 0;
+}
+
+int run_pwd(const Arguments&) {
+    std::array<char, 4096> path{};
+    say(::getcwd(path.data(), path.size()) != nullptr ? path.data() : "?");
+    return 0;
+}
+
+int run_tty(const Arguments&) {
+    std::array<char, 256> name{};
+    if (::ttyname_r(STDIN_FILENO, name.data(), name.size()) != 0) {
+        say("not a tty");
+        return 1;
+    }
+    say(name.data());
+    return 0;
+}
+
+// Says that it is ready, then which signal came.
+int run_await_signal(const Arguments&) {
+    sigset_t signals;
+    (void)::sigemptyset(&signals);
+    for (const int number : {SIGHUP, SIGINT, SIGTERM, SIGWINCH}) {
+        (void)::sigaddset(&signals, number);
+    }
+    (void)::sigprocmask(SIG_BLOCK, &signals, nullptr);
+    say("ready");
+    int number = 0;
+    (void)::sigwait(&signals, &number);
+    say("signal " + std::to_string(number));
+    if (const int fd = ::open("/signalled", O_WRONLY | O_CREAT | O_CLOEXEC, 0644); fd >= 0) {
+        const std::string text = std::to_string(number);
+        (void)!::write(fd, text.data(), text.size());
+    }
+    return number;
+}
+
+int run_write(const Arguments& arguments) {
+    const int fd = ::open(arguments.at(0).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0 || ::write(fd, arguments.at(1).data(), arguments.at(1).size()) < 0) {
+        return complain(arguments[0]);
+    }
+    return 0;
+}
+
+int run_list(const Arguments& arguments) {
+    DIR* directory = ::opendir(arguments.at(0).c_str());
+    if (directory == nullptr) {
+        return complain(arguments[0]);
+    }
+    while (const dirent* entry =
+               ::readdir(directory)) { // NOLINT(concurrency-mt-unsafe): one thread
+        say(entry->d_name);
+    }
+    (void)::closedir(directory);
+    return 0;
+}
+
+int run_kill_self(const Arguments& arguments) {
+    (void)::raise(std::atoi(arguments.at(0).c_str()));
+    return 0;
+}
+
+int run_sleep(const Arguments& arguments) {
+    (void)::sleep(static_cast<unsigned>(std::atoi(arguments.at(0).c_str())));
+    return 0;
+}
+
+int run_mount(const Arguments& arguments) {
+    return ::mount(arguments.at(0).c_str(),
+                   arguments.at(1).c_str(),
+                   arguments.at(2).c_str(),
+                   0,
+                   nullptr) == 0
+               ? 0
+               : complain("mount");
+}
+
+int run_unmount(const Arguments& arguments) {
+    return ::umount2(arguments.at(0).c_str(), MNT_DETACH) == 0 ? 0 : complain("umount2");
+}
+
+int run_stat(const Arguments& arguments) {
+    struct stat info{};
+    if (::lstat(arguments.at(0).c_str(), &info) != 0) {
+        return complain(arguments[0]);
+    }
+    std::array<char, 128> line{};
+    std::snprintf(line.data(), line.size(), "%u %u %o", info.st_uid, info.st_gid, info.st_mode);
+    say(line.data());
+    return 0;
+}
+
+int run_chown(const Arguments& arguments) {
+    const auto id = static_cast<uid_t>(std::atoi(arguments.at(1).c_str()));
+    return ::lchown(arguments.at(0).c_str(), id, id) == 0 ? 0 : complain(arguments[0]);
+}
+
+int run_mknod(const Arguments& arguments) {
+    return ::mknod(arguments.at(0).c_str(), S_IFCHR | 0666, 0x103) == 0 ? 0
+                                                                        : complain(arguments[0]);
+}
+
+int run_link(const Arguments& arguments) {
+    return ::symlink(arguments.at(0).c_str(), arguments.at(1).c_str()) == 0
+               ? 0
+               : complain(arguments[1]);
+}
+
+int run_rename(const Arguments& arguments) {
+    return ::rename(arguments.at(0).c_str(), arguments.at(1).c_str()) == 0 ? 0
+                                                                           : complain(arguments[1]);
+}
+
+int run_mkdir(const Arguments& arguments) {
+    return ::mkdir(arguments.at(0).c_str(), 0755) == 0 ? 0 : complain(arguments[0]);
+}
+
+struct Command {
+    std::string_view name;
+    int (*run)(const Arguments&);
+    std::size_t arguments;
+};
+
+constexpr std::array kCommands{
+    Command{"true", [](const Arguments&) { return 0; }, 0},
+    Command{"exit", run_exit, 1},
+    Command{"echo", run_echo, 0},
+    Command{"cat", run_cat, 0},
+    Command{"env", run_env, 0},
+    Command{"id", run_id, 0},
+    Command{"pwd", run_pwd, 0},
+    Command{"tty", run_tty, 0},
+    Command{"await-signal", run_await_signal, 0},
+    Command{"write", run_write, 2},
+    Command{"list", run_list, 1},
+    Command{"kill-self", run_kill_self, 1},
+    Command{"sleep", run_sleep, 1},
+    Command{"mount", run_mount, 3},
+    Command{"unmount", run_unmount, 1},
+    Command{"stat", run_stat, 1},
+    Command{"chown", run_chown, 2},
+    Command{"mknod", run_mknod, 1},
+    Command{"link", run_link, 2},
+    Command{"rename", run_rename, 2},
+    Command{"mkdir", run_mkdir, 1},
+};
+
+} // namespace
+
+int main(int argc, char** argv) {
+    if (argc == 1 && ::getpid() == 1) {
+        return run_init();
+    }
+    // As a login shell: "-guest".
+    if (argc == 1 && argv[0][0] == '-') {
+        say("login shell");
+        return run_pwd({});
+    }
+    const Arguments arguments(argv + (argc > 1 ? 2 : 1), argv + argc);
+    for (const Command& command : kCommands) {
+        if (argc > 1 && command.name == argv[1] && arguments.size() >= command.arguments) {
+            return command.run(arguments);
+        }
+    }
+    (void)std::fputs("guest: no such command\n", stderr);
+    return 64;
+}
