@@ -8,8 +8,16 @@
 
 namespace lodge::templates {
 
-/// A template definition: data, one YAML file in templates/definitions/. See templates/README.md for
-/// every key.
+/// A small file that a definition puts into the tree, owned by root.
+struct DefinedFile {
+    std::string path; ///< absolute, inside the tree
+    unsigned mode = 0644;
+    std::string content; ///< of a symlink: its target
+    bool symlink = false;
+};
+
+/// A template definition: data, one YAML file in templates/definitions/. See templates/README.md
+/// for every key.
 struct Definition {
     std::string name;
     std::string description;
@@ -17,18 +25,20 @@ struct Definition {
     std::string suite;   ///< "bookworm"
     std::string variant; ///< "minbase"
     std::vector<std::string> packages;
-    std::string init;        ///< "/sbin/init"
-    std::string halt_signal; ///< "SIGRTMIN+3", "SIGINT", ...
-    std::string ready;       ///< "ssh" or "running"
-    std::vector<std::string> locales;
+    std::string init;                    ///< "/sbin/init"
+    std::string halt_signal;             ///< "SIGRTMIN+3", "SIGPWR", ...
+    std::string ready;                   ///< "ssh" or "running"
     std::vector<std::string> mask_units; ///< systemd units linked to /dev/null
-    std::vector<std::string> remove;     ///< paths (globs) removed from the tree
+    std::vector<std::string> remove;     ///< paths taken out; the last component may be a pattern
+    std::vector<DefinedFile> files;
 };
 
 /// Parses and validates; an unknown or repeated key is refused with its line. Pure.
-[[nodiscard]] Result<Definition> parse_definition(std::string_view yaml, const std::string& file_name);
+[[nodiscard]] Result<Definition> parse_definition(std::string_view yaml,
+                                                  const std::string& file_name);
 /// The definition `name` of a directory of NAME.yaml files; not_found lists those there are.
-[[nodiscard]] Result<Definition> load_definition(const std::string& directory, const std::string& name);
+[[nodiscard]] Result<Definition> load_definition(const std::string& directory,
+                                                 const std::string& name);
 [[nodiscard]] Result<std::vector<Definition>> load_definitions(const std::string& directory);
 
 } // namespace lodge::templates

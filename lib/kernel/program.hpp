@@ -16,11 +16,13 @@ struct Program {
     int input_fd = -1;                    ///< stdin instead of `input`; not closed
     Deadline deadline;                    ///< then SIGKILL to its process group
     int cancel_fd = -1;                   ///< readable means: kill it and return `cancelled`
+    bool judged = false; ///< the caller judges the exit code: a non-zero one is no error
 };
 
 struct ProgramOutput {
     std::string standard_output; ///< at most 1 MiB of it
     std::string standard_error;  ///< the last 16 KiB
+    int exit_code = 0;           ///< non-zero only for a `judged` program
 };
 
 /// PATH of every program that Lodge runs.

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "lib/base/error.hpp"
+#include "lib/kernel/mount.hpp"
+
+#include <string>
+
+namespace lodge::templates {
+
+/// mkfs.erofs of a directory, synced.
+[[nodiscard]] Status pack_image(const std::string& tree, const std::string& image, int cancel_fd);
+/// Lower-case hexadecimal SHA-256 of a file.
+[[nodiscard]] Result<std::string> sha256_of(const std::string& path);
+/// A detached, read-only mount of an EROFS image: from the file itself (Linux 6.12) or through a
+/// loop device.
+[[nodiscard]] Result<kernel::MountFd> mount_image(const std::string& image);
+
+} // namespace lodge::templates

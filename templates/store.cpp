@@ -1,0 +1,238 @@
+#include "lib/base/revert.hpp"
+#include "lib/kernel/fs.hpp"
+#include "lib/kernel/program.hpp"
+#include "templates/builder.hpp"
+#include "templates/image.hpp"
+#include "templates/template_store.hpp"
+#include "templates/tree.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <ctime>
+#include <mutex>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace lodge::templates {
+
+namespace {
+
+constexpr const char* kImageName = "template.erofs";
+constexpr std::string_view kDigestPrefix = "sha256:";
+
+// lodge-unpack tells by its exit code what kind of failure its sentence on stderr is.
+ErrorCode code_of_exit(int exit_code) {
+    switch (exit_code) {
+    case 2:
+        return ErrorCode::invalid_argument;
+    case 3:
+        return ErrorCode::no_space;
+    case 4:
+        return ErrorCode::resource_exhausted;
+    default:
+        return ErrorCode::internal;
+    }
+}
+
+Status check_id(const std::string& id) {
+    if (id.empty() || id.find_first_not_of("0123456789abcdef-") != std::string::npos) {
+        return fail(ErrorCode::invalid_argument, "'" + id + "' does not name a unit of work");
+    }
+    return {};
+}
+
+class DirectoryStore final : public TemplateStore {
+  public:
+    explicit DirectoryStore(StoreSettings settings) : settings_(std::move(settings)) {}
+
+    Result<Template> build(const Definition& definition, const Work& work) override {
+        return make(work, [&](const std::string& tree) -> Result<Template> {
+            work.progress("install packages");
+            RETURN_IF_ERROR(run_mmdebstrap(definition, tree, work.cancel_fd));
+            work.progress("finish the tree");
+            ASSIGN_OR_RETURN(const auto root, kernel::open_directory(tree));
+            ASSIGN_OR_RETURN(TreeKind kind, inspect_tree(root.get()));
+            RETURN_IF_ERROR(depersonalise(root.get()));
+            RETURN_IF_ERROR(apply_definition(root.get(), definition));
+            return Template{.name = definition.name,
+                            .init = definition.init,
+                            .halt_signal = definition.halt_signal,
+                            .ready = definition.ready,
+                            .source = definition.builder + " " + definition.suite};
+        });
+    }
+
+    Result<Template> import(const std::string& name, int archive_fd, const Work& work) override {
+        return make(work, [&](const std::string& tree) -> Result<Template> {
+            work.progress("unpack");
+            RETURN_IF_ERROR(unpack(archive_fd, tree, work.cancel_fd));
+            work.progress("finish the tree");
+            ASSIGN_OR_RETURN(const auto root, kernel::open_directory(tree));
+            ASSIGN_OR_RETURN(const TreeKind kind, inspect_tree(root.get()));
+            RETURN_IF_ERROR(depersonalise(root.get()));
+            return Template{.name = name,
+                            .init = kind.init,
+                            .halt_signal = kind.halt_signal,
+                            .ready = kind.ready,
+                            .source = "import"};
+        });
+    }
+
+    Status discard(const std::string& work_id) override {
+        RETURN_IF_ERROR(check_id(work_id));
+        const auto directory = kernel::open_directory(settings_.directory);
+        if (!directory) {
+            return directory.error().code() == ErrorCode::not_found
+                       ? Status{}
+                       : std::unexpected<Error>(directory.error());
+        }
+        return kernel::remove_tree_at(directory->get(), ".work-" + work_id);
+    }
+
+    Status remove(const std::string& digest) override {
+        ASSIGN_OR_RETURN(const std::string hex, hex_of(digest));
+        ASSIGN_OR_RETURN(const auto directory, kernel::open_directory(settings_.directory));
+        return kernel::remove_tree_at(directory.get(), hex);
+    }
+
+    Result<kernel::MountFd> mount(const std::string& digest) override {
+        ASSIGN_OR_RETURN(const std::string hex, hex_of(digest));
+        const std::lock_guard guard(mounting_);
+        ASSIGN_OR_RETURN(const bool mounted, is_mounted(hex));
+        if (!mounted) {
+            RETURN_IF_ERROR(kernel::make_directories(settings_.run_directory, 0700));
+            RETURN_IF_ERROR(kernel::make_directory(mount_point(hex), 0700));
+            auto image = mount_image(image_path(hex));
+            if (!image) {
+                return std::unexpected<Error>(
+                    std::move(image).error().context("mount the template " + digest));
+            }
+            RETURN_IF_ERROR(kernel::attach_mount(image->get(), AT_FDCWD, mount_point(hex)));
+            mounted_.push_back(hex);
+        }
+        return kernel::clone_mount(AT_FDCWD, mount_point(hex));
+    }
+
+    Status unmount(const std::string& digest) override {
+        ASSIGN_OR_RETURN(const std::string hex, hex_of(digest));
+        const std::lock_guard guard(mounting_);
+        std::erase(mounted_, hex);
+        RETURN_IF_ERROR(kernel::detach_mount(mount_point(hex)));
+        if (::rmdir(mount_point(hex).c_str()) != 0 && errno != ENOENT) {
+            return fail_errno("rmdir", mount_point(hex));
+        }
+        return {};
+    }
+
+  private:
+    std::string image_path(const std::string& hex) const {
+        return settings_.directory + "/" + hex + "/" + kImageName;
+    }
+    std::string mount_point(const std::string& hex) const {
+        return settings_.run_directory + "/" + hex;
+    }
+
+    static Result<std::string> hex_of(const std::string& digest) {
+        const bool good =
+            digest.size() == kDigestPrefix.size() + 64 && digest.rfind(kDigestPrefix, 0) == 0 &&
+            digest.find_first_not_of("0123456789abcdef", kDigestPrefix.size()) == std::string::npos;
+        if (!good) {
+            return fail(ErrorCode::invalid_argument, "'" + digest + "' is not a template's digest");
+        }
+        return digest.substr(kDigestPrefix.size());
+    }
+
+    // Known from our own doing, or found in mountinfo when an earlier daemon did it.
+    Result<bool> is_mounted(const std::string& hex) {
+        if (std::find(mounted_.begin(), mounted_.end(), hex) != mounted_.end()) {
+            return true;
+        }
+        ASSIGN_OR_RETURN(const auto mounts, kernel::read_mountinfo());
+        const bool found =
+            std::any_of(mounts.begin(), mounts.end(), [&](const kernel::MountInfo& mount) {
+                return mount.mount_point == mount_point(hex) && mount.type == "erofs";
+            });
+        if (found) {
+            mounted_.push_back(hex);
+        }
+        return found;
+    }
+
+    Status unpack(int archive_fd, const std::string& tree, int cancel_fd) {
+        RETURN_IF_ERROR(kernel::make_directory(tree, 0755));
+        ASSIGN_OR_RETURN(
+            const auto output,
+            kernel::run_program({.path = settings_.unpack_program,
+                                 .arguments = {tree, std::to_string(settings_.most_unpacked_bytes)},
+                                 .input_fd = archive_fd,
+                                 .deadline = Deadline::after(std::chrono::minutes(60)),
+                                 .cancel_fd = cancel_fd,
+                                 .judged = true}));
+        if (output.exit_code == 0) {
+            return {};
+        }
+        std::string said = output.standard_error;
+        while (!said.empty() && said.back() == '\n') {
+            said.pop_back();
+        }
+        return fail(code_of_exit(output.exit_code), said);
+    }
+
+    // The frame of build and import: a work directory, the tree, the image, its digest, one rename.
+    template <typename MakeTree>
+    Result<Template> make(const Work& work, const MakeTree& make_tree) {
+        RETURN_IF_ERROR(check_id(work.id));
+        RETURN_IF_ERROR(kernel::make_directories(settings_.directory, 0700));
+        const std::string place = settings_.directory + "/.work-" + work.id;
+        if (::mkdir(place.c_str(), 0700) != 0) {
+            return fail_errno("mkdir", place);
+        }
+        Revert revert;
+        revert.add([&] { (void)discard(work.id); });
+        ASSIGN_OR_RETURN(Template made, make_tree(place + "/tree"));
+        work.progress("pack");
+        const std::string result = place + "/result";
+        RETURN_IF_ERROR(kernel::make_directory(result, 0700));
+        RETURN_IF_ERROR(pack_image(place + "/tree", result + "/" + kImageName, work.cancel_fd));
+        ASSIGN_OR_RETURN(const std::string hex, sha256_of(result + "/" + kImageName));
+        RETURN_IF_ERROR(publish(result, hex));
+        made.digest = std::string(kDigestPrefix) + hex;
+        struct stat info{};
+        if (::stat(image_path(hex).c_str(), &info) != 0) {
+            return fail_errno("stat", image_path(hex));
+        }
+        made.bytes = static_cast<std::uint64_t>(info.st_size);
+        made.created_at = static_cast<std::int64_t>(::time(nullptr));
+        return made; // the guard removes the tree
+    }
+
+    Status publish(const std::string& result, const std::string& hex) {
+        const std::string place = settings_.directory + "/" + hex;
+        if (::rename(result.c_str(), place.c_str()) != 0 && errno != EEXIST && errno != ENOTEMPTY) {
+            return fail_errno("rename", place);
+        }
+        ASSIGN_OR_RETURN(const UniqueFd parent,
+                         kernel::open_file(settings_.directory, O_RDONLY | O_DIRECTORY));
+        if (::fsync(parent.get()) != 0) {
+            return fail_errno("fsync", settings_.directory);
+        }
+        return {};
+    }
+
+    StoreSettings settings_;
+    std::mutex mounting_;              ///< orders mount and unmount; protects mounted_
+    std::vector<std::string> mounted_; ///< hex digests whose host mount exists
+};
+
+} // namespace
+
+std::unique_ptr<TemplateStore> make_template_store(StoreSettings settings) {
+    return std::make_unique<DirectoryStore>(std::move(settings));
+}
+
+} // namespace lodge::templates

@@ -1,0 +1,222 @@
+#include "templates/unpack/extract.hpp"
+
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <sys/stat.h>
+
+namespace lodge::templates {
+
+namespace {
+
+constexpr int kRefused = 2;
+constexpr int kNoSpace = 3;
+constexpr int kTooLarge = 4;
+constexpr la_int64_t kHighestId = 65535;
+
+struct ReadFree {
+    void operator()(archive* handle) const { (void)archive_read_free(handle); }
+};
+struct WriteFree {
+    void operator()(archive* handle) const { (void)archive_write_free(handle); }
+};
+using Reader = std::unique_ptr<archive, ReadFree>;
+using Writer = std::unique_ptr<archive, WriteFree>;
+
+// A name of the archive's as it can stand in an error: cut, and without control characters.
+std::string shown(const char* name) {
+    std::string text = "'";
+    for (const char c : std::string_view(name).substr(0, 120)) {
+        text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+    }
+    return text + "'";
+}
+
+Outcome refuse(const char* name, std::string_view why) {
+    return {kRefused, "the archive was refused: " + shown(name) + " " + std::string(why)};
+}
+
+bool leaves_the_tree(std::string_view path) {
+    return path.starts_with('/') || (std::string(path) + "/").find("../") == 0 ||
+           (std::string(path) + "/").find("/../") != std::string::npos;
+}
+
+// Only what is harmless on the host and of use inside.
+void keep_harmless_xattrs(archive_entry* entry) {
+    std::vector<std::pair<std::string, std::string>> kept;
+    const char* name = nullptr;
+    const void* value = nullptr;
+    std::size_t size = 0;
+    (void)archive_entry_xattr_reset(entry); // counts; the loop below ends by itself
+    while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
+        const std::string_view key(name);
+        const bool overlay = key.starts_with("user.overlay.");
+        if ((key.starts_with("user.") && !overlay) || key == "security.capability") {
+            kept.emplace_back(name, std::string(static_cast<const char*>(value), size));
+        }
+    }
+    archive_entry_xattr_clear(entry);
+    for (const auto& [key, text] : kept) {
+        archive_entry_xattr_add_entry(entry, key.c_str(), text.data(), text.size());
+    }
+    archive_entry_acl_clear(entry);
+}
+
+enum class Verdict { take, skip };
+
+class Extraction {
+  public:
+    explicit Extraction(const ExtractLimits& limits) : limits_(limits) {}
+
+    std::optional<Outcome> judge(archive_entry* entry, Verdict& verdict) {
+        const char* path = archive_entry_pathname(entry);
+        if (path == nullptr) {
+            return refuse("?", "has no name");
+        }
+        if (leaves_the_tree(path)) {
+            return refuse(path, "is an absolute path or leads out of the tree");
+        }
+        const char* link = archive_entry_hardlink(entry);
+        if (link != nullptr && leaves_the_tree(link)) {
+            return refuse(path, "is a hard link to something outside the tree");
+        }
+        if (archive_entry_uid(entry) < 0 || archive_entry_uid(entry) > kHighestId ||
+            archive_entry_gid(entry) < 0 || archive_entry_gid(entry) > kHighestId) {
+            return refuse(path, "belongs to an id outside 0..65535");
+        }
+        if (++entries_ > limits_.most_entries) {
+            return Outcome{kTooLarge,
+                           "the archive has more than " + std::to_string(limits_.most_entries) +
+                               " entries"};
+        }
+        const auto size = static_cast<std::uint64_t>(archive_entry_size(entry));
+        if (size > limits_.most_bytes - bytes_) {
+            return Outcome{kTooLarge,
+                           "the archive unpacks to more than " +
+                               std::to_string(limits_.most_bytes) + " bytes"};
+        }
+        bytes_ += size;
+        const auto type = archive_entry_filetype(entry);
+        const bool wanted =
+            link != nullptr || type == AE_IFREG || type == AE_IFDIR || type == AE_IFLNK;
+        verdict = wanted ? Verdict::take : Verdict::skip;
+        return std::nullopt;
+    }
+
+    [[nodiscard]] bool empty() const { return entries_ == 0; }
+
+  private:
+    ExtractLimits limits_;
+    std::uint64_t bytes_ = 0;
+    std::uint64_t entries_ = 0;
+};
+
+Outcome unreadable(archive* reader, bool nothing_read) {
+    const std::string why =
+        archive_error_string(reader) != nullptr ? archive_error_string(reader) : "unknown format";
+    if (nothing_read) {
+        return {kRefused, "this is not a tar archive (plain, gzip, xz or zstd): " + why};
+    }
+    return {kRefused, "the archive is damaged or cut: " + why};
+}
+
+Outcome unwritable(archive* writer, const char* name) {
+    const int error_number = archive_errno(writer);
+    const int code = error_number == ENOSPC || error_number == EDQUOT ? kNoSpace : kRefused;
+    return {code, "unpack " + shown(name) + ": " + archive_error_string(writer)};
+}
+
+std::optional<Outcome> copy_data(archive* reader, archive* writer, archive_entry* entry) {
+    const void* block = nullptr;
+    std::size_t size = 0;
+    la_int64_t offset = 0;
+    while (true) {
+        const int rc = archive_read_data_block(reader, &block, &size, &offset);
+        if (rc == ARCHIVE_EOF) {
+            return std::nullopt;
+        }
+        if (rc != ARCHIVE_OK) {
+            return unreadable(reader, false);
+        }
+        if (archive_write_data_block(writer, block, size, offset) < ARCHIVE_OK) {
+            return unwritable(writer, archive_entry_pathname(entry));
+        }
+    }
+}
+
+Reader open_reader(int archive_fd) {
+    Reader reader(archive_read_new());
+    (void)archive_read_support_format_tar(
+        reader.get()); // each says WARN only for an external program
+    (void)archive_read_support_filter_gzip(reader.get());
+    (void)archive_read_support_filter_xz(reader.get());
+    (void)archive_read_support_filter_zstd(reader.get());
+    constexpr std::size_t kBlock = std::size_t{128} << 10;
+    if (archive_read_open_fd(reader.get(), archive_fd, kBlock) != ARCHIVE_OK) {
+        return nullptr;
+    }
+    return reader;
+}
+
+Writer open_writer() {
+    Writer writer(archive_write_disk_new());
+    (void)archive_write_disk_set_options(
+        writer.get(),
+        ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
+            ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_SPARSE | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
+            ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS);
+    return writer;
+}
+
+} // namespace
+
+Outcome extract(int archive_fd, const ExtractLimits& limits) {
+    const Reader reader = open_reader(archive_fd);
+    if (!reader) {
+        return {kRefused, "this is not a tar archive (plain, gzip, xz or zstd)"};
+    }
+    const Writer writer = open_writer();
+    Extraction extraction(limits);
+    archive_entry* entry = nullptr;
+    while (true) {
+        const int rc = archive_read_next_header(reader.get(), &entry);
+        if (rc == ARCHIVE_EOF) {
+            break;
+        }
+        if (rc < ARCHIVE_WARN) {
+            return unreadable(reader.get(), extraction.empty());
+        }
+        Verdict verdict = Verdict::skip;
+        if (auto outcome = extraction.judge(entry, verdict)) {
+            return *outcome;
+        }
+        if (verdict == Verdict::skip) {
+            continue;
+        }
+        keep_harmless_xattrs(entry);
+        if (archive_write_header(writer.get(), entry) < ARCHIVE_WARN) {
+            return unwritable(writer.get(), archive_entry_pathname(entry));
+        }
+        if (auto outcome = copy_data(reader.get(), writer.get(), entry)) {
+            return *outcome;
+        }
+        if (archive_write_finish_entry(writer.get()) < ARCHIVE_WARN) {
+            return unwritable(writer.get(), archive_entry_pathname(entry));
+        }
+    }
+    if (extraction.empty()) {
+        return {kRefused, "the archive is empty"};
+    }
+    if (archive_write_close(writer.get()) < ARCHIVE_WARN) {
+        return unwritable(writer.get(), ".");
+    }
+    return {};
+}
+
+} // namespace lodge::templates

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace lodge::templates {
+
+struct ExtractLimits {
+    std::uint64_t most_bytes = 0; ///< sum of the sizes of all files, holes included
+    std::uint64_t most_entries = 4'000'000;
+};
+
+struct Outcome {
+    int exit_code = 0; ///< of lodge-unpack
+    std::string sentence;
+};
+
+/// Unpacks the tar archive (plain, gzip, xz, zstd) read from `archive_fd` into the current
+/// directory. Refused: absolute and `..` paths and hard links, ids outside 0..65535, more than the
+/// limits, what is no archive or is cut. Left out: device nodes, fifos, sockets, ACLs, extended
+/// attributes but `user.` and `security.capability`. The caller has confined the process.
+[[nodiscard]] Outcome extract(int archive_fd, const ExtractLimits& limits);
+
+} // namespace lodge::templates
