@@ -60,6 +60,7 @@ Server::Server(Container container, Loop loop)
     : container_(std::move(container)), loop_(std::move(loop)),
       session_context_{.container = container_.pidfd.get(),
                        .cgroup = container_.order.cgroup.get(),
+                       .proc = container_.proc.get(),
                        .seccomp_program = &container_.order.seccomp_program},
       console_(loop_, std::move(container_.console), container_.order.console_log_bytes),
       listener_port_(*this, &Server::accept_connection), child_port_(*this, &Server::reap) {}

@@ -16,6 +16,7 @@ namespace lodge::monitor {
 struct SessionContext {
     int container = -1; ///< init's pidfd
     int cgroup = -1;    ///< the container's group
+    int proc = -1;      ///< see Container::proc
     const std::string* seccomp_program = nullptr;
 };
 

@@ -52,6 +52,7 @@ Status prepare_process(Start& start) {
 // In the clone: what it inherited of the monitor's descriptors and must not keep. Above all the
 // start channel, whose end of file tells the daemon that the monitor died.
 void forget_parent(Start& start) {
+    reset_oom_adjustment(start.proc.get());
     (void)::close(start.channel);
     start.listener.reset();
     start.proc.reset();
@@ -63,15 +64,21 @@ void forget_parent(Start& start) {
 
 Status clone_container(Start& start) {
     ASSIGN_OR_RETURN(auto pair, kernel::make_message_pair());
-    ASSIGN_OR_RETURN(kernel::Cloned cloned,
-                     kernel::clone_process(kNamespaces, start.order.cgroup.get()));
-    if (cloned.pid == 0) {
+    auto cloned = kernel::clone_process(kNamespaces, start.order.cgroup.get());
+    if (!cloned && cloned.error().sys_errno() == ENOSPC) {
+        return fail(ErrorCode::resource_exhausted,
+                    "the host's limit of namespaces is reached (sysctl user.max_*_namespaces)");
+    }
+    if (!cloned) {
+        return std::unexpected<Error>(std::move(cloned).error());
+    }
+    if (cloned->pid == 0) {
         forget_parent(start);
         pair.first.reset();
         run_clone(start.order, std::move(pair.second));
     }
-    start.pid = cloned.pid;
-    start.pidfd = std::move(cloned.pidfd);
+    start.pid = cloned->pid;
+    start.pidfd = std::move(cloned->pidfd);
     start.clone_socket = std::move(pair.first);
     return {};
 }
@@ -234,9 +241,9 @@ Result<Container> start_container(Start& start) {
         start.stage = step.stage;
     }
     revert.commit();
-    start.proc.reset();
     start.clone_socket.reset();
     return Container{.order = std::move(start.order),
+                     .proc = std::move(start.proc),
                      .listener = std::move(start.listener),
                      .pidfd = std::move(start.pidfd),
                      .pid = start.pid,

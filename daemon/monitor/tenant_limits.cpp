@@ -1,5 +1,6 @@
 #include "daemon/monitor/tenant_limits.hpp"
 
+#include "lib/kernel/fs.hpp"
 #include "lib/kernel/privileges.hpp"
 
 #include <array>
@@ -71,6 +72,11 @@ Status set_tenant_limits() {
         RETURN_IF_ERROR(kernel::set_limit(limit.resource, limit.value));
     }
     return {};
+}
+
+void reset_oom_adjustment(int proc) {
+    // Refused only when it would make us worth more, and then it is not needed.
+    (void)kernel::write_control(proc, "self/oom_score_adj", "0");
 }
 
 Status confine(std::string_view seccomp_program) {

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -256,6 +257,65 @@ int run_mkdir(const Arguments& arguments) {
     return ::mkdir(arguments.at(0).c_str(), 0755) == 0 ? 0 : complain(arguments[0]);
 }
 
+int run_remove(const Arguments& arguments) {
+    return ::unlink(arguments.at(0).c_str()) == 0 ? 0 : complain(arguments[0]);
+}
+
+int run_fifo(const Arguments& arguments) {
+    return ::mkfifo(arguments.at(0).c_str(), 0666) == 0 ? 0 : complain(arguments[0]);
+}
+
+int run_remount_plain(const Arguments& arguments) {
+    return ::mount(nullptr, arguments.at(0).c_str(), nullptr, MS_REMOUNT | MS_BIND, nullptr) == 0
+               ? 0
+               : complain("remount");
+}
+
+int run_hostname(const Arguments& arguments) {
+    return ::sethostname(arguments.at(0).data(), arguments[0].size()) == 0
+               ? 0
+               : complain("sethostname");
+}
+
+// For as long as asked: looks at every other process for a way out of the container, as a tenant
+// does who waits for an exec session to come by. Says what it got hold of.
+int run_prowl(const Arguments& arguments) {
+    struct stat own{};
+    (void)::stat("/proc/self/exe", &own);
+    struct stat own_root{};
+    (void)::stat("/", &own_root);
+    timespec now{};
+    (void)::clock_gettime(CLOCK_MONOTONIC, &now);
+    const time_t end = now.tv_sec + std::atoi(arguments.at(0).c_str());
+    for (; now.tv_sec < end; (void)::clock_gettime(CLOCK_MONOTONIC, &now)) {
+        for (int pid = 2; pid < 400; ++pid) {
+            if (pid == ::getpid()) {
+                continue;
+            }
+            const std::string base = "/proc/" + std::to_string(pid);
+            struct stat info{};
+            if (::stat((base + "/exe").c_str(), &info) == 0 &&
+                (info.st_dev != own.st_dev || info.st_ino != own.st_ino)) {
+                say("saw a foreign program");
+                if (::open((base + "/exe").c_str(), O_RDWR | O_CLOEXEC) >= 0) {
+                    say("opened a foreign program for writing");
+                }
+            }
+            if (::stat((base + "/root").c_str(), &info) == 0 &&
+                (info.st_dev != own_root.st_dev || info.st_ino != own_root.st_ino)) {
+                say("saw a foreign root");
+            }
+            for (int fd = 3; fd < 16; ++fd) {
+                if (::stat((base + "/fd/" + std::to_string(fd)).c_str(), &info) == 0 &&
+                    S_ISDIR(info.st_mode) && info.st_dev != own_root.st_dev) {
+                    say("saw a foreign directory");
+                }
+            }
+        }
+    }
+    return 0;
+}
+
 struct Command {
     std::string_view name;
     int (*run)(const Arguments&);
@@ -284,6 +344,11 @@ constexpr std::array kCommands{
     Command{"link", run_link, 2},
     Command{"rename", run_rename, 2},
     Command{"mkdir", run_mkdir, 1},
+    Command{"remove", run_remove, 1},
+    Command{"fifo", run_fifo, 1},
+    Command{"remount-plain", run_remount_plain, 1},
+    Command{"hostname", run_hostname, 1},
+    Command{"prowl", run_prowl, 1},
 };
 
 } // namespace

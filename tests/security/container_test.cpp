@@ -1,0 +1,355 @@
+#include "lib/kernel/fs.hpp"
+#include "tests/support/guest_container.hpp"
+#include "tests/support/leak_check.hpp"
+#include "tests/support/requires.hpp"
+#include "tests/support/session_client.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <set>
+#include <sstream>
+#include <string>
+#include <thread>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/// What a container sees and cannot do. The tenant is root inside, and hostile.
+namespace lodge::daemon {
+namespace {
+
+using test::GuestContainer;
+using test::run_guest;
+
+std::set<std::string> lines_of(const std::string& text) {
+    std::set<std::string> lines;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) {
+        lines.insert(line);
+    }
+    return lines;
+}
+
+std::string status_field(const std::string& status, const std::string& name) {
+    const std::size_t at = status.find(name + ":\t");
+    if (at == std::string::npos) {
+        return {};
+    }
+    const std::size_t from = at + name.size() + 2;
+    return status.substr(from, status.find('\n', from) - from);
+}
+
+class ContainerTest : public test::LeakChecked {
+  protected:
+    void SetUp() override {
+        REQUIRES("root");
+        REQUIRES("cgroup2");
+        LeakChecked::SetUp();
+        guest_ = std::make_unique<GuestContainer>();
+        const Status prepared = guest_->prepare();
+        ASSERT_TRUE(prepared) << prepared.error().to_string();
+    }
+    void TearDown() override {
+        if (guest_) {
+            guest_.reset();
+            LeakChecked::TearDown();
+        }
+    }
+    void start() {
+        const Status started = guest_->start();
+        ASSERT_TRUE(started) << started.error().to_string();
+        const Status up = guest_->await_up();
+        ASSERT_TRUE(up) << up.error().to_string();
+        const auto status = guest_->monitor().status();
+        ASSERT_TRUE(status) << status.error().to_string();
+        pid_ = status->init.pid;
+    }
+    /// Runs the guest program as the container's root.
+    test::SessionResult run(std::vector<std::string> arguments) {
+        auto result = run_guest(guest_->monitor(), std::move(arguments));
+        EXPECT_TRUE(result) << result.error().to_string();
+        return result ? *result : test::SessionResult{};
+    }
+    /// A file of init's in the host's /proc: what the host sees.
+    std::string proc(const std::string& file) const {
+        return kernel::read_file("/proc/" + std::to_string(pid_) + "/" + file, 1 << 20)
+            .value_or("unreadable");
+    }
+    std::string proc_link(const std::string& file) const {
+        std::array<char, 256> target{};
+        const std::string path = "/proc/" + std::to_string(pid_) + "/" + file;
+        return ::readlink(path.c_str(), target.data(), target.size() - 1) > 0 ? target.data() : "";
+    }
+    std::unique_ptr<GuestContainer> guest_;
+    std::int32_t pid_ = 0;
+};
+
+TEST_F(ContainerTest, RootInsideIsNobodyOutside) {
+    ASSERT_NO_FATAL_FAILURE(start());
+    const std::string base = std::to_string(guest_->request.uid_base);
+    const std::string ids = base + "\t" + base + "\t" + base + "\t" + base;
+    EXPECT_EQ(status_field(proc("status"), "Uid"), ids);
+    EXPECT_EQ(status_field(proc("status"), "Gid"), ids);
+    EXPECT_EQ(status_field(proc("status"), "Groups"), " ") << "no group of the daemon's";
+    std::istringstream map(proc("uid_map"));
+    std::uint64_t inside = 1;
+    std::uint64_t outside = 0;
+    std::uint64_t count = 0;
+    map >> inside >> outside >> count;
+    EXPECT_EQ(inside, 0U);
+    EXPECT_EQ(outside, guest_->request.uid_base);
+    EXPECT_EQ(count, 65536U);
+    EXPECT_EQ(run({"id"}).output, "0 0 0\n");
+}
+
+TEST_F(ContainerTest, SharesNoNamespaceWithTheHostButTime) {
+    ASSERT_NO_FATAL_FAILURE(start());
+    for (const char* kind : {"user", "mnt", "pid", "uts", "ipc", "net", "cgroup"}) {
+        const std::string link = std::string("ns/") + kind;
+        std::array<char, 64> ours{};
+        ASSERT_GT(::readlink(("/proc/self/" + link).c_str(), ours.data(), ours.size() - 1), 0);
+        EXPECT_NE(proc_link(link), "") << kind;
+        EXPECT_NE(proc_link(link), ours.data()) << kind;
+    }
+}
+
+TEST_F(ContainerTest, SeesNoMountOfTheHost) {
+    ASSERT_NO_FATAL_FAILURE(start());
+    const std::set<std::string> kExpected{
+        "overlay", "proc", "sysfs", "cgroup2", "tmpfs", "devpts", "mqueue"};
+    const auto mounts = kernel::parse_mountinfo(proc("mountinfo"));
+    ASSERT_TRUE(mounts);
+    EXPECT_GT(mounts->size(), 8U);
+    for (const kernel::MountInfo& mount : *mounts) {
+        EXPECT_TRUE(kExpected.contains(mount.type)) << mount.mount_point << " " << mount.type;
+    }
+    EXPECT_EQ(run({"list", "/"}).output.find("lower"), std::string::npos);
+}
+
+TEST_F(ContainerTest, TheMonitorItselfHoldsNoMountAndAlmostNoPrivilege) {
+    ASSERT_NO_FATAL_FAILURE(start());
+    const std::string monitor = "/proc/" + status_field(proc("status"), "PPid") + "/";
+    const auto mounts =
+        kernel::parse_mountinfo(kernel::read_file(monitor + "mountinfo", 65536).value());
+    ASSERT_TRUE(mounts);
+    ASSERT_EQ(mounts->size(), 1U);
+    EXPECT_EQ(mounts->front().source, "lodge-monitor");
+    EXPECT_EQ(mounts->front().options.substr(0, 3), "ro,");
+    const std::string status = kernel::read_file(monitor + "status", 65536).value();
+    EXPECT_EQ(status_field(status, "CapEff"), "0000000000000002") << "CAP_DAC_OVERRIDE";
+    EXPECT_EQ(status_field(status, "CapBnd"), "0000000000000002");
+}
+
+TEST_F(ContainerTest, InitAndSessionsAreConfinedAlike) {
+    ASSERT_NO_FATAL_FAILURE(start());
+    const std::string init = proc("status");
+    const std::string session = run({"cat", "/proc/self/status"}).output;
+    for (const std::string& status : {init, session}) {
+        EXPECT_EQ(status_field(status, "Seccomp"), "2");
+        const std::uint64_t bounding = std::stoull(status_field(status, "CapBnd"), nullptr, 16);
+        for (const unsigned capability : {16U, 17U, 25U, 27U, 34U, 33U, 32U, 38U, 39U}) {
+            EXPECT_EQ(bounding >> capability & 1, 0U)
+                << capability; // modules, ports, clock, nodes, ...
+        }
+        EXPECT_EQ(status_field(status, "NoNewPrivs"), "0") << "sudo must work";
+    }
+    EXPECT_EQ(status_field(init, "CapBnd"), status_field(session, "CapBnd"));
+    EXPECT_EQ(run({"cat", "/proc/1/limits"}).output.substr(0, 200),
+              run({"cat", "/proc/self/limits"}).output.substr(0, 200));
+}
+
+TEST_F(ContainerTest, HasOnlyHarmlessDevicesAndCanMakeNone) {
+    ASSERT_NO_FATAL_FAILURE(start());
+    const std::set<std::string> kExpected{".",
+                                          "..",
+                                          "null",
+                                          "zero",
+                                          "full",
+                                          "random",
+                                          "urandom",
+                                          "tty",
+                                          "fuse",
+                                          "net",
+                                          "console",
+                                          "pts",
+                                          "shm",
+                                          "mqueue",
+                                          "fd",
+                                          "stdin",
+                                          "stdout",
+                                          "stderr",
+                                          "ptmx"};
+    EXPECT_EQ(lines_of(run({"list", "/dev"}).output), kExpected);
+    EXPECT_EQ(run({"write", "/dev/null", "x"}).code, 0) << "nodes work";
+    EXPECT_NE(run({"mknod", "/dev/mine"}).code, 0);
+    EXPECT_NE(run({"mknod", "/root/mine"}).code, 0);
+}
+
+TEST_F(ContainerTest, CannotWriteTheHostsKernelSettingsWhateverItUnmounts) {
+    ASSERT_NO_FATAL_FAILURE(start());
+    // The write protection is for programs' sake and a tenant can take it off; the wall is behind
+    // it.
+    EXPECT_EQ(run({"unmount", "/proc/sys"}).code, 0);
+    EXPECT_EQ(run({"mkdir", "/mnt/proc"}).code, 0);
+    (void)run({"mount", "proc", "/mnt/proc", "proc"});
+    const std::string before = kernel::read_file("/proc/sys/kernel/core_pattern", 4096).value();
+    for (const char* root : {"/proc", "/mnt/proc"}) {
+        for (const char* file : {"/sys/kernel/core_pattern",
+                                 "/sys/kernel/panic",
+                                 "/sys/vm/drop_caches",
+                                 "/sys/kernel/modprobe",
+                                 "/sysrq-trigger"}) {
+            EXPECT_NE(run({"write", std::string(root) + file, "1"}).code, 0) << root << file;
+        }
+        EXPECT_NE(run({"cat", std::string(root) + "/kcore"}).code, 0);
+        EXPECT_EQ(run({"cat", std::string(root) + "/kmsg"}).output, "");
+    }
+    EXPECT_EQ(kernel::read_file("/proc/sys/kernel/core_pattern", 4096).value(), before);
+    EXPECT_NE(run({"write", "/sys/kernel/mm/ksm/run", "1"}).code, 0);
+    (void)run({"mount", "sysfs", "/mnt", "sysfs"});
+    EXPECT_NE(run({"write", "/mnt/kernel/uevent_helper", "/bin/guest"}).code, 0);
+}
+
+TEST_F(ContainerTest, SeesItsOwnProcessesOnly) {
+    ASSERT_NO_FATAL_FAILURE(start());
+    std::set<std::string> processes;
+    for (const std::string& name : lines_of(run({"list", "/proc"}).output)) {
+        if (name.find_first_not_of("0123456789") == std::string::npos) {
+            processes.insert(name);
+        }
+    }
+    EXPECT_TRUE(processes.contains("1"));
+    EXPECT_EQ(processes.size(), 2U) << "init and the command itself";
+}
+
+TEST_F(ContainerTest, LeavesTheHostsNameAlone) {
+    std::array<char, 256> before{};
+    ASSERT_EQ(::gethostname(before.data(), before.size()), 0);
+    ASSERT_NO_FATAL_FAILURE(start());
+    EXPECT_EQ(run({"hostname", "intruder"}).code, 0);
+    std::array<char, 256> after{};
+    ASSERT_EQ(::gethostname(after.data(), after.size()), 0);
+    EXPECT_STREQ(before.data(), after.data());
+}
+
+TEST_F(ContainerTest, SeesItsControlGroupAsTheRootAndNothingAbove) {
+    ASSERT_NO_FATAL_FAILURE(start());
+    EXPECT_NE(run({"cat", "/proc/1/cgroup"}).output.find("0::/\n"), std::string::npos);
+    EXPECT_NE(run({"cat", "/proc/self/cgroup"}).output.find("0::/.lodge\n"), std::string::npos);
+    EXPECT_EQ(run({"mkdir", "/sys/fs/cgroup/own"}).code, 0) << "delegated";
+    // Owned by the host: the limits of the container itself.
+    EXPECT_NE(run({"write", "/sys/fs/cgroup/cgroup.max.descendants", "5"}).code, 0);
+    EXPECT_NE(run({"write", "/sys/fs/cgroup/cgroup.freeze", "1"}).code, 0);
+}
+
+TEST_F(ContainerTest, InitAndSessionsInheritNoDescriptor) {
+    ASSERT_NO_FATAL_FAILURE(start());
+    // Its own signalfd comes after the three.
+    const std::set<std::string> kInit{".", "..", "0", "1", "2", "3"};
+    EXPECT_EQ(lines_of(run({"list", "/proc/1/fd"}).output), kInit);
+    EXPECT_EQ(proc_link("fd/3"), "anon_inode:[signalfd]");
+    const std::set<std::string> kSession{".", "..", "0", "1", "2", "3"}; // 3: the listing itself
+    EXPECT_EQ(lines_of(run({"list", "/proc/self/fd"}).output), kSession);
+}
+
+// The class of CVE-2024-21626: a working directory by way of a descriptor of the runtime's.
+TEST_F(ContainerTest, NoWorkingDirectoryLeadsOut) {
+    ASSERT_NO_FATAL_FAILURE(start());
+    ExecRequest request;
+    request.argv = {"/bin/guest", "list", "."};
+    for (int fd = 0; fd < 12; ++fd) {
+        request.directory = "/proc/self/fd/" + std::to_string(fd);
+        const auto result = test::run_in(guest_->monitor(), request);
+        ASSERT_TRUE(result);
+        EXPECT_EQ(result->code, 126) << request.directory << " " << result->output;
+    }
+    EXPECT_EQ(run({"link", "/proc/self/fd/4", "/home/exit"}).code, 0);
+    request.directory = "/home/exit";
+    EXPECT_EQ(test::run_in(guest_->monitor(), request)->code, 126);
+    request.directory = "/../../../..";
+    request.argv = {"/bin/guest", "stat", "sbin/init"};
+    EXPECT_EQ(test::run_in(guest_->monitor(), request)->code, 0) << "the container's own root";
+}
+
+// The classes of CVE-2016-9962 and CVE-2019-5736: sessions that are entered while a tenant looks
+// for what they bring along, and that are made to execute the runtime itself.
+TEST_F(ContainerTest, NothingOfTheHostIsReachableThroughASessionOnItsWayIn) {
+    ASSERT_TRUE(test::put_file(guest_->lower.get(), "bin/self", "#!/proc/self/exe\n"));
+    ASSERT_EQ(::fchmodat(guest_->lower.get(), "bin/self", 0755, 0), 0);
+    ASSERT_NO_FATAL_FAILURE(start());
+    test::SessionResult prowler;
+    std::thread looking([&] { prowler = run({"prowl", "2"}); });
+    const Deadline end = Deadline::after(std::chrono::milliseconds(1800));
+    unsigned sessions = 0;
+    while (!end.expired()) {
+        ExecRequest request;
+        request.argv = {sessions % 2 == 0 ? "/bin/self" : "/bin/guest", "true"};
+        const auto result = test::run_in(guest_->monitor(), request);
+        ASSERT_TRUE(result) << result.error().to_string();
+        EXPECT_EQ(result->code, sessions % 2 == 0 ? 126 : 0) << result->error;
+        ++sessions;
+    }
+    looking.join();
+    EXPECT_GT(sessions, 100U);
+    EXPECT_EQ(prowler.code, 0);
+    EXPECT_EQ(prowler.output, "");
+}
+
+TEST_F(ContainerTest, AHostileAccountFileHoldsNobodyUp) {
+    ASSERT_EQ(::unlinkat(guest_->lower.get(), "etc/passwd", 0), 0);
+    ASSERT_EQ(::mkfifoat(guest_->lower.get(), "etc/passwd", 0666), 0);
+    ASSERT_NO_FATAL_FAILURE(start());
+    const auto result = run_guest(guest_->monitor(), {"true"});
+    ASSERT_TRUE(result) << result.error().to_string();
+    EXPECT_EQ(result->code, 126);
+    EXPECT_NE(result->error.find("not a file"), std::string::npos) << result->error;
+}
+
+TEST_F(ContainerTest, ASymlinkedAccountFileIsReadInside) {
+    ASSERT_EQ(::unlinkat(guest_->lower.get(), "etc/passwd", 0), 0);
+    ASSERT_EQ(::symlinkat("/../../../home/passwd", guest_->lower.get(), "etc/passwd"), 0);
+    ASSERT_TRUE(
+        test::put_file(guest_->lower.get(), "home/passwd", "odd:x:77:78::/home:/bin/guest\n"));
+    ASSERT_NO_FATAL_FAILURE(start());
+    const auto result = run_guest(guest_->monitor(), {"id"}, "odd");
+    ASSERT_TRUE(result) << result.error().to_string();
+    EXPECT_EQ(result->output, "77 78 78\n") << result->error;
+}
+
+TEST_F(ContainerTest, AForgedTerminalIsNotHandedOut) {
+    ASSERT_NO_FATAL_FAILURE(start());
+    EXPECT_EQ(run({"unmount", "/dev/pts"}).code, 0);
+    EXPECT_EQ(run({"write", "/dev/pts/ptmx", "forged"}).code, 0);
+    ExecRequest request;
+    request.argv = {"/bin/guest", "tty"};
+    request.terminal = true;
+    auto session = test::OpenSession::open(guest_->monitor(), request);
+    ASSERT_TRUE(session);
+    const auto refused = session->expect(session::FrameType::error);
+    EXPECT_TRUE(refused) << "instead of a terminal";
+    EXPECT_TRUE(session->expect(session::FrameType::exited));
+}
+
+TEST_F(ContainerTest, SessionsWorkInATreeOfGroupsThatTheTenantSpoiled) {
+    ASSERT_NO_FATAL_FAILURE(start());
+    EXPECT_EQ(run({"true"}).code, 0);
+    // Threaded: it takes no processes of another domain.
+    EXPECT_EQ(run({"write", "/sys/fs/cgroup/.lodge/cgroup.type", "threaded"}).code, 1);
+    ASSERT_EQ(::rmdir((guest_->group_path() + "/.lodge").c_str()), 0);
+    EXPECT_EQ(run({"true"}).code, 0) << "the leaf is made again";
+}
+
+TEST_F(ContainerTest, InitCannotOutliveItsMonitor) {
+    ASSERT_NO_FATAL_FAILURE(start());
+    const pid_t monitor = std::stoi(status_field(proc("status"), "PPid"));
+    ASSERT_GT(monitor, 1);
+    ASSERT_EQ(::kill(monitor, SIGKILL), 0);
+    EXPECT_TRUE(guest_->await_empty_group());
+}
+
+} // namespace
+} // namespace lodge::daemon
