@@ -4,6 +4,7 @@
 #include "lib/base/clock.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/mount.hpp"
+#include "tests/support/patience.hpp"
 #include "tests/support/session_client.hpp"
 
 #include <cerrno>
@@ -189,7 +190,7 @@ std::unique_ptr<daemon::MonitorLauncher> GuestContainer::another_launcher() cons
 
 Result<daemon::InitExit> GuestContainer::await_exit() {
     pollfd wait{.fd = monitor_->event_fd(), .events = POLLIN, .revents = 0};
-    if (::poll(&wait, 1, 10'000) != 1) {
+    if (::poll(&wait, 1, static_cast<int>(patience(10s).count())) != 1) {
         return fail(ErrorCode::timeout, "init does not exit");
     }
     ASSIGN_OR_RETURN(const daemon::MonitorStatus status, monitor_->status());
@@ -203,7 +204,7 @@ Result<daemon::InitExit> GuestContainer::await_exit() {
 Status GuestContainer::await_empty_group() const {
     ASSIGN_OR_RETURN(const UniqueFd events,
                      kernel::open_at(group_.get(), "cgroup.events", O_RDONLY));
-    const Deadline deadline = Deadline::after(10s);
+    const Deadline deadline = Deadline::after(patience(10s));
     while (true) {
         if (::lseek(events.get(), 0, SEEK_SET) != 0) {
             return fail_errno("lseek");

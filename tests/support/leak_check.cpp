@@ -5,6 +5,7 @@
 #include "lib/kernel/loop.hpp"
 #include "lib/kernel/mount.hpp"
 #include "lib/kernel/program.hpp"
+#include "tests/support/patience.hpp"
 
 #include <algorithm>
 #include <array>
@@ -144,7 +145,7 @@ std::string difference(const Inventory& before, const Inventory& after) {
 }
 
 std::string settle_to(const Inventory& before, const std::vector<std::string>& directories) {
-    const Deadline deadline = Deadline::after(std::chrono::seconds(10));
+    const Deadline deadline = Deadline::after(patience(std::chrono::seconds(10)));
     while (true) {
         std::string left = difference(before, take_inventory(directories));
         if (left.empty() || deadline.expired()) {

@@ -1,5 +1,7 @@
 #include "tests/support/session_client.hpp"
 
+#include "tests/support/patience.hpp"
+
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -16,7 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 using session::FrameType;
 
-constexpr auto kPatience = 10s;
+const auto kPatience = patience(10s);
 
 Result<std::pair<UniqueFd, UniqueFd>> make_pipe() {
     std::array<int, 2> ends{};
