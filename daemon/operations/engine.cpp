@@ -1,0 +1,363 @@
+#include "daemon/operations/engine.hpp"
+
+#include "lib/base/unique_fd.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <utility>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+namespace lodge::daemon {
+
+namespace {
+
+constexpr std::size_t kMostEnded = 256;
+constexpr auto kLongestCleanup = std::chrono::seconds(15);
+
+std::int64_t now_ms() {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+}
+
+// Exceptions of libraries end here and become an error.
+Status call(const std::function<Status()>& body) {
+    try {
+        return body();
+    } catch (const std::exception& error) {
+        return fail(ErrorCode::internal, std::string("unexpected: ") + error.what());
+    }
+}
+
+} // namespace
+
+struct OperationEngine::Running {
+    OperationView view;
+    Plan plan;
+    std::string arguments;
+    UniqueFd cancelled{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    bool cancel_asked = false;
+    bool past_commit = false;
+    bool answered = false;
+    bool released = false;
+};
+
+OperationEngine::OperationEngine(EngineParts parts, unsigned workers) : parts_(std::move(parts)) {
+    for (unsigned i = 0; i < workers; ++i) {
+        workers_.emplace_back([this] { work(); });
+    }
+}
+
+OperationEngine::~OperationEngine() {
+    drain();
+    changed_.notify_all();
+}
+
+Result<Uuid> OperationEngine::submit(Request request) {
+    if (request.id == Uuid{}) {
+        ASSIGN_OR_RETURN(request.id, Uuid::generate());
+    }
+    auto operation = std::make_shared<Running>();
+    operation->view = {.id = request.id,
+                       .verb = request.verb,
+                       .resource = request.resource,
+                       .started_at = now_ms()};
+    operation->plan = std::move(request.plan);
+    operation->arguments = std::move(request.arguments);
+    {
+        std::unique_lock guard(lock_);
+        // An operation that answered and only cleans up behind itself is soon gone.
+        const auto free_or_busy = [&] {
+            const auto holder = held_.find(request.resource);
+            return stopping_ || holder == held_.end() || !holder->second->answered;
+        };
+        (void)changed_.wait_for(
+            guard, kLongestCleanup, free_or_busy); // what it found is looked at below
+        if (stopping_) {
+            return fail(ErrorCode::cancelled, "the daemon is stopping");
+        }
+        if (const auto holder = held_.find(request.resource); holder != held_.end()) {
+            return fail(ErrorCode::busy,
+                        "'" + request.resource + "' is busy: " + holder->second->view.verb +
+                            " is on its way");
+        }
+        held_[request.resource] = operation;
+        known_[request.id] = operation;
+    }
+    const Status logged = parts_.log.begin({.id = request.id,
+                                            .verb = request.verb,
+                                            .resource = request.resource,
+                                            .arguments = operation->arguments,
+                                            .boot_id = parts_.boot_id});
+    if (!logged) {
+        answer(operation, logged);
+        release(operation);
+        return std::unexpected<Error>(logged.error());
+    }
+    {
+        const std::lock_guard guard(lock_);
+        queue_.push_back(operation);
+    }
+    changed_.notify_all();
+    return request.id;
+}
+
+void OperationEngine::work() {
+    while (true) {
+        RunningPtr operation;
+        {
+            std::unique_lock guard(lock_);
+            changed_.wait(guard, [&] { return stopping_ || !queue_.empty(); });
+            if (queue_.empty()) {
+                return;
+            }
+            operation = std::move(queue_.front());
+            queue_.pop_front();
+        }
+        run(operation);
+    }
+}
+
+void OperationEngine::run(const RunningPtr& operation) {
+    announce(operation);
+    Status status = perform(operation);
+    answer(operation, status);
+    for (std::size_t index = operation->plan.answer; status && index < operation->plan.steps.size();
+         ++index) {
+        if (const Status cleaned = perform_step(operation, index); !cleaned) {
+            parts_.warn(operation->view.verb + " '" + operation->view.resource +
+                        "': " + cleaned.error().to_string() + ", ignoring");
+        }
+    }
+    if (const Status ended = parts_.log.end(operation->view.id); !ended) {
+        parts_.warn("close the log of " + operation->view.verb + ": " + ended.error().to_string() +
+                    ", ignoring");
+    }
+    release(operation);
+}
+
+// The part that decides between success and failure; on failure what was done is undone.
+Status OperationEngine::perform(const RunningPtr& operation) {
+    const Plan& plan = operation->plan;
+    for (std::size_t index = 0; index < plan.answer; ++index) {
+        {
+            const std::lock_guard guard(lock_);
+            operation->past_commit = index >= plan.commit;
+            if (operation->cancel_asked && !operation->past_commit) {
+                operation->view.error = Error(ErrorCode::cancelled, "cancelled on request");
+            }
+        }
+        Status status =
+            operation->cancel_asked && index < plan.commit
+                ? Status(fail(ErrorCode::cancelled, operation->view.verb + " was cancelled"))
+                : perform_step(operation, index);
+        if (!status) {
+            if (index < plan.commit) {
+                undo(plan, index + 1, operation->view.verb + " '" + operation->view.resource + "'");
+            }
+            return std::unexpected<Error>(std::move(status).error().context(
+                operation->view.verb + " '" + operation->view.resource + "'"));
+        }
+    }
+    return {};
+}
+
+Status OperationEngine::perform_step(const RunningPtr& operation, std::size_t index) {
+    const Step& step = operation->plan.steps[index];
+    {
+        const std::lock_guard guard(lock_);
+        operation->view.step = step.name;
+    }
+    RETURN_IF_ERROR(parts_.log.intend(operation->view.id, step.name));
+    return call(step.perform);
+}
+
+void OperationEngine::undo(const Plan& plan, std::size_t steps, const std::string& what) {
+    for (std::size_t index = steps; index-- > 0;) {
+        const Step& step = plan.steps[index];
+        if (!step.undo) {
+            continue;
+        }
+        if (const Status undone = call(step.undo); !undone) {
+            parts_.warn(what + ": undo of " + step.name + ": " + undone.error().to_string() +
+                        ", ignoring");
+        }
+    }
+}
+
+void OperationEngine::recover(const LoggedOperation& left, Plan plan) {
+    const std::string what = left.verb + " '" + left.resource + "'";
+    const auto was_intended = [&](const Step& step) {
+        return std::find(left.intended.begin(), left.intended.end(), step.name) !=
+               left.intended.end();
+    };
+    const bool reached_commit = plan.commit > 0 && was_intended(plan.steps[plan.commit - 1]);
+    const bool committed = reached_commit && plan.committed && plan.committed();
+    std::size_t from = plan.steps.size();
+    if (committed) {
+        from = plan.commit;
+    } else if (plan.on_recovery == OnRecovery::rerun) {
+        from = 0;
+    }
+    if (!committed) {
+        std::size_t intended = 0;
+        while (intended < plan.commit && was_intended(plan.steps[intended])) {
+            ++intended;
+        }
+        undo(plan, intended, what);
+    }
+    for (std::size_t index = from; index < plan.steps.size(); ++index) {
+        if (const Status done = call(plan.steps[index].perform); !done) {
+            parts_.warn("recovery of " + what + ": " + done.error().to_string());
+            break;
+        }
+    }
+    if (const Status ended = parts_.log.end(left.id); !ended) {
+        parts_.warn("close the log of " + what + ": " + ended.error().to_string() + ", ignoring");
+    }
+    parts_.events.publish({.kind = "daemon",
+                           .resource = left.resource,
+                           .what = from == plan.steps.size() ? "undone" : "completed",
+                           .detail = left.verb});
+}
+
+void OperationEngine::answer(const RunningPtr& operation, const Status& status) {
+    {
+        const std::lock_guard guard(lock_);
+        OperationView& view = operation->view;
+        view.ended_at = now_ms();
+        view.error.reset();
+        if (status) {
+            view.status = OperationStatus::succeeded;
+        } else {
+            view.error = status.error();
+            view.status = status.error().code() == ErrorCode::cancelled ? OperationStatus::cancelled
+                                                                        : OperationStatus::failed;
+        }
+        operation->answered = true;
+    }
+    changed_.notify_all();
+    announce(operation);
+}
+
+void OperationEngine::release(const RunningPtr& operation) {
+    {
+        const std::lock_guard guard(lock_);
+        held_.erase(operation->view.resource);
+        operation->released = true;
+        ended_.push_back(operation->view.id);
+        if (ended_.size() > kMostEnded) {
+            known_.erase(ended_.front());
+            ended_.pop_front();
+        }
+    }
+    changed_.notify_all();
+}
+
+void OperationEngine::announce(const RunningPtr& operation) {
+    Event event{.kind = "operation"};
+    {
+        const std::lock_guard guard(lock_);
+        event.resource = operation->view.resource;
+        event.what = operation->answered ? "ended" : "started";
+        event.operation = operation->view;
+    }
+    parts_.events.publish(std::move(event));
+}
+
+std::string OperationEngine::busy_with(const std::string& resource) {
+    const std::lock_guard guard(lock_);
+    const auto holder = held_.find(resource);
+    return holder == held_.end() || holder->second->answered ? std::string()
+                                                             : holder->second->view.verb;
+}
+
+OperationEngine::RunningPtr OperationEngine::find(const Uuid& id) {
+    const auto at = known_.find(id);
+    return at == known_.end() ? nullptr : at->second;
+}
+
+void OperationEngine::progress(const Uuid& id, const std::string& step) {
+    RunningPtr operation;
+    {
+        const std::lock_guard guard(lock_);
+        operation = find(id);
+        if (operation) {
+            operation->view.step = step;
+        }
+    }
+    if (operation) {
+        Event event{.kind = "operation", .resource = operation->view.resource, .what = "progress"};
+        const std::lock_guard guard(lock_);
+        event.operation = operation->view;
+        event.detail = step;
+        parts_.events.publish(std::move(event));
+    }
+}
+
+int OperationEngine::cancel_fd(const Uuid& id) {
+    const std::lock_guard guard(lock_);
+    const RunningPtr operation = find(id);
+    return operation ? operation->cancelled.get() : -1;
+}
+
+void OperationEngine::drain() {
+    std::unique_lock guard(lock_);
+    stopping_ = true;
+    changed_.notify_all();
+    changed_.wait(guard, [&] { return held_.empty(); });
+}
+
+Result<OperationView> OperationEngine::get(const Uuid& id) {
+    const std::lock_guard guard(lock_);
+    const RunningPtr operation = find(id);
+    if (!operation) {
+        return fail(ErrorCode::not_found, "no operation has the id " + id.to_string());
+    }
+    return operation->view;
+}
+
+std::vector<OperationView> OperationEngine::list() {
+    const std::lock_guard guard(lock_);
+    std::vector<OperationView> views;
+    for (const auto& [id, operation] : known_) {
+        views.push_back(operation->view);
+    }
+    std::sort(views.begin(), views.end(), [](const OperationView& a, const OperationView& b) {
+        return a.started_at < b.started_at;
+    });
+    return views;
+}
+
+Result<OperationView> OperationEngine::wait(const Uuid& id, const Deadline& deadline) {
+    std::unique_lock guard(lock_);
+    const RunningPtr operation = find(id);
+    if (!operation) {
+        return fail(ErrorCode::not_found, "no operation has the id " + id.to_string());
+    }
+    (void)changed_.wait_for(
+        guard, deadline.left(), [&] { return operation->answered; }); // the view tells which
+    return operation->view;
+}
+
+Status OperationEngine::cancel(const Uuid& id) {
+    const std::lock_guard guard(lock_);
+    const RunningPtr operation = find(id);
+    if (!operation) {
+        return fail(ErrorCode::not_found, "no operation has the id " + id.to_string());
+    }
+    if (operation->answered || operation->past_commit) {
+        return fail(ErrorCode::invalid_state, "the operation has ended or can no longer be undone");
+    }
+    operation->cancel_asked = true;
+    const std::uint64_t one = 1;
+    if (::write(operation->cancelled.get(), &one, sizeof one) != sizeof one) {
+        return fail_errno("write", "eventfd");
+    }
+    return {};
+}
+
+} // namespace lodge::daemon

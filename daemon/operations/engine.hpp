@@ -1,0 +1,89 @@
+#pragma once
+
+#include "daemon/operations/event_bus.hpp"
+#include "daemon/operations/plan.hpp"
+#include "daemon/services.hpp"
+#include "daemon/store/store.hpp"
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace lodge::daemon {
+
+/// Where the daemon says what it does; one sentence, no trailing newline. Must be thread-safe.
+using LogFunction = std::function<void(const std::string& line)>;
+
+struct EngineParts {
+    OperationLog& log;
+    EventBus& events;
+    std::string boot_id;
+    LogFunction warn;
+};
+
+/// Runs operations: one at a time per resource, each in a worker thread, every step's intent logged
+/// before it acts, undone in reverse when a step before the commit point fails. Thread-safe.
+class OperationEngine final : public OperationService {
+  public:
+    OperationEngine(EngineParts parts, unsigned workers);
+    ~OperationEngine() override;
+
+    struct Request {
+        std::string verb;
+        std::string resource;  ///< the lock: a container's or template's name
+        std::string arguments; ///< from which the plan can be rebuilt
+        Uuid id;               ///< nil: a new one
+        Plan plan;
+    };
+    /// Starts it. busy, naming the verb, when another operation holds the resource; one that has
+    /// already answered and only cleans up is waited for.
+    [[nodiscard]] Result<Uuid> submit(Request request);
+    /// Finishes what a dead daemon left, in the calling thread, before any submit.
+    void recover(const LoggedOperation& left, Plan plan);
+    /// Verb that holds the resource, or empty. Cleaning up does not count.
+    [[nodiscard]] std::string busy_with(const std::string& resource);
+    /// Tells where a running operation is within its step.
+    void progress(const Uuid& id, const std::string& step);
+    /// Readable once cancel() was called for the operation; -1 for an unknown one.
+    [[nodiscard]] int cancel_fd(const Uuid& id);
+    /// Waits until all operations have ended; no new one is taken.
+    void drain();
+
+    Result<OperationView> get(const Uuid& id) override;
+    std::vector<OperationView> list() override;
+    Result<OperationView> wait(const Uuid& id, const Deadline& deadline) override;
+    Status cancel(const Uuid& id) override;
+    std::unique_ptr<EventSubscription> subscribe() override { return parts_.events.subscribe(); }
+
+  private:
+    struct Running;
+    using RunningPtr = std::shared_ptr<Running>;
+
+    void work();
+    void run(const RunningPtr& operation);
+    Status perform(const RunningPtr& operation);
+    Status perform_step(const RunningPtr& operation, std::size_t index);
+    void undo(const Plan& plan, std::size_t steps, const std::string& what);
+    void answer(const RunningPtr& operation, const Status& status);
+    void release(const RunningPtr& operation);
+    void announce(const RunningPtr& operation);
+    RunningPtr find(const Uuid& id);
+
+    EngineParts parts_;
+    std::mutex lock_; ///< protects everything below and the views of running operations
+    std::condition_variable changed_;
+    std::deque<RunningPtr> queue_;
+    std::map<std::string, RunningPtr> held_; ///< by resource
+    std::map<Uuid, RunningPtr> known_;       ///< running, and the last kMostEnded that ended
+    std::deque<Uuid> ended_;
+    bool stopping_ = false;
+    std::vector<std::jthread> workers_;
+};
+
+} // namespace lodge::daemon

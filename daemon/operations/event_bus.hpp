@@ -1,0 +1,30 @@
+#pragma once
+
+#include "daemon/services.hpp"
+
+#include <condition_variable>
+#include <deque>
+#include <list>
+#include <memory>
+#include <mutex>
+
+namespace lodge::daemon {
+
+/// Hands events to subscribers through bounded queues. Thread-safe; outlives its subscriptions.
+class EventBus {
+  public:
+    void publish(Event event);
+    [[nodiscard]] std::unique_ptr<EventSubscription> subscribe();
+    /// Wakes and ends all subscriptions.
+    void close();
+
+  private:
+    friend class QueueSubscription;
+    std::mutex lock_; ///< protects all below and the queues of subscriptions
+    std::condition_variable changed_;
+    std::list<std::deque<Event>> queues_;
+    std::uint64_t sequence_ = 0;
+    bool closed_ = false;
+};
+
+} // namespace lodge::daemon

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "lib/base/error.hpp"
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace lodge::daemon {
+
+/// One act of an operation. `undo` may be empty; where it is not, it works whether `perform` never
+/// ran, half ran or ran, and may run again. Its intent is in the log before it acts.
+struct Step {
+    std::string name;
+    std::function<Status()> perform;
+    std::function<Status()> undo;
+};
+
+/// What to do with an operation that a dead daemon left unfinished.
+enum class OnRecovery {
+    undo,  ///< undo what was intended, unless `committed` says that it came about
+    rerun, ///< undo what was intended, then run the whole plan
+};
+
+/// A verb taken apart. The same plan, rebuilt from the operation's arguments, serves live and at
+/// recovery.
+struct Plan {
+    std::vector<Step> steps;
+    /// Number of steps whose failure, or that of an earlier one, undoes the operation. Later steps
+    /// only clean up: their failure is reported and not undone.
+    std::size_t commit = 0;
+    /// Number of steps after which the caller is answered; the rest goes on in the background, with
+    /// the resource still locked.
+    std::size_t answer = 0;
+    OnRecovery on_recovery = OnRecovery::undo;
+    /// Asked at recovery when the last step before the commit was intended. Empty: never committed.
+    std::function<bool()> committed;
+};
+
+} // namespace lodge::daemon

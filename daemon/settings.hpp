@@ -1,0 +1,49 @@
+#pragma once
+
+#include "lib/model/address.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lodge::daemon {
+
+/// What the configuration decides. Every member has a working default.
+struct Settings {
+    std::string state_directory = "/var/lib/lodge";
+    std::string run_directory = "/run/lodge";
+    std::string socket_path;  ///< empty: RUN/lodged.sock
+    std::string socket_group; ///< may use the socket besides root; empty: nobody
+    std::string definitions_directory;
+    std::string monitor_program;
+    std::string unpack_program;
+    std::string cgroup_base;         ///< empty: found, see lib/cgroup
+    std::string encryption = "auto"; ///< auto: luks2, else fscrypt; never none
+    bool limits_best_effort = false; ///< a limit that cannot be enforced warns instead of failing
+    std::string bridge = "lodge0";
+    std::vector<model::CidrAddress>
+        pools;                            ///< the bridge's own addresses; containers get the others
+    std::vector<std::string> nameservers; ///< empty: the host's own, loopback ones left out
+    std::uint32_t first_uid = 0x40000000; ///< of the ranges, a multiple of 65,536
+    std::uint32_t uid_ranges = 8192;
+    std::chrono::milliseconds stop_timeout{60'000};
+    std::uint64_t most_unpacked_bytes = std::uint64_t{16} << 30;
+
+    [[nodiscard]] std::string containers_directory() const {
+        return state_directory + "/containers";
+    }
+    [[nodiscard]] std::string container_directory(const std::string& uuid) const {
+        return containers_directory() + "/" + uuid;
+    }
+    [[nodiscard]] std::string database_path() const { return state_directory + "/lodge.db"; }
+    [[nodiscard]] std::string master_key_path() const { return state_directory + "/master.key"; }
+    [[nodiscard]] std::string templates_directory() const { return state_directory + "/templates"; }
+    [[nodiscard]] std::string template_mounts() const { return run_directory + "/templates"; }
+    [[nodiscard]] std::string socket() const {
+        return socket_path.empty() ? run_directory + "/lodged.sock" : socket_path;
+    }
+};
+
+} // namespace lodge::daemon

@@ -1,0 +1,234 @@
+#include "daemon/store/store.hpp"
+
+#include <algorithm>
+
+namespace lodge::daemon {
+
+namespace {
+
+using db::Value;
+
+template <typename T>
+Value optional_integer(const std::optional<T>& number) {
+    return number ? Value(static_cast<std::int64_t>(*number)) : Value(std::monostate{});
+}
+
+template <typename T>
+std::optional<T> read_optional(const Value& value) {
+    return db::is_null(value) ? std::nullopt : std::optional<T>(static_cast<T>(db::integer(value)));
+}
+
+constexpr const char* kColumns = "uuid, name, template_name, template_digest, hostname, "
+                                 "disk_bytes, memory_bytes, cpu_millis, pids, encryption, "
+                                 "rootfs, uid_base, mac_address, state, init_pid, init_start_time, "
+                                 "last_exit, broken_why, created_at, started_at";
+
+Result<model::Container> read_container(const db::Row& row) {
+    model::Container container;
+    ASSIGN_OR_RETURN(container.uuid, Uuid::parse(db::text(row[0])));
+    model::ContainerSpec& spec = container.spec;
+    spec.name = db::text(row[1]);
+    spec.template_name = db::text(row[2]);
+    container.template_digest = db::text(row[3]);
+    spec.hostname = db::text(row[4]);
+    spec.disk_bytes = static_cast<std::uint64_t>(db::integer(row[5]));
+    spec.resources = {.memory_bytes = read_optional<std::uint64_t>(row[6]),
+                      .cpu_millis = read_optional<std::uint32_t>(row[7]),
+                      .pids = read_optional<std::uint32_t>(row[8])};
+    ASSIGN_OR_RETURN(spec.encryption, model::parse_encryption(db::text(row[9])));
+    ASSIGN_OR_RETURN(spec.rootfs, model::parse_rootfs(db::text(row[10])));
+    container.uid_base = static_cast<std::uint32_t>(db::integer(row[11]));
+    container.mac_address = db::text(row[12]);
+    ASSIGN_OR_RETURN(container.state, model::parse_state(db::text(row[13])));
+    container.init_pid = read_optional<std::int32_t>(row[14]);
+    container.init_start_time = read_optional<std::uint64_t>(row[15]);
+    container.last_exit = db::text(row[16]);
+    container.broken_why = db::text(row[17]);
+    container.created_at = db::integer(row[18]);
+    container.started_at = db::integer(row[19]);
+    return container;
+}
+
+Status
+insert_row(db::Transaction& transaction, const model::Container& c, const std::string& sealed_key) {
+    const model::ContainerSpec& spec = c.spec;
+    const auto inserted =
+        transaction.execute("INSERT INTO container (uuid, name, template_name, template_digest, "
+                            "hostname, disk_bytes, memory_bytes, "
+                            "cpu_millis, pids, encryption, rootfs, uid_base, mac_address, "
+                            "sealed_key, state, created_at) "
+                            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                            {c.uuid.to_string(),
+                             spec.name,
+                             spec.template_name,
+                             c.template_digest,
+                             spec.hostname,
+                             static_cast<std::int64_t>(spec.disk_bytes),
+                             optional_integer(spec.resources.memory_bytes),
+                             optional_integer(spec.resources.cpu_millis),
+                             optional_integer(spec.resources.pids),
+                             std::string(model::to_string(*spec.encryption)),
+                             std::string(model::to_string(spec.rootfs)),
+                             static_cast<std::int64_t>(c.uid_base),
+                             c.mac_address,
+                             db::Blob(sealed_key.begin(), sealed_key.end()),
+                             std::string(model::to_string(c.state)),
+                             c.created_at});
+    if (!inserted && inserted.error().code() == ErrorCode::already_exists) {
+        return fail(ErrorCode::already_exists,
+                    "a container called '" + spec.name + "' exists already");
+    }
+    RETURN_IF_ERROR(inserted);
+    for (const model::CidrAddress& address : c.addresses) {
+        const auto added = transaction.execute(
+            "INSERT INTO address (address, prefix, container) VALUES (?,?,?)",
+            {address.address.to_string(), std::int64_t{address.prefix}, c.uuid.to_string()});
+        if (!added && added.error().code() == ErrorCode::already_exists) {
+            return fail(ErrorCode::already_exists,
+                        "the address " + address.address.to_string() + " is in use");
+        }
+        RETURN_IF_ERROR(added);
+    }
+    return {};
+}
+
+} // namespace
+
+Status ContainerRepository::insert(const model::Container& container,
+                                   const std::string& sealed_key) {
+    return database_.write(db::Durability::host, [&](db::Transaction& transaction) {
+        return insert_row(transaction, container, sealed_key);
+    });
+}
+
+Status ContainerRepository::publish(const Uuid& uuid) {
+    return database_.write(db::Durability::host, [&](db::Transaction& transaction) -> Status {
+        RETURN_IF_ERROR(transaction.execute("UPDATE container SET published = 1 WHERE uuid = ?",
+                                            {uuid.to_string()}));
+        return {};
+    });
+}
+
+Status ContainerRepository::update_state(const model::Container& c, const std::string& boot_id) {
+    return database_.write(db::Durability::process, [&](db::Transaction& transaction) -> Status {
+        RETURN_IF_ERROR(transaction.execute("UPDATE container SET state = ?, init_pid = ?, "
+                                            "init_start_time = ?, last_exit = ?, broken_why = ?, "
+                                            "started_at = ?, boot_id = ? WHERE uuid = ?",
+                                            {std::string(model::to_string(c.state)),
+                                             optional_integer(c.init_pid),
+                                             optional_integer(c.init_start_time),
+                                             c.last_exit,
+                                             c.broken_why,
+                                             c.started_at,
+                                             boot_id,
+                                             c.uuid.to_string()}));
+        return {};
+    });
+}
+
+Status ContainerRepository::remove(const Uuid& uuid) {
+    return database_.write(db::Durability::host, [&](db::Transaction& transaction) -> Status {
+        RETURN_IF_ERROR(
+            transaction.execute("DELETE FROM container WHERE uuid = ?", {uuid.to_string()}));
+        return {};
+    });
+}
+
+Result<std::vector<model::Container>>
+ContainerRepository::select(const std::string& where, const std::vector<Value>& values) {
+    ASSIGN_OR_RETURN(const auto rows,
+                     database_.query(std::string("SELECT ") + kColumns + " FROM container " +
+                                         where + " ORDER BY name",
+                                     values));
+    std::vector<model::Container> containers;
+    for (const db::Row& row : rows) {
+        ASSIGN_OR_RETURN(model::Container container, read_container(row));
+        containers.push_back(std::move(container));
+    }
+    // One query for all addresses, not one per container.
+    ASSIGN_OR_RETURN(
+        const auto addresses,
+        database_.query(
+            "SELECT container, address, prefix FROM address ORDER BY container, address"));
+    for (const db::Row& row : addresses) {
+        for (model::Container& container : containers) {
+            if (container.uuid.to_string() == db::text(row[0])) {
+                ASSIGN_OR_RETURN(const auto address, model::IpAddress::parse(db::text(row[1])));
+                container.addresses.push_back(
+                    {address, static_cast<unsigned>(db::integer(row[2]))});
+            }
+        }
+    }
+    return containers;
+}
+
+Result<std::vector<model::Container>> ContainerRepository::list() {
+    return select("WHERE published = 1", {});
+}
+Result<std::vector<model::Container>> ContainerRepository::list_all() {
+    return select("", {});
+}
+
+Result<model::Container> ContainerRepository::find(const std::string& name) {
+    ASSIGN_OR_RETURN(auto found, select("WHERE published = 1 AND name = ?", {name}));
+    if (found.empty()) {
+        return fail(ErrorCode::not_found, "no container is called '" + name + "'");
+    }
+    return std::move(found.front());
+}
+
+Result<model::Container> ContainerRepository::find(const Uuid& uuid) {
+    ASSIGN_OR_RETURN(auto found, select("WHERE uuid = ?", {uuid.to_string()}));
+    if (found.empty()) {
+        return fail(ErrorCode::not_found, "no container has the UUID " + uuid.to_string());
+    }
+    return std::move(found.front());
+}
+
+Result<std::string> ContainerRepository::sealed_key(const Uuid& uuid) {
+    ASSIGN_OR_RETURN(
+        const auto rows,
+        database_.query("SELECT sealed_key FROM container WHERE uuid = ?", {uuid.to_string()}));
+    if (rows.empty()) {
+        return fail(ErrorCode::not_found, "no container has the UUID " + uuid.to_string());
+    }
+    const db::Blob bytes = db::blob(rows[0][0]);
+    return std::string(bytes.begin(), bytes.end());
+}
+
+Result<std::string> ContainerRepository::boot_id(const Uuid& uuid) {
+    ASSIGN_OR_RETURN(
+        const auto rows,
+        database_.query("SELECT boot_id FROM container WHERE uuid = ?", {uuid.to_string()}));
+    return rows.empty() ? std::string() : db::text(rows[0][0]);
+}
+
+Result<std::vector<model::IpAddress>> ContainerRepository::used_addresses() {
+    ASSIGN_OR_RETURN(const auto rows, database_.query("SELECT address FROM address"));
+    std::vector<model::IpAddress> used;
+    for (const db::Row& row : rows) {
+        ASSIGN_OR_RETURN(const auto address, model::IpAddress::parse(db::text(row[0])));
+        used.push_back(address);
+    }
+    std::sort(used.begin(), used.end());
+    return used;
+}
+
+Result<std::vector<std::uint32_t>> ContainerRepository::used_uid_bases() {
+    ASSIGN_OR_RETURN(const auto rows,
+                     database_.query("SELECT uid_base FROM container ORDER BY uid_base"));
+    std::vector<std::uint32_t> used;
+    for (const db::Row& row : rows) {
+        used.push_back(static_cast<std::uint32_t>(db::integer(row[0])));
+    }
+    return used;
+}
+
+Result<bool> ContainerRepository::uses_template(const std::string& digest) {
+    ASSIGN_OR_RETURN(
+        const auto rows,
+        database_.query("SELECT 1 FROM container WHERE template_digest = ? LIMIT 1", {digest}));
+    return !rows.empty();
+}
+
+} // namespace lodge::daemon

@@ -1,0 +1,73 @@
+#include "daemon/store/store.hpp"
+
+#include <array>
+
+namespace lodge::daemon {
+
+namespace {
+
+// Append only: what was released stays as it is.
+constexpr std::array<const char*, 1> kMigrations{
+    R"sql(
+CREATE TABLE container (
+    uuid            TEXT PRIMARY KEY,
+    name            TEXT NOT NULL UNIQUE,
+    template_name   TEXT NOT NULL,
+    template_digest TEXT NOT NULL,
+    hostname        TEXT NOT NULL,
+    disk_bytes      INTEGER NOT NULL,
+    memory_bytes    INTEGER,
+    cpu_millis      INTEGER,
+    pids            INTEGER,
+    encryption      TEXT NOT NULL,
+    rootfs          TEXT NOT NULL,
+    uid_base        INTEGER NOT NULL UNIQUE,
+    mac_address     TEXT NOT NULL,
+    sealed_key      BLOB NOT NULL,
+    published       INTEGER NOT NULL DEFAULT 0,
+    state           TEXT NOT NULL,
+    init_pid        INTEGER,
+    init_start_time INTEGER,
+    last_exit       TEXT NOT NULL DEFAULT '',
+    broken_why      TEXT NOT NULL DEFAULT '',
+    created_at      INTEGER NOT NULL,
+    started_at      INTEGER NOT NULL DEFAULT 0,
+    boot_id         TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE TABLE address (
+    address   TEXT PRIMARY KEY,
+    prefix    INTEGER NOT NULL,
+    container TEXT NOT NULL REFERENCES container(uuid) ON DELETE CASCADE
+) STRICT;
+CREATE TABLE template (
+    name        TEXT PRIMARY KEY,
+    digest      TEXT NOT NULL,
+    bytes       INTEGER NOT NULL,
+    init        TEXT NOT NULL,
+    halt_signal TEXT NOT NULL,
+    ready       TEXT NOT NULL,
+    source      TEXT NOT NULL,
+    created_at  INTEGER NOT NULL
+) STRICT;
+CREATE TABLE operation (
+    id        TEXT PRIMARY KEY,
+    verb      TEXT NOT NULL,
+    resource  TEXT NOT NULL,
+    arguments TEXT NOT NULL,
+    boot_id   TEXT NOT NULL
+) STRICT;
+CREATE TABLE step (
+    operation TEXT NOT NULL REFERENCES operation(id) ON DELETE CASCADE,
+    sequence  INTEGER PRIMARY KEY,
+    name      TEXT NOT NULL
+) STRICT;
+)sql",
+};
+
+} // namespace
+
+Result<std::unique_ptr<db::Database>> open_store(const std::string& path) {
+    return db::open_database(path, kMigrations);
+}
+
+} // namespace lodge::daemon

@@ -1,0 +1,88 @@
+#pragma once
+
+#include "lib/base/error.hpp"
+#include "lib/base/uuid.hpp"
+#include "lib/db/database.hpp"
+#include "lib/model/container.hpp"
+#include "templates/template_store.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lodge::daemon {
+
+/// Rows of containers. A row exists from the first step of a create; it is published (visible) at
+/// that operation's commit point. Thread-safe.
+class ContainerRepository {
+  public:
+    explicit ContainerRepository(db::Database& database) : database_(database) {}
+
+    /// Inserts an unpublished row with its addresses and its sealed volume key, durably.
+    /// already_exists when the name, an address or the id range is taken.
+    [[nodiscard]] Status insert(const model::Container& container, const std::string& sealed_key);
+    [[nodiscard]] Status publish(const Uuid& uuid);
+    /// Writes state, init, last exit and times. They do not outlive a boot, so they need no fsync.
+    [[nodiscard]] Status update_state(const model::Container& container,
+                                      const std::string& boot_id);
+    [[nodiscard]] Status remove(const Uuid& uuid);
+
+    [[nodiscard]] Result<std::vector<model::Container>> list();
+    [[nodiscard]] Result<model::Container> find(const std::string& name);
+    /// Unpublished ones too.
+    [[nodiscard]] Result<model::Container> find(const Uuid& uuid);
+    [[nodiscard]] Result<std::vector<model::Container>> list_all();
+    [[nodiscard]] Result<std::string> sealed_key(const Uuid& uuid);
+    /// The boot in which the row's running state was written.
+    [[nodiscard]] Result<std::string> boot_id(const Uuid& uuid);
+    [[nodiscard]] Result<std::vector<model::IpAddress>> used_addresses();
+    [[nodiscard]] Result<std::vector<std::uint32_t>> used_uid_bases();
+    [[nodiscard]] Result<bool> uses_template(const std::string& digest);
+
+  private:
+    [[nodiscard]] Result<std::vector<model::Container>>
+    select(const std::string& where, const std::vector<db::Value>& values);
+    db::Database& database_;
+};
+
+/// Names of templates and what they stand for. Thread-safe.
+class TemplateRepository {
+  public:
+    explicit TemplateRepository(db::Database& database) : database_(database) {}
+    [[nodiscard]] Status put(const templates::Template& made);
+    [[nodiscard]] Status remove(const std::string& name);
+    [[nodiscard]] Result<std::vector<templates::Template>> list();
+    [[nodiscard]] Result<templates::Template> find(const std::string& name);
+
+  private:
+    db::Database& database_;
+};
+
+/// The operation log: what was begun and how far it came. Process-durable: kernel objects die with
+/// the host, and what outlives it is found by the sweep.
+struct LoggedOperation {
+    Uuid id;
+    std::string verb;
+    std::string resource;
+    std::string arguments;             ///< as the verb's plan needs them
+    std::vector<std::string> intended; ///< steps whose intent was written, in order
+    std::string boot_id;
+};
+class OperationLog {
+  public:
+    explicit OperationLog(db::Database& database) : database_(database) {}
+    [[nodiscard]] Status begin(const LoggedOperation& operation);
+    /// Written before the step acts.
+    [[nodiscard]] Status intend(const Uuid& id, const std::string& step);
+    [[nodiscard]] Status end(const Uuid& id);
+    [[nodiscard]] Result<std::vector<LoggedOperation>> unfinished();
+
+  private:
+    db::Database& database_;
+};
+
+/// Opens STATE/lodge.db with this release's schema.
+[[nodiscard]] Result<std::unique_ptr<db::Database>> open_store(const std::string& path);
+
+} // namespace lodge::daemon

@@ -1,0 +1,70 @@
+#pragma once
+
+#include "lib/base/error.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace lodge::db {
+
+using Blob = std::vector<unsigned char>;
+/// NULL, INTEGER, TEXT or BLOB.
+using Value = std::variant<std::monostate, std::int64_t, std::string, Blob>;
+/// One row of a result, in the order of its columns.
+using Row = std::vector<Value>;
+
+[[nodiscard]] std::int64_t integer(const Value& value); ///< 0 for anything but an INTEGER
+[[nodiscard]] std::string text(const Value& value);     ///< "" for anything but TEXT
+[[nodiscard]] Blob blob(const Value& value);            ///< empty for anything but a BLOB
+[[nodiscard]] bool is_null(const Value& value);
+
+/// What a transaction outlives once write() has returned.
+enum class Durability {
+    process, ///< a kill of the daemon (no fsync; a power cut may lose it, never corrupt it)
+    host,    ///< a power cut (fsync of the log)
+};
+
+/// Inside a transaction.
+class Transaction {
+  public:
+    Transaction() = default;
+    Transaction(const Transaction&) = delete;
+    Transaction& operator=(const Transaction&) = delete;
+    virtual ~Transaction() = default;
+    /// Number of rows changed. already_exists when a UNIQUE or PRIMARY KEY constraint is hurt.
+    [[nodiscard]] virtual Result<int> execute(const std::string& sql,
+                                              const std::vector<Value>& values = {}) = 0;
+    [[nodiscard]] virtual Result<std::vector<Row>> query(const std::string& sql,
+                                                         const std::vector<Value>& values = {}) = 0;
+};
+
+/// A SQLite database in WAL mode: one writer at a time, readers that never wait for it.
+/// Thread-safe.
+class Database {
+  public:
+    Database() = default;
+    Database(const Database&) = delete;
+    Database& operator=(const Database&) = delete;
+    virtual ~Database() = default;
+
+    /// Runs `body` in one transaction: committed when it succeeds, rolled back when it fails.
+    [[nodiscard]] virtual Status write(Durability durability,
+                                       const std::function<Status(Transaction&)>& body) = 0;
+    [[nodiscard]] virtual Result<std::vector<Row>> query(const std::string& sql,
+                                                         const std::vector<Value>& values = {}) = 0;
+    /// For tests: asked before each statement; an error it returns is that statement's.
+    virtual void set_fault_hook(std::function<Status()> hook) = 0;
+};
+
+/// Opens or creates. `migrations` are applied in order, each in a transaction of its own; how many
+/// were applied is kept in user_version. unsupported when the file has had more than these (a newer
+/// release made it), corrupt when it is no sound database.
+[[nodiscard]] Result<std::unique_ptr<Database>>
+open_database(const std::string& path, std::span<const char* const> migrations);
+
+} // namespace lodge::db
