@@ -157,7 +157,8 @@ class Starting final : public StartingContainer {
     InitProcess init() const override { return parts_.init; }
 
     Result<std::unique_ptr<Monitor>> finish() override {
-        RETURN_IF_ERROR(monitor::send(parts_.channel.get(), MessageType::go));
+        // A monitor that has failed meanwhile left its reason to be read.
+        (void)monitor::send(parts_.channel.get(), MessageType::go);
         RETURN_IF_ERROR(with_context(monitor::expect(parts_.channel.get(),
                                                      MessageType::started,
                                                      Deadline::after(kStartDeadline)),

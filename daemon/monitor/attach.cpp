@@ -121,6 +121,24 @@ Status fill_run(int run, const std::string& uuid) {
     return write_new_file(host.get(), "container-uuid", uuid + "\n");
 }
 
+// In containers inside the container, a nested user namespace may mount proc and sysfs only where
+// it sees the whole of one ("VFS: Mount too revealing"), and ours have parts covered. Behind a
+// directory that only root enters; covering hides nothing from root anyway.
+Status attach_unmasked(const OwnMounts& mounts) {
+    RETURN_IF_ERROR(kernel::make_directory_at(mounts.run.get(), "host/unmasked", 0700));
+    struct Entry {
+        const char* path;
+        const kernel::MountFd& mount;
+    };
+    for (const Entry& entry :
+         {Entry{"host/unmasked/proc", mounts.proc}, Entry{"host/unmasked/sys", mounts.sys}}) {
+        RETURN_IF_ERROR(kernel::make_directory_at(mounts.run.get(), entry.path, 0555));
+        ASSIGN_OR_RETURN(const kernel::MountFd copy, kernel::clone_mount(entry.mount.get(), ""));
+        RETURN_IF_ERROR(kernel::attach_mount(copy.get(), mounts.run.get(), entry.path));
+    }
+    return {};
+}
+
 } // namespace
 
 Result<OwnMounts> make_own_mounts() {
@@ -156,6 +174,7 @@ Status attach_own_mounts(int root, const OwnMounts& mounts, const std::string& u
     RETURN_IF_ERROR(put(mounts.message_queues, root, "dev/mqueue"));
     RETURN_IF_ERROR(put(mounts.run, root, "run"));
     RETURN_IF_ERROR(fill_run(mounts.run.get(), uuid));
+    RETURN_IF_ERROR(attach_unmasked(mounts));
     return protect(root, mounts);
 }
 

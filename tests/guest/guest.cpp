@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
@@ -316,6 +317,36 @@ int run_prowl(const Arguments& arguments) {
     return 0;
 }
 
+// Writes so many bytes.
+int run_flood(const Arguments& arguments) {
+    const int fd = ::open(arguments.at(0).c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC);
+    const std::string block(4096, 'x');
+    for (long left = std::atol(arguments.at(1).c_str()); left > 0;) {
+        const ssize_t size = ::write(fd, block.data(), block.size());
+        if (size < 0) {
+            return complain(arguments[0]);
+        }
+        left -= size;
+    }
+    return 0;
+}
+
+// A container inside the container: namespaces of its own with a fresh proc.
+int run_nest(const Arguments&) {
+    if (::unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID) != 0) {
+        return complain("unshare");
+    }
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::_exit(::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) == 0
+                    ? 0
+                    : complain("mount proc"));
+    }
+    int status = 0;
+    (void)::waitpid(child, &status, 0);
+    return WEXITSTATUS(status);
+}
+
 struct Command {
     std::string_view name;
     int (*run)(const Arguments&);
@@ -349,6 +380,8 @@ constexpr std::array kCommands{
     Command{"remount-plain", run_remount_plain, 1},
     Command{"hostname", run_hostname, 1},
     Command{"prowl", run_prowl, 1},
+    Command{"nest", run_nest, 0},
+    Command{"flood", run_flood, 2},
 };
 
 } // namespace

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -274,6 +275,78 @@ TEST_F(MonitorTest, HangsUpOnACommandWhoseClientWentAway) {
     session->hang_up();
     const auto seen = test::read_until(reader.get(), "signal 1\n");
     EXPECT_TRUE(seen) << seen.error().to_string();
+}
+
+TEST_F(MonitorTest, LetsTheTenantNestContainers) {
+    ASSERT_NO_FATAL_FAILURE(start());
+    const auto result = run_guest(guest_->monitor(), {"nest"}, "user");
+    ASSERT_TRUE(result) << result.error().to_string();
+    EXPECT_EQ(result->code, 0) << result->error_output;
+}
+
+TEST_F(MonitorTest, ShowsSystemdTheContainerInterface) {
+    ASSERT_NO_FATAL_FAILURE(start());
+    const std::string uuid = guest_->request.uuid.to_string();
+    const auto output = [&](std::vector<std::string> command) {
+        const auto result = run_guest(guest_->monitor(), std::move(command));
+        return result ? result->output : result.error().to_string();
+    };
+    std::string environment = output({"cat", "/proc/1/environ"});
+    std::replace(environment.begin(), environment.end(), '\0', '\n');
+    EXPECT_NE(environment.find("container=lodge\n"), std::string::npos) << environment;
+    EXPECT_NE(environment.find("container_uuid=" + uuid + "\n"), std::string::npos);
+    EXPECT_EQ(output({"cat", "/run/host/container-manager"}), "lodge\n");
+    EXPECT_EQ(output({"cat", "/run/host/container-uuid"}), uuid + "\n");
+    EXPECT_EQ(output({"stat", "/dev/console"}), "0 5 20620\n");
+    const auto mounts = kernel::parse_mountinfo(output({"cat", "/proc/1/mountinfo"}));
+    ASSERT_TRUE(mounts);
+    const auto mount_at = [&](const std::string& place) {
+        const auto found = std::find_if(mounts->rbegin(), mounts->rend(), [&](const auto& mount) {
+            return mount.mount_point == place;
+        });
+        return found == mounts->rend() ? std::string("none")
+                                       : found->type + " " + found->options.substr(0, 2);
+    };
+    EXPECT_EQ(mount_at("/proc"), "proc rw");
+    EXPECT_EQ(mount_at("/proc/sys"), "proc ro");
+    EXPECT_EQ(mount_at("/proc/sys/net"), "proc rw");
+    EXPECT_EQ(mount_at("/sys"), "sysfs ro");
+    EXPECT_EQ(mount_at("/sys/fs/cgroup"), "cgroup2 rw");
+    EXPECT_EQ(mount_at("/dev"), "tmpfs rw");
+    EXPECT_EQ(mount_at("/dev/pts"), "devpts rw");
+    EXPECT_EQ(mount_at("/dev/console"), "devpts rw");
+    EXPECT_EQ(mount_at("/dev/shm"), "tmpfs rw");
+    EXPECT_EQ(mount_at("/run"), "tmpfs rw");
+}
+
+TEST_F(MonitorTest, RenamesAndRemarksTemplateFilesInTheVolume) {
+    ASSERT_TRUE(kernel::make_directory_at(guest_->lower.get(), "etc/tree", 0755));
+    ASSERT_TRUE(test::put_file(guest_->lower.get(), "etc/tree/file", "from the template"));
+    ASSERT_NO_FATAL_FAILURE(start());
+    for (const std::vector<std::string>& command :
+         {std::vector<std::string>{"rename", "/etc/tree", "/etc/renamed"},
+          {"chown", "/etc/renamed/file", "1000"},
+          {"write", "/etc/renamed/new", "x"}}) {
+        const auto result = run_guest(guest_->monitor(), command);
+        ASSERT_TRUE(result);
+        EXPECT_EQ(result->code, 0) << result->error_output;
+    }
+    EXPECT_EQ(run_guest(guest_->monitor(), {"stat", "/etc/renamed/file"})->output,
+              "1000 1000 100644\n");
+    EXPECT_EQ(run_guest(guest_->monitor(), {"cat", "/etc/renamed/file"})->output,
+              "from the template");
+}
+
+TEST_F(MonitorTest, KeepsTheConsoleMovingWithoutAReader) {
+    ASSERT_NO_FATAL_FAILURE(start());
+    ExecRequest request;
+    request.argv = {"/bin/guest", "flood", "/dev/console", "2000000"};
+    const auto result = test::run_in(guest_->monitor(), request);
+    ASSERT_TRUE(result) << result.error().to_string();
+    EXPECT_EQ(result->code, 0) << result->error_output;
+    const auto log = guest_->monitor().console_log();
+    ASSERT_TRUE(log);
+    EXPECT_EQ(log->size(), guest_->request.console_log_bytes) << "the tail, not more";
 }
 
 TEST_F(MonitorTest, KeepsTheConsolesLogAndCarriesItsInput) {
