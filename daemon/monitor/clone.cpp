@@ -65,14 +65,12 @@ Status make_mounts(Clone& clone) {
 Status pivot(Clone& clone) {
     ASSIGN_OR_RETURN(Message message,
                      expect(clone.socket, MessageType::root_ready, Deadline::after(kPatience)));
-    if (message.fds.size() != 2) {
-        return fail(ErrorCode::corrupt, "the monitor sent no root");
+    if (message.fds.size() != 1) {
+        return fail(ErrorCode::corrupt, "the monitor sent no /dev");
     }
-    RETURN_IF_ERROR(kernel::attach_mount(message.fds[0].get(), AT_FDCWD, "/root"));
-    RETURN_IF_ERROR(kernel::pivot_into(message.fds[0].get()));
-    clone.root = std::move(message.fds[0]);
-    clone.mounts.devices = std::move(message.fds[1]);
-    return {};
+    clone.mounts.devices = std::move(message.fds[0]);
+    ASSIGN_OR_RETURN(clone.root, kernel::open_directory(kHandover));
+    return kernel::pivot_into(clone.root.get());
 }
 
 Status attach(Clone& clone) {

@@ -36,7 +36,7 @@ enum class MessageType : std::uint16_t {
     started = 4, ///< monitor -> daemon: init was exec'ed
     // Between the monitor and its clone.
     ids_mapped = 10, ///< monitor -> clone
-    root_ready = 11, ///< monitor -> clone: root mount, /dev mount
+    root_ready = 11, ///< monitor -> clone: the root is in place; /dev mount
     set_up = 12,     ///< clone -> monitor: the console's master
     // Control connections: one request, one answer.
     hello = 20,       ///< u16 version, u8 subscribe: `exited` is wanted on this connection

@@ -75,6 +75,16 @@ Result<kernel::MountFd> build_private_root() {
                         "open the volume's own root");
 }
 
+// A mount whose events reach the copy of it that the clone gets with its own mount namespace. What
+// is mounted on it comes to a less privileged user namespace with its flags locked: the tenant
+// cannot take `nodev` off its root again, as it could with a mount that it attached itself.
+Status share_handover() {
+    ASSIGN_OR_RETURN(const kernel::MountFd self, kernel::clone_mount(AT_FDCWD, kHandover));
+    RETURN_IF_ERROR(kernel::attach_mount(self.get(), AT_FDCWD, kHandover));
+    return kernel::set_mount_attributes(self.get(),
+                                        kernel::MountAttributes{.propagation = MS_SHARED});
+}
+
 } // namespace
 
 Status leave_host_mounts() {
@@ -93,13 +103,26 @@ Status leave_host_mounts() {
     // Any directory will do to hang it on, and this one was needed up to here, so it exists.
     RETURN_IF_ERROR(kernel::attach_mount(empty.get(), AT_FDCWD, "/proc"));
     RETURN_IF_ERROR(kernel::pivot_into(empty.get()));
-    for (const char* directory : {kVolume, kLower, "/root", kProc, kSys}) {
+    for (const char* directory : {kVolume, kLower, kHandover, kProc, kSys}) {
         RETURN_IF_ERROR(kernel::make_directory(directory, 0755));
     }
+    RETURN_IF_ERROR(share_handover());
     // A user namespace may mount proc and sysfs only where its mount namespace shows the whole of
     // one already ("VFS: Mount too revealing"): the clone's copy of this namespace is to have them.
     RETURN_IF_ERROR(mount_here("proc", kProc));
     return mount_here("sysfs", kSys);
+}
+
+Status hand_over_root(const kernel::MountFd& root) {
+    ASSIGN_OR_RETURN(const UniqueFd below, kernel::open_file(kHandover, O_PATH | O_DIRECTORY));
+    RETURN_IF_ERROR(kernel::attach_mount(root.get(), AT_FDCWD, kHandover));
+    // It is in the clone's namespace by now. Ours is to hold nothing of the volume, and taking it away
+    // here must not take it away there: what happens below no longer concerns the clone.
+    const kernel::MountAttributes alone{.propagation = MS_PRIVATE};
+    RETURN_IF_ERROR(kernel::set_mount_attributes(below.get(), alone));
+    RETURN_IF_ERROR(kernel::set_mount_attributes(root.get(), alone));
+    RETURN_IF_ERROR(kernel::detach_mount(kHandover));
+    return kernel::detach_mount(kHandover);
 }
 
 Status leave_start_mounts() {

@@ -105,17 +105,16 @@ Status build_filesystems(Start& start) {
     ASSIGN_OR_RETURN(
         const UniqueFd userns,
         kernel::open_at(start.proc.get(), std::to_string(start.pid) + "/ns/user", O_RDONLY));
-    ASSIGN_OR_RETURN(start.root, build_root(start, userns.get()));
-    start.order.volume.reset();
-    start.order.lower.reset();
+    {
+        ASSIGN_OR_RETURN(const kernel::MountFd root, build_root(start, userns.get()));
+        start.order.volume.reset();
+        start.order.lower.reset();
+        RETURN_IF_ERROR(hand_over_root(root));
+    }
     start.stage = StartStage::root_mounted;
-    ASSIGN_OR_RETURN(start.devices, build_devices(start.order.uid_base));
-    start.stage = StartStage::devices_made;
-    const std::array fds{start.root.get(), start.devices.get()};
-    RETURN_IF_ERROR(send(start.clone_socket.get(), MessageType::root_ready, {}, fds));
-    start.root.reset();
-    start.devices.reset();
-    return {};
+    ASSIGN_OR_RETURN(const kernel::MountFd devices, build_devices(start.order.uid_base));
+    const std::array fds{devices.get()};
+    return send(start.clone_socket.get(), MessageType::root_ready, {}, fds);
 }
 
 // Where the clone hangs, in the kernel's words.

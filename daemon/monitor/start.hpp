@@ -31,8 +31,6 @@ struct Start {
     pid_t pid = 0;
     std::uint64_t start_time = 0;
     UniqueFd pidfd;
-    kernel::MountFd root;
-    kernel::MountFd devices;
     UniqueFd console;
 };
 
@@ -45,6 +43,9 @@ struct Start {
 [[nodiscard]] Status leave_start_mounts();
 /// The container's root filesystem, attached nowhere.
 [[nodiscard]] Result<kernel::MountFd> build_root(const Start& start, int userns_fd);
+/// Makes it appear at kHandover in the clone's mount namespace and nowhere else.
+[[nodiscard]] Status hand_over_root(const kernel::MountFd& root);
+inline constexpr const char* kHandover = "/root";
 
 /// devices.cpp: the container's /dev, attached nowhere. Pre: this process has CAP_MKNOD on the
 /// host.

@@ -16,6 +16,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /// What a container sees and cannot do. The tenant is root inside, and hostile.
@@ -187,6 +188,18 @@ TEST_F(ContainerTest, HasOnlyHarmlessDevicesAndCanMakeNone) {
     EXPECT_EQ(run({"write", "/dev/null", "x"}).code, 0) << "nodes work";
     EXPECT_NE(run({"mknod", "/dev/mine"}).code, 0);
     EXPECT_NE(run({"mknod", "/root/mine"}).code, 0);
+}
+
+// Templates hold no device nodes, and the control group's device program would refuse them. This is
+// the third wall: a node that is there all the same does not open, and the tenant cannot change
+// that.
+TEST_F(ContainerTest, ADeviceNodeInTheRootDoesNotOpen) {
+    ASSERT_EQ(::mknodat(guest_->lower.get(), "home/zero", S_IFCHR | 0666, makedev(1, 5)), 0);
+    ASSERT_NO_FATAL_FAILURE(start());
+    EXPECT_NE(run({"write", "/home/zero", "x"}).code, 0);
+    EXPECT_NE(run({"remount-plain", "/"}).code, 0) << "nodev is locked";
+    EXPECT_EQ(run({"mkdir", "/mnt/again"}).code, 0);
+    EXPECT_NE(run({"write", "/home/zero", "x"}).code, 0);
 }
 
 TEST_F(ContainerTest, CannotWriteTheHostsKernelSettingsWhateverItUnmounts) {
