@@ -21,22 +21,24 @@ struct StartRequest {
     std::string name;
     std::string hostname;
     std::uint32_t uid_base = 0;
-    bool shared_root = true;     ///< overlay of `lower` and data/{upper,work}; else data/root
-    int volume_fd = -1;          ///< detached mount of the volume's ext4
-    int lower_fd = -1;           ///< detached clone of the template, when shared_root
-    int cgroup_fd = -1;          ///< the container's group
-    bool network = true;         ///< wait for network_ready before init runs
+    bool shared_root = true;       ///< overlay of `lower` and data/{upper,work}; else data/root
+    int volume_fd = -1;            ///< detached mount of the volume's ext4
+    int lower_fd = -1;             ///< detached clone of the template, when shared_root
+    int cgroup_fd = -1;            ///< the container's group
+    bool network = true;           ///< wait for network_ready before init runs
     std::vector<std::string> init; ///< argv of init
-    std::string halt_signal;     ///< for graceful stop, "SIGRTMIN+3"
+    std::string halt_signal;       ///< for graceful stop, "SIGRTMIN+3"
     std::size_t console_log_bytes = std::size_t{64} << 10;
 };
 
 struct InitProcess {
-    std::int32_t pid = 0;         ///< in the daemon's pid namespace
-    std::uint64_t start_time = 0; ///< field 22 of /proc/PID/stat (man 5 proc): with the pid, an identity
+    std::int32_t pid = 0; ///< in the daemon's pid namespace
+    std::uint64_t start_time =
+        0; ///< field 22 of /proc/PID/stat (man 5 proc): with the pid, an identity
 };
 
-/// How init ended. A reboot(2) inside shows as a signal (man 2 reboot, "Behavior inside PID namespaces").
+/// How init ended. A reboot(2) inside shows as a signal (man 2 reboot, "Behavior inside PID
+/// namespaces").
 struct InitExit {
     enum class Kind : std::uint8_t { halted, rebooted, exited, signalled };
     Kind kind = Kind::exited;
@@ -55,13 +57,14 @@ struct ExecRequest {
     std::vector<std::string> environment; ///< "KEY=value"
     std::string user;                     ///< name or number inside; empty: root
     std::string directory;                ///< empty: the user's home
-    bool login_shell = false;             ///< `enter`: argv is empty, the user's shell as a login shell
+    bool login_shell = false; ///< `enter`: argv is empty, the user's shell as a login shell
     bool terminal = false;
     std::uint16_t rows = 24;
     std::uint16_t columns = 80;
 };
 
-/// A living monitor. Methods are thread-safe; each has a deadline of its own and fails with timeout.
+/// A living monitor. Methods are thread-safe; each has a deadline of its own and fails with
+/// timeout.
 class Monitor {
   public:
     Monitor() = default;
@@ -72,7 +75,8 @@ class Monitor {
     [[nodiscard]] virtual Result<MonitorStatus> status() = 0;
     /// Sends `signal_number` to init.
     [[nodiscard]] virtual Status signal_init(int signal_number) = 0;
-    /// Hands the client's connection over (see lib/session): from then on the daemon has no part in it.
+    /// Hands the client's connection over (see lib/session): from then on the daemon has no part in
+    /// it.
     [[nodiscard]] virtual Status exec(const ExecRequest& request, UniqueFd client) = 0;
     [[nodiscard]] virtual Status console(UniqueFd client) = 0;
     /// The kept tail of the console.
@@ -84,8 +88,8 @@ class Monitor {
     [[nodiscard]] virtual int event_fd() const = 0;
 };
 
-/// A container that was cloned and whose init waits to be let go. Dropping it without finish() kills
-/// the clone and the monitor, and so does the death of the daemon.
+/// A container that was cloned and whose init waits to be let go. Dropping it without finish()
+/// kills the clone and the monitor, and so does the death of the daemon.
 class StartingContainer {
   public:
     StartingContainer() = default;
@@ -110,20 +114,23 @@ class MonitorLauncher {
 
     /// Spawns lodge-monitor, which clones the container into its cgroup with all its namespaces and
     /// builds its root; returns when the clone waits for its network.
-    [[nodiscard]] virtual Result<std::unique_ptr<StartingContainer>> begin(const StartRequest& request) = 0;
+    [[nodiscard]] virtual Result<std::unique_ptr<StartingContainer>>
+    begin(const StartRequest& request) = 0;
     /// Connects to the living monitor of a container; not_found when there is none.
     [[nodiscard]] virtual Result<std::unique_ptr<Monitor>> connect(const Uuid& container) = 0;
     /// UUIDs that have a monitor directory below the run directory, living or dead: the inventory.
     [[nodiscard]] virtual Result<std::vector<Uuid>> list() = 0;
-    /// Ends the monitor if it lives (SIGKILL, by pidfd) and removes its directory. Missing: success.
+    /// Ends the monitor if it lives (SIGKILL, by pidfd) and removes its directory. Missing:
+    /// success.
     [[nodiscard]] virtual Status discard(const Uuid& container) = 0;
 };
 
 struct MonitorSettings {
-    std::string program;       ///< path of lodge-monitor
-    std::string run_directory; ///< monitors live in RUN/monitors/<uuid>/
+    std::string program;                        ///< path of lodge-monitor
+    std::string run_directory;                  ///< monitors live in RUN/monitors/<uuid>/
     std::vector<unsigned char> seccomp_program; ///< sock_filter bytes, see daemon/seccomp
 };
-[[nodiscard]] Result<std::unique_ptr<MonitorLauncher>> make_monitor_launcher(MonitorSettings settings);
+[[nodiscard]] Result<std::unique_ptr<MonitorLauncher>>
+make_monitor_launcher(MonitorSettings settings);
 
 } // namespace lodge::daemon

@@ -89,6 +89,9 @@ Status protect(int root, const OwnMounts& mounts) {
     for (const char* path : kHiddenFiles) {
         RETURN_IF_ERROR(cover(root, path, null));
     }
+    // Somewhere first: before Linux 6.15 only an attached mount can be cloned.
+    RETURN_IF_ERROR(kernel::make_directory_at(mounts.run.get(), "host/nothing", 0555));
+    RETURN_IF_ERROR(kernel::attach_mount(mounts.nothing.get(), mounts.run.get(), "host/nothing"));
     for (const char* path : kHiddenDirectories) {
         RETURN_IF_ERROR(cover(root, path, mounts.nothing));
     }

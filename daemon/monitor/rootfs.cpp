@@ -116,8 +116,8 @@ Status leave_host_mounts() {
 Status hand_over_root(const kernel::MountFd& root) {
     ASSIGN_OR_RETURN(const UniqueFd below, kernel::open_file(kHandover, O_PATH | O_DIRECTORY));
     RETURN_IF_ERROR(kernel::attach_mount(root.get(), AT_FDCWD, kHandover));
-    // It is in the clone's namespace by now. Ours is to hold nothing of the volume, and taking it away
-    // here must not take it away there: what happens below no longer concerns the clone.
+    // It is in the clone's namespace by now. Ours is to hold nothing of the volume, and taking it
+    // away here must not take it away there: what happens below no longer concerns the clone.
     const kernel::MountAttributes alone{.propagation = MS_PRIVATE};
     RETURN_IF_ERROR(kernel::set_mount_attributes(below.get(), alone));
     RETURN_IF_ERROR(kernel::set_mount_attributes(root.get(), alone));
