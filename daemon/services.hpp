@@ -17,8 +17,8 @@
 #include <string>
 #include <vector>
 
-/// What the daemon can do, as the HTTP routes see it. Routes translate between JSON and these calls and
-/// decide nothing; services know nothing of HTTP.
+/// What the daemon can do, as the HTTP routes see it. Routes translate between JSON and these calls
+/// and decide nothing; services know nothing of HTTP.
 namespace lodge::daemon {
 
 /// Who asks: as SO_PEERCRED of the connection says.
@@ -35,8 +35,8 @@ struct OperationView {
     std::string verb;     ///< "create", "start", "template_build", ...
     std::string resource; ///< name of the container or template
     OperationStatus status = OperationStatus::running;
-    std::string step;      ///< the step it is in or ended in
-    double fraction = -1;  ///< 0..1, negative: unknown
+    std::string step;     ///< the step it is in or ended in
+    double fraction = -1; ///< 0..1, negative: unknown
     std::optional<Error> error;
     std::int64_t started_at = 0; ///< Unix milliseconds
     std::int64_t ended_at = 0;   ///< 0: not yet
@@ -54,8 +54,8 @@ struct Event {
     std::string detail;
 };
 
-/// A subscriber's bounded queue; the oldest events are dropped for a slow reader, who then sees a gap
-/// in `sequence`. Thread-safe.
+/// A subscriber's bounded queue; the oldest events are dropped for a slow reader, who then sees a
+/// gap in `sequence`. Thread-safe.
 class EventSubscription {
   public:
     EventSubscription() = default;
@@ -117,22 +117,24 @@ class ContainerService {
     [[nodiscard]] virtual Result<Uuid>
     destroy(const Caller& caller, const std::string& name, bool force) = 0;
     /// Sends a signal to init.
-    [[nodiscard]] virtual Status kill(const Caller& caller, const std::string& name, int signal_number) = 0;
+    [[nodiscard]] virtual Status
+    kill(const Caller& caller, const std::string& name, int signal_number) = 0;
     [[nodiscard]] virtual Result<std::vector<ContainerView>> list() = 0;
     [[nodiscard]] virtual Result<ContainerView> info(const std::string& name) = 0;
-    /// Waits until the container is in `what`: "running", "stopped" or "ready" (what ready means is the
-    /// template's matter: sshd answers, or init runs).
+    /// Waits until the container is in `what`: "running", "stopped" or "ready" (what ready means is
+    /// the template's matter: sshd answers, or init runs).
     [[nodiscard]] virtual Status
     wait(const std::string& name, const std::string& what, const Deadline& deadline) = 0;
-    /// `take_client` is called once everything is known to be in order; it answers 101 on the client's
-    /// connection and gives that connection up.
+    /// `take_client` is called once everything is known to be in order; it answers 101 on the
+    /// client's connection and gives that connection up.
     using TakeClient = std::function<Result<UniqueFd>()>;
     [[nodiscard]] virtual Status
     exec(const std::string& name, const ExecRequest& request, const TakeClient& take_client) = 0;
-    [[nodiscard]] virtual Status console(const std::string& name, const TakeClient& take_client) = 0;
+    [[nodiscard]] virtual Status console(const std::string& name,
+                                         const TakeClient& take_client) = 0;
     [[nodiscard]] virtual Result<std::string> console_log(const std::string& name) = 0;
-    /// The public host keys (OpenSSH format, one a line) that the container's sshd made for itself, read
-    /// from its tree; for `lodge ssh`.
+    /// The public host keys (OpenSSH format, one a line) that the container's sshd made for itself,
+    /// read from its tree; for `lodge ssh`.
     [[nodiscard]] virtual Result<std::string> ssh_host_keys(const std::string& name) = 0;
 };
 
@@ -145,7 +147,8 @@ class TemplateService {
     /// `definition` as named in the definitions directory; `name` of the result, empty: the same.
     [[nodiscard]] virtual Result<Uuid>
     build(const Caller& caller, const std::string& definition, const std::string& name) = 0;
-    /// Reads the archive from `archive`, blocks until it was consumed; the operation it returns has ended.
+    /// Reads the archive from `archive`, blocks until it was consumed; the operation it returns has
+    /// ended.
     [[nodiscard]] virtual Result<Uuid>
     import(const Caller& caller, const std::string& name, UniqueFd archive) = 0;
     [[nodiscard]] virtual Result<Uuid> remove(const Caller& caller, const std::string& name) = 0;

@@ -1,0 +1,55 @@
+#pragma once
+
+#include "daemon/containers/parts.hpp"
+#include "daemon/services.hpp"
+#include "lib/model/verb.hpp"
+
+#include <mutex>
+
+namespace lodge::daemon {
+
+/// The verbs of containers: checks what can be checked at once, then starts the operation.
+/// Thread-safe.
+class Containers final : public ContainerService {
+  public:
+    Containers(const Parts& parts, OperationEngine& engine) : parts_(parts), engine_(engine) {}
+
+    Result<Uuid> create(const Caller& caller, CreateRequest request) override;
+    Result<Uuid> start(const Caller& caller, const std::string& name) override;
+    Result<Uuid>
+    stop(const Caller& caller, const std::string& name, const StopRequest& request) override;
+    Result<Uuid>
+    restart(const Caller& caller, const std::string& name, const StopRequest& request) override;
+    Result<Uuid> destroy(const Caller& caller, const std::string& name, bool force) override;
+    Status kill(const Caller& caller, const std::string& name, int signal_number) override;
+    Result<std::vector<ContainerView>> list() override;
+    Result<ContainerView> info(const std::string& name) override;
+    Status
+    wait(const std::string& name, const std::string& what, const Deadline& deadline) override;
+    Status exec(const std::string& name,
+                const ExecRequest& request,
+                const TakeClient& take_client) override;
+    Status console(const std::string& name, const TakeClient& take_client) override;
+    Result<std::string> console_log(const std::string& name) override;
+    Result<std::string> ssh_host_keys(const std::string& name) override;
+
+    /// Init of a container ended by itself, or its monitor is gone: stops or restarts it.
+    void exited(const Uuid& container, const std::optional<InitExit>& exit);
+
+  private:
+    Result<model::Container> design(CreateRequest& request);
+    Result<model::Encryption> choose_encryption(const model::ContainerSpec& spec) const;
+    Status assign_addresses(model::Container& container) const;
+    Status assign_uid_base(model::Container& container) const;
+    Status check_limits(const model::ContainerSpec& spec) const;
+    Result<std::shared_ptr<Monitor>> living_monitor(const std::string& name, model::Verb verb);
+    ContainerView view_of(model::Container container);
+
+    const Parts& parts_;
+    OperationEngine& engine_;
+    std::mutex designing_; ///< two creates must not choose the same address or id range
+    std::map<Uuid, model::Container>
+        designed_; ///< chosen but perhaps not inserted yet; by designing_
+};
+
+} // namespace lodge::daemon

@@ -1,0 +1,143 @@
+#include "daemon/containers/plans.hpp"
+#include "daemon/containers/seed_tree.hpp"
+#include "lib/kernel/fs.hpp"
+
+#include <cerrno>
+#include <sstream>
+#include <utility>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace lodge::daemon {
+
+namespace {
+
+// What the steps of one create hand on.
+struct Creation {
+    model::Container container;
+    std::shared_ptr<CreateRequest> request;
+    secret::SecretBuffer key;
+    storage::OpenVolume volume;
+};
+using CreationPtr = std::shared_ptr<Creation>;
+
+Status reserve(const Parts& parts, Creation& creation) {
+    ASSIGN_OR_RETURN(creation.key, secret::SecretBuffer::random(storage::kVolumeKeySize));
+    ASSIGN_OR_RETURN(const auto master, parts.keys.master_key());
+    ASSIGN_OR_RETURN(const std::string sealed,
+                     secret::seal(master, creation.key, creation.container.uuid.to_string()));
+    return parts.containers.insert(creation.container, sealed);
+}
+
+Result<std::vector<std::string>> nameservers(const Settings& settings) {
+    if (!settings.nameservers.empty()) {
+        return settings.nameservers;
+    }
+    std::vector<std::string> servers;
+    const auto text = kernel::read_file("/etc/resolv.conf", 65536);
+    std::istringstream lines(text ? *text : "");
+    for (std::string word, server; lines >> word;) {
+        if (word == "nameserver" && lines >> server && server.rfind("127.", 0) != 0 &&
+            server != "::1") {
+            servers.push_back(server);
+        }
+    }
+    return servers;
+}
+
+Status seed(const Parts& parts, Creation& creation) {
+    const model::Container& container = creation.container;
+    Seed seed{.hostname = container.spec.hostname, .ssh_keys = creation.request->spec.ssh_keys};
+    for (const model::CidrAddress& address : container.addresses) {
+        seed.addresses.push_back(address.address.to_string());
+    }
+    ASSIGN_OR_RETURN(seed.nameservers, nameservers(parts.settings));
+    if (!creation.request->root_password.empty()) {
+        ASSIGN_OR_RETURN(seed.password_hash,
+                         secret::hash_password(creation.request->root_password));
+    }
+    ASSIGN_OR_RETURN(const auto lower, parts.store.mount(container.template_digest));
+    const bool shared = container.spec.rootfs == model::Rootfs::shared;
+    const std::string tree = std::string(storage::kDataDirectory) + "/" +
+                             (shared ? storage::kUpperDirectory : storage::kRootDirectory);
+    const int volume = creation.volume.filesystem.get();
+    if (!shared) {
+        RETURN_IF_ERROR(kernel::make_directory_at(volume, tree, 0755));
+    }
+    ASSIGN_OR_RETURN(const auto target, kernel::open_directory_at(volume, tree));
+    if (!shared) {
+        ASSIGN_OR_RETURN(const auto source, kernel::open_directory_at(lower.get(), "."));
+        RETURN_IF_ERROR(with_context(templates::copy_tree(source.get(), target.get()),
+                                     "unpack the template into the volume"));
+    }
+    return seed_tree(lower.get(), target.get(), seed);
+}
+
+// What was written must be on the disk before the row says that the container exists.
+Status close_volume(Creation& creation) {
+    ASSIGN_OR_RETURN(const auto root,
+                     kernel::open_directory_at(creation.volume.filesystem.get(), "."));
+    if (::syncfs(root.get()) != 0) {
+        return fail_errno("syncfs", "the volume");
+    }
+    creation.volume.filesystem.reset();
+    return {};
+}
+
+Status remove_directory(const Parts& parts, const model::Container& container) {
+    const auto parent = kernel::open_directory(parts.settings.containers_directory());
+    if (!parent) {
+        return parent.error().code() == ErrorCode::not_found
+                   ? Status{}
+                   : std::unexpected<Error>(parent.error());
+    }
+    return kernel::remove_tree_at(parent->get(), container.uuid.to_string());
+}
+
+} // namespace
+
+Plan create_plan(const Parts& parts,
+                 const model::Container& container,
+                 std::shared_ptr<CreateRequest> request) {
+    const auto creation = std::make_shared<Creation>();
+    creation->container = container;
+    creation->request = std::move(request);
+    const storage::Volume volume = parts.volume_of(container);
+    Plan plan;
+    plan.steps.push_back({"reserve",
+                          [&parts, creation] { return reserve(parts, *creation); },
+                          [&parts, container] { return parts.containers.remove(container.uuid); }});
+    plan.steps.push_back({"directory",
+                          [volume] { return kernel::make_directories(volume.directory, 0700); },
+                          [&parts, container] { return remove_directory(parts, container); }});
+    plan.steps.push_back(
+        {"volume",
+         [&parts, creation, volume]() -> Status {
+             ASSIGN_OR_RETURN(creation->volume,
+                              parts.driver_of(creation->container).create(volume, creation->key));
+             return {};
+         },
+         [&parts, creation, volume]() -> Status {
+             creation->volume.filesystem.reset();
+             RETURN_IF_ERROR(parts.driver_of(creation->container).close(volume));
+             return parts.driver_of(creation->container).destroy(volume);
+         }});
+    plan.steps.push_back({"seed", [&parts, creation] { return seed(parts, *creation); }, {}});
+    plan.steps.push_back({"close", [creation] { return close_volume(*creation); }, {}});
+    plan.steps.push_back({"publish",
+                          [&parts, creation]() -> Status {
+                              RETURN_IF_ERROR(parts.containers.publish(creation->container.uuid));
+                              parts.announce(creation->container, "created");
+                              return {};
+                          },
+                          {}});
+    plan.commit = plan.answer = plan.steps.size();
+    plan.committed = [&parts, container] {
+        const auto published = parts.containers.find(container.spec.name);
+        return published && published->uuid == container.uuid;
+    };
+    return plan;
+}
+
+} // namespace lodge::daemon

@@ -1,0 +1,155 @@
+#include "daemon/containers/container_service.hpp"
+#include "daemon/containers/plans.hpp"
+
+#include <algorithm>
+#include <ctime>
+#include <utility>
+
+namespace lodge::daemon {
+
+Result<model::Encryption> Containers::choose_encryption(const model::ContainerSpec& spec) const {
+    const auto usable = [&](model::Encryption encryption) -> Status {
+        const storage::DriverInfo info = parts_.volumes.at(encryption)->info();
+        return info.available ? Status{}
+                              : fail(ErrorCode::unsupported,
+                                     "the encryption " + std::string(model::to_string(encryption)) +
+                                         " cannot be had on this host: " + info.why_not);
+    };
+    if (spec.encryption) {
+        RETURN_IF_ERROR(usable(*spec.encryption));
+        return *spec.encryption;
+    }
+    if (parts_.settings.encryption != "auto") {
+        ASSIGN_OR_RETURN(const auto configured,
+                         model::parse_encryption(parts_.settings.encryption));
+        RETURN_IF_ERROR(usable(configured));
+        return configured;
+    }
+    for (const model::Encryption encryption :
+         {model::Encryption::luks2, model::Encryption::fscrypt}) {
+        if (usable(encryption)) {
+            return encryption;
+        }
+    }
+    return fail(ErrorCode::unsupported,
+                "this host has neither dm-crypt nor fscrypt; see `lodge host info`, or ask for "
+                "--encryption none by name");
+}
+
+Status Containers::check_limits(const model::ContainerSpec& spec) const {
+    if (parts_.settings.limits_best_effort) {
+        return {};
+    }
+    const auto need =
+        [&](bool asked, const std::string& controller, const std::string& option) -> Status {
+        const std::string why = asked ? parts_.groups.support().why_not(controller) : std::string();
+        return why.empty() ? Status{}
+                           : fail(ErrorCode::unsupported,
+                                  option + " cannot be enforced on this host: " + why);
+    };
+    RETURN_IF_ERROR(need(spec.resources.memory_bytes.has_value(), "memory", "--memory"));
+    RETURN_IF_ERROR(need(spec.resources.cpu_millis.has_value(), "cpu", "--cpus"));
+    return need(spec.resources.pids.has_value(), "pids", "--pids");
+}
+
+Status Containers::assign_addresses(model::Container& container) const {
+    ASSIGN_OR_RETURN(auto used, parts_.containers.used_addresses());
+    for (const auto& [uuid, other] : designed_) {
+        for (const model::CidrAddress& address : other.addresses) {
+            used.push_back(address.address);
+        }
+    }
+    std::sort(used.begin(), used.end());
+    for (const model::CidrAddress& pool : parts_.settings.pools) {
+        const auto asked = std::find_if(container.spec.addresses.begin(),
+                                        container.spec.addresses.end(),
+                                        [&](const model::IpAddress& address) {
+                                            return address.family() == pool.address.family();
+                                        });
+        if (asked == container.spec.addresses.end()) {
+            ASSIGN_OR_RETURN(const auto free, network::allocate_address(pool, pool.address, used));
+            container.addresses.push_back({free, pool.prefix});
+            continue;
+        }
+        if (!pool.contains(*asked) || *asked == pool.address || *asked == pool.network()) {
+            return fail(ErrorCode::invalid_argument,
+                        "the address " + asked->to_string() + " is not one of a container's in " +
+                            pool.to_string());
+        }
+        if (std::binary_search(used.begin(), used.end(), *asked)) {
+            return fail(ErrorCode::already_exists,
+                        "the address " + asked->to_string() + " is in use");
+        }
+        container.addresses.push_back({*asked, pool.prefix});
+    }
+    if (container.addresses.size() < container.spec.addresses.size()) {
+        return fail(ErrorCode::invalid_argument,
+                    "an address was asked for of a family that has no pool here");
+    }
+    return {};
+}
+
+Status Containers::assign_uid_base(model::Container& container) const {
+    ASSIGN_OR_RETURN(auto used, parts_.containers.used_uid_bases());
+    for (const auto& [uuid, other] : designed_) {
+        used.push_back(other.uid_base);
+    }
+    std::sort(used.begin(), used.end());
+    for (std::uint32_t range = 0; range < parts_.settings.uid_ranges; ++range) {
+        const std::uint32_t base = parts_.settings.first_uid + range * model::kIdsPerContainer;
+        if (!std::binary_search(used.begin(), used.end(), base)) {
+            container.uid_base = base;
+            return {};
+        }
+    }
+    return fail(ErrorCode::resource_exhausted,
+                "all " + std::to_string(parts_.settings.uid_ranges) + " id ranges are in use");
+}
+
+// Pre: designing_ is held.
+Result<model::Container> Containers::design(CreateRequest& request) {
+    RETURN_IF_ERROR(model::validate(request.spec));
+    model::Container container{.spec = request.spec,
+                               .created_at = static_cast<std::int64_t>(::time(nullptr))};
+    ASSIGN_OR_RETURN(container.uuid, Uuid::generate());
+    if (container.spec.hostname.empty()) {
+        container.spec.hostname = container.spec.name;
+    }
+    if (parts_.containers.find(container.spec.name)) {
+        return fail(ErrorCode::already_exists,
+                    "a container called '" + container.spec.name + "' exists already");
+    }
+    ASSIGN_OR_RETURN(const auto made_of, parts_.templates.find(container.spec.template_name));
+    container.template_digest = made_of.digest;
+    ASSIGN_OR_RETURN(container.spec.encryption, choose_encryption(container.spec));
+    RETURN_IF_ERROR(check_limits(container.spec));
+    RETURN_IF_ERROR(assign_addresses(container));
+    RETURN_IF_ERROR(assign_uid_base(container));
+    container.mac_address = network::mac_address_of(container.uuid);
+    return container;
+}
+
+Result<Uuid> Containers::create(const Caller&, CreateRequest request) {
+    const std::lock_guard guard(designing_);
+    std::erase_if(designed_, [&](const auto& entry) {
+        return engine_.busy_with(entry.second.spec.name).empty();
+    });
+    ASSIGN_OR_RETURN(model::Container container, design(request));
+    const bool start = request.start;
+    Plan plan = create_plan(parts_, container, std::make_shared<CreateRequest>(std::move(request)));
+    if (start) {
+        plan = followed_by(std::move(plan), start_plan(parts_, container));
+        plan.on_recovery = OnRecovery::undo;
+    }
+    designed_[container.uuid] = container;
+    auto submitted = engine_.submit({.verb = start ? "create+start" : "create",
+                                     .resource = container.spec.name,
+                                     .arguments = container.uuid.to_string(),
+                                     .plan = std::move(plan)});
+    if (!submitted) {
+        designed_.erase(container.uuid);
+    }
+    return submitted;
+}
+
+} // namespace lodge::daemon

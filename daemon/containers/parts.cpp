@@ -1,0 +1,87 @@
+#include "daemon/containers/parts.hpp"
+
+#include <utility>
+
+namespace lodge::daemon {
+
+void MonitorRegistry::put(const Uuid& container, MonitorPtr monitor) {
+    std::function<void()> notify;
+    {
+        const std::lock_guard guard(lock_);
+        monitors_[container] = std::move(monitor);
+        notify = notify_;
+    }
+    if (notify) {
+        notify();
+    }
+}
+
+void MonitorRegistry::remove(const Uuid& container) {
+    std::function<void()> notify;
+    {
+        const std::lock_guard guard(lock_);
+        monitors_.erase(container);
+        notify = notify_;
+    }
+    if (notify) {
+        notify();
+    }
+}
+
+MonitorRegistry::MonitorPtr MonitorRegistry::find(const Uuid& container) {
+    const std::lock_guard guard(lock_);
+    const auto at = monitors_.find(container);
+    return at == monitors_.end() ? nullptr : at->second;
+}
+
+std::map<Uuid, MonitorRegistry::MonitorPtr> MonitorRegistry::all() {
+    const std::lock_guard guard(lock_);
+    return monitors_;
+}
+
+void MonitorRegistry::on_change(std::function<void()> notify) {
+    const std::lock_guard guard(lock_);
+    notify_ = std::move(notify);
+}
+
+storage::Volume Parts::volume_of(const model::Container& container) const {
+    return {.uuid = container.uuid,
+            .directory = settings.container_directory(container.uuid.to_string()),
+            .bytes = container.spec.disk_bytes,
+            .encryption = *container.spec.encryption};
+}
+
+storage::VolumeDriver& Parts::driver_of(const model::Container& container) const {
+    return *volumes.at(*container.spec.encryption);
+}
+
+network::Nic Parts::nic_of(const model::Container& container) const {
+    network::Nic nic{.container = container.uuid,
+                     .bridge = settings.bridge,
+                     .mac_address = container.mac_address,
+                     .addresses = container.addresses};
+    for (const model::CidrAddress& pool : settings.pools) {
+        nic.gateways.push_back(pool.address);
+    }
+    return nic;
+}
+
+Result<secret::SecretBuffer> Parts::key_of(const model::Container& container) const {
+    ASSIGN_OR_RETURN(const std::string sealed, containers.sealed_key(container.uuid));
+    ASSIGN_OR_RETURN(const secret::SecretBuffer master, keys.master_key());
+    return with_context(secret::open_sealed(master, sealed, container.uuid.to_string()),
+                        "unwrap the volume's key");
+}
+
+std::string Parts::group_of(const model::Container& container) {
+    return "ct-" + container.uuid.to_string();
+}
+
+void Parts::announce(const model::Container& container,
+                     const std::string& what,
+                     const std::string& detail) const {
+    events.publish(
+        {.kind = "container", .resource = container.spec.name, .what = what, .detail = detail});
+}
+
+} // namespace lodge::daemon

@@ -1,0 +1,69 @@
+#pragma once
+
+#include "daemon/containers/monitor.hpp"
+#include "daemon/operations/engine.hpp"
+#include "daemon/settings.hpp"
+#include "daemon/store/store.hpp"
+#include "lib/cgroup/groups.hpp"
+#include "network/network.hpp"
+#include "storage/key_provider.hpp"
+#include "storage/volume.hpp"
+#include "templates/template_store.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+namespace lodge::daemon {
+
+/// The running containers' monitors, by container. Thread-safe.
+class MonitorRegistry {
+  public:
+    using MonitorPtr = std::shared_ptr<Monitor>;
+    void put(const Uuid& container, MonitorPtr monitor);
+    void remove(const Uuid& container);
+    /// Null when there is none.
+    [[nodiscard]] MonitorPtr find(const Uuid& container);
+    [[nodiscard]] std::map<Uuid, MonitorPtr> all();
+    /// Called after every change.
+    void on_change(std::function<void()> notify);
+
+  private:
+    std::mutex lock_;
+    std::map<Uuid, MonitorPtr> monitors_;
+    std::function<void()> notify_;
+};
+
+/// What the verbs are made of: the drivers and repositories, none of which knows another. Borrowed;
+/// the daemon owns them all and outlives every operation.
+struct Parts {
+    const Settings& settings;
+    ContainerRepository& containers;
+    TemplateRepository& templates;
+    std::map<model::Encryption, std::unique_ptr<storage::VolumeDriver>>& volumes;
+    storage::KeyProvider& keys;
+    network::LinkDriver& links;
+    network::FirewallDriver& firewall;
+    cgroup::GroupManager& groups;
+    templates::TemplateStore& store;
+    MonitorLauncher& launcher;
+    MonitorRegistry& monitors;
+    EventBus& events;
+    LogFunction warn;
+    std::string boot_id;
+
+    [[nodiscard]] storage::Volume volume_of(const model::Container& container) const;
+    [[nodiscard]] storage::VolumeDriver& driver_of(const model::Container& container) const;
+    [[nodiscard]] network::Nic nic_of(const model::Container& container) const;
+    /// The volume's key, unsealed.
+    [[nodiscard]] Result<secret::SecretBuffer> key_of(const model::Container& container) const;
+    /// Name of the container's cgroup.
+    [[nodiscard]] static std::string group_of(const model::Container& container);
+    void announce(const model::Container& container,
+                  const std::string& what,
+                  const std::string& detail = {}) const;
+};
+
+} // namespace lodge::daemon

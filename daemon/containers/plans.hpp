@@ -1,0 +1,35 @@
+#pragma once
+
+#include "daemon/containers/parts.hpp"
+#include "daemon/operations/plan.hpp"
+#include "daemon/services.hpp"
+
+#include <chrono>
+#include <string>
+
+namespace lodge::daemon {
+
+/// The verbs of containers as plans. Each takes the row as it was read when the operation began; at
+/// recovery it is built again from the same row, so that its undo needs nothing but names.
+
+/// `request` is null at recovery, where only the undo is wanted.
+[[nodiscard]] Plan create_plan(const Parts& parts,
+                               const model::Container& container,
+                               std::shared_ptr<CreateRequest> request);
+[[nodiscard]] Plan start_plan(const Parts& parts, const model::Container& container);
+/// `how` is told in the row as the way init ended when no monitor can tell.
+struct StopOrder {
+    bool force = false;
+    std::chrono::milliseconds timeout{0};
+};
+[[nodiscard]] Plan
+stop_plan(const Parts& parts, const model::Container& container, const StopOrder& order);
+[[nodiscard]] Plan
+restart_plan(const Parts& parts, const model::Container& container, const StopOrder& order);
+/// Stops first when it runs.
+[[nodiscard]] Plan destroy_plan(const Parts& parts, const model::Container& container);
+
+/// Appends the steps of `tail` to `head`; commit, answer and recovery become those of `tail`.
+[[nodiscard]] Plan followed_by(Plan head, Plan tail);
+
+} // namespace lodge::daemon

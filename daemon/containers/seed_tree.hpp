@@ -1,0 +1,32 @@
+#pragma once
+
+#include "lib/base/error.hpp"
+
+#include <string>
+#include <vector>
+
+namespace lodge::daemon {
+
+/// What a new container's tree is given before its tenant has ever run.
+struct Seed {
+    std::string hostname;
+    std::vector<std::string> addresses;   ///< for /etc/hosts
+    std::vector<std::string> nameservers; ///< for /etc/resolv.conf
+    std::vector<std::string> ssh_keys;    ///< root's authorized_keys
+    std::string password_hash;            ///< of root, crypt(5); empty: left as the template has it
+};
+
+/// Writes the seed into `target_fd`, the directory that holds the tree's changes: the overlay's
+/// upper directory, with the template in `template_fd`; or a private root, with both the same. The
+/// template is hostile: nothing is looked up in it outside its root, and nothing is followed in
+/// `target_fd`. invalid_argument when the template cannot take it (no real /etc, no shadow line for
+/// root).
+[[nodiscard]] Status seed_tree(int template_fd, int target_fd, const Seed& seed);
+
+/// The line of `user` in a shadow file's text replaced so that it has `hash`. Pure.
+[[nodiscard]] Result<std::string>
+with_password(const std::string& shadow, const std::string& user, const std::string& hash);
+/// The home directory of `user` in a passwd file's text, "/root" when it has none. Pure.
+[[nodiscard]] std::string home_of(const std::string& passwd, const std::string& user);
+
+} // namespace lodge::daemon

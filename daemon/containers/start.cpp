@@ -1,0 +1,152 @@
+#include "daemon/containers/plans.hpp"
+
+#include <chrono>
+#include <ctime>
+#include <utility>
+
+namespace lodge::daemon {
+
+namespace {
+
+// What the steps of one start hand on.
+struct Starting {
+    model::Container container;
+    templates::Template made_of;
+    storage::OpenVolume volume;
+    UniqueFd group;
+    std::unique_ptr<StartingContainer> clone;
+    std::unique_ptr<Monitor> monitor;
+    InitProcess init;
+};
+using StartingPtr = std::shared_ptr<Starting>;
+
+Status open_volume(const Parts& parts, Starting& starting) {
+    const model::Container& container = starting.container;
+    ASSIGN_OR_RETURN(starting.made_of, parts.templates.find(container.spec.template_name));
+    ASSIGN_OR_RETURN(const auto key, parts.key_of(container));
+    ASSIGN_OR_RETURN(starting.volume,
+                     parts.driver_of(container).open(parts.volume_of(container), key));
+    return {};
+}
+
+Status make_group(const Parts& parts, Starting& starting) {
+    const model::Resources& resources = starting.container.spec.resources;
+    cgroup::Limits limits{.memory_bytes = resources.memory_bytes,
+                          .cpu_millis = resources.cpu_millis,
+                          .pids = resources.pids};
+    auto group = parts.groups.create(
+        Parts::group_of(starting.container), limits, starting.container.uid_base);
+    if (!group && group.error().code() == ErrorCode::unsupported &&
+        parts.settings.limits_best_effort) {
+        parts.warn("start '" + starting.container.spec.name +
+                   "' without its limits: " + group.error().to_string());
+        group = parts.groups.create(
+            Parts::group_of(starting.container), {}, starting.container.uid_base);
+    }
+    if (!group) {
+        return std::unexpected<Error>(std::move(group).error());
+    }
+    starting.group = std::move(*group);
+    return {};
+}
+
+Status clone(const Parts& parts, Starting& starting) {
+    const model::Container& container = starting.container;
+    const bool shared = container.spec.rootfs == model::Rootfs::shared;
+    kernel::MountFd lower;
+    if (shared) {
+        ASSIGN_OR_RETURN(lower, parts.store.mount(container.template_digest));
+    }
+    ASSIGN_OR_RETURN(starting.clone,
+                     parts.launcher.begin({.uuid = container.uuid,
+                                           .name = container.spec.name,
+                                           .hostname = container.spec.hostname,
+                                           .uid_base = container.uid_base,
+                                           .shared_root = shared,
+                                           .volume_fd = starting.volume.filesystem.get(),
+                                           .lower_fd = lower.get(),
+                                           .cgroup_fd = starting.group.get(),
+                                           .network = true,
+                                           .init = {starting.made_of.init},
+                                           .halt_signal = starting.made_of.halt_signal}));
+    starting.init = starting.clone->init();
+    return {};
+}
+
+Status finish(Starting& starting) {
+    ASSIGN_OR_RETURN(starting.monitor, starting.clone->finish());
+    starting.clone.reset();
+    starting.volume.filesystem.reset(); // the container's own mounts hold it from here on
+    return {};
+}
+
+Status record(const Parts& parts, const StartingPtr& starting) {
+    if (!starting
+             ->monitor) { // recovery: the start came about, the daemon that asked for it is gone
+        ASSIGN_OR_RETURN(starting->monitor, parts.launcher.connect(starting->container.uuid));
+        ASSIGN_OR_RETURN(const MonitorStatus status, starting->monitor->status());
+        starting->init = status.init;
+    }
+    model::Container container = starting->container;
+    container.state = model::State::running;
+    container.init_pid = starting->init.pid;
+    container.init_start_time = starting->init.start_time;
+    container.started_at = static_cast<std::int64_t>(::time(nullptr));
+    container.broken_why.clear();
+    RETURN_IF_ERROR(parts.containers.update_state(container, parts.boot_id));
+    parts.monitors.put(container.uuid, std::move(starting->monitor));
+    parts.announce(container, "running");
+    return {};
+}
+
+Status undo_group(const Parts& parts, const model::Container& container) {
+    const std::string group = Parts::group_of(container);
+    RETURN_IF_ERROR(parts.groups.kill(group));
+    RETURN_IF_ERROR(parts.groups.wait_empty(group, Deadline::after(std::chrono::seconds(10))));
+    return parts.groups.remove(group);
+}
+
+} // namespace
+
+Plan start_plan(const Parts& parts, const model::Container& container) {
+    const auto starting = std::make_shared<Starting>();
+    starting->container = container;
+    const network::Nic nic = parts.nic_of(container);
+    Plan plan;
+    plan.steps.push_back({"open",
+                          [&parts, starting] { return open_volume(parts, *starting); },
+                          [&parts, starting]() -> Status {
+                              starting->volume.filesystem.reset();
+                              return parts.driver_of(starting->container)
+                                  .close(parts.volume_of(starting->container));
+                          }});
+    plan.steps.push_back({"group",
+                          [&parts, starting] { return make_group(parts, *starting); },
+                          [&parts, container] { return undo_group(parts, container); }});
+    plan.steps.push_back({"admit",
+                          [&parts, nic] { return parts.firewall.admit(nic); },
+                          [&parts, nic] { return parts.firewall.expel(nic.host_name()); }});
+    plan.steps.push_back({"clone",
+                          [&parts, starting] { return clone(parts, *starting); },
+                          [&parts, starting]() -> Status {
+                              starting->clone.reset();
+                              starting->monitor.reset();
+                              return parts.launcher.discard(starting->container.uuid);
+                          }});
+    plan.steps.push_back({"attach",
+                          [&parts, starting, nic] {
+                              return parts.links.attach(nic, starting->clone->network_namespace());
+                          },
+                          [&parts, nic] { return parts.links.detach(nic.host_name()); }});
+    plan.steps.push_back({"finish", [starting] { return finish(*starting); }, {}});
+    plan.commit = plan.steps.size();
+    plan.steps.push_back({"record", [&parts, starting] { return record(parts, starting); }, {}});
+    plan.answer = plan.steps.size();
+    plan.committed = [&parts, container] {
+        const auto monitor = parts.launcher.connect(container.uuid);
+        return monitor && (*monitor)->status().has_value();
+    };
+    return plan;
+}
+
+} // namespace lodge::daemon

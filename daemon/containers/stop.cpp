@@ -1,0 +1,221 @@
+#include "daemon/containers/plans.hpp"
+#include "lib/kernel/fs.hpp"
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <utility>
+
+#include <poll.h>
+#include <sys/stat.h>
+
+namespace lodge::daemon {
+
+namespace {
+
+constexpr auto kKillDeadline = std::chrono::seconds(10);
+
+struct Stopping {
+    model::Container container;
+    StopOrder order;
+    std::string exit;
+};
+using StoppingPtr = std::shared_ptr<Stopping>;
+
+// "SIGRTMIN+3", "SIGPWR": what templates say.
+int signal_number(const std::string& name) {
+    constexpr std::string_view kRealTime = "SIGRTMIN+";
+    if (name.rfind(kRealTime, 0) == 0) {
+        int offset = 0;
+        const auto end =
+            std::from_chars(name.data() + kRealTime.size(), name.data() + name.size(), offset);
+        return end.ec == std::errc{} ? SIGRTMIN + offset : SIGTERM;
+    }
+    for (const auto& [known, number] : {std::pair{"SIGPWR", SIGPWR},
+                                        {"SIGINT", SIGINT},
+                                        {"SIGTERM", SIGTERM},
+                                        {"SIGUSR1", SIGUSR1},
+                                        {"SIGUSR2", SIGUSR2},
+                                        {"SIGQUIT", SIGQUIT}}) {
+        if (name == known) {
+            return number;
+        }
+    }
+    return SIGTERM;
+}
+
+std::string describe(const InitExit& exit) {
+    switch (exit.kind) {
+    case InitExit::Kind::halted:
+        return "halt";
+    case InitExit::Kind::rebooted:
+        return "reboot";
+    case InitExit::Kind::exited:
+        return "exit " + std::to_string(exit.status);
+    case InitExit::Kind::signalled:
+        break;
+    }
+    return "signal " + std::to_string(exit.status);
+}
+
+bool wait_for_news(const Monitor& monitor, const Deadline& deadline) {
+    pollfd wait{.fd = monitor.event_fd(), .events = POLLIN, .revents = 0};
+    while (true) {
+        const int ready = ::poll(&wait, 1, deadline.poll_timeout());
+        if (ready != -1 || errno != EINTR) {
+            return ready > 0;
+        }
+    }
+}
+
+// Asks init to halt and waits; whether it obeyed shows later.
+Status halt(const Parts& parts, const Stopping& stopping) {
+    const auto monitor = parts.monitors.find(stopping.container.uuid);
+    if (stopping.order.force || !monitor) {
+        return {};
+    }
+    const auto made_of = parts.templates.find(stopping.container.spec.template_name);
+    const int number = signal_number(made_of ? made_of->halt_signal : "SIGTERM");
+    if (const Status sent = monitor->signal_init(number); !sent) {
+        return {}; // it is gone already, or its monitor is: the next steps find out
+    }
+    const Deadline deadline = Deadline::after(stopping.order.timeout);
+    while (!deadline.expired() && wait_for_news(*monitor, deadline)) {
+        const auto status = monitor->status();
+        if (!status || status->exit) {
+            return {};
+        }
+    }
+    return {};
+}
+
+Status kill(const Parts& parts, const model::Container& container) {
+    const std::string group = Parts::group_of(container);
+    RETURN_IF_ERROR(parts.groups.freeze(group, false)); // a frozen process cannot die
+    RETURN_IF_ERROR(parts.groups.kill(group));
+    return parts.groups.wait_empty(group, Deadline::after(kKillDeadline));
+}
+
+Status collect(const Parts& parts, Stopping& stopping) {
+    auto monitor = parts.monitors.find(stopping.container.uuid);
+    if (!monitor) {
+        if (auto found = parts.launcher.connect(stopping.container.uuid)) {
+            monitor = std::move(*found);
+        }
+    }
+    stopping.exit = "unknown: its monitor was gone";
+    const Deadline deadline = Deadline::after(kKillDeadline);
+    while (monitor) {
+        const auto status = monitor->status();
+        if (!status) {
+            break;
+        }
+        if (status->exit) {
+            stopping.exit = describe(*status->exit);
+            (void)monitor->release(); // discard() below ends it if it does not go by itself
+            break;
+        }
+        if (!wait_for_news(*monitor, deadline)) {
+            break;
+        }
+    }
+    parts.monitors.remove(stopping.container.uuid);
+    return parts.launcher.discard(stopping.container.uuid);
+}
+
+Status record(const Parts& parts, const Stopping& stopping) {
+    model::Container container = stopping.container;
+    container.state = model::State::stopped;
+    container.init_pid.reset();
+    container.init_start_time.reset();
+    container.last_exit = stopping.exit;
+    container.broken_why.clear();
+    RETURN_IF_ERROR(parts.containers.update_state(container, parts.boot_id));
+    parts.announce(container, "stopped", stopping.exit);
+    return {};
+}
+
+} // namespace
+
+Plan stop_plan(const Parts& parts, const model::Container& container, const StopOrder& order) {
+    const auto stopping = std::make_shared<Stopping>(Stopping{container, order, {}});
+    const network::Nic nic = parts.nic_of(container);
+    Plan plan;
+    plan.steps.push_back({"halt", [&parts, stopping] { return halt(parts, *stopping); }, {}});
+    plan.steps.push_back({"kill", [&parts, container] { return kill(parts, container); }, {}});
+    plan.steps.push_back({"collect", [&parts, stopping] { return collect(parts, *stopping); }, {}});
+    plan.steps.push_back({"stopped", [&parts, stopping] { return record(parts, *stopping); }, {}});
+    plan.answer = plan.steps.size();
+    // Behind the answer: what the kernel takes its time for.
+    plan.steps.push_back(
+        {"remove group",
+         [&parts, container] { return parts.groups.remove(Parts::group_of(container)); },
+         {}});
+    plan.steps.push_back(
+        {"expel", [&parts, nic] { return parts.firewall.expel(nic.host_name()); }, {}});
+    plan.steps.push_back(
+        {"detach", [&parts, nic] { return parts.links.detach(nic.host_name()); }, {}});
+    plan.steps.push_back({"close volume",
+                          [&parts, container] {
+                              return parts.driver_of(container).close(parts.volume_of(container));
+                          },
+                          {}});
+    plan.commit = 0;
+    plan.on_recovery = OnRecovery::rerun;
+    return plan;
+}
+
+Plan followed_by(Plan head, Plan tail) {
+    const std::size_t before = head.steps.size();
+    for (Step& step : tail.steps) {
+        head.steps.push_back(std::move(step));
+    }
+    head.commit = before + tail.commit;
+    head.answer = before + tail.answer;
+    head.committed = tail.committed;
+    head.on_recovery = OnRecovery::rerun;
+    return head;
+}
+
+Plan restart_plan(const Parts& parts, const model::Container& container, const StopOrder& order) {
+    return followed_by(stop_plan(parts, container, order), start_plan(parts, container));
+}
+
+Plan destroy_plan(const Parts& parts, const model::Container& container) {
+    Plan plan;
+    plan.steps.push_back({"close volume",
+                          [&parts, container] {
+                              return parts.driver_of(container).close(parts.volume_of(container));
+                          },
+                          {}});
+    plan.steps.push_back({"erase",
+                          [&parts, container] {
+                              return parts.driver_of(container).destroy(parts.volume_of(container));
+                          },
+                          {}});
+    plan.steps.push_back(
+        {"directory",
+         [&parts, container]() -> Status {
+             const auto parent = kernel::open_directory(parts.settings.containers_directory());
+             return parent ? kernel::remove_tree_at(parent->get(), container.uuid.to_string())
+                           : Status{};
+         },
+         {}});
+    plan.steps.push_back({"forget",
+                          [&parts, container]() -> Status {
+                              RETURN_IF_ERROR(parts.containers.remove(container.uuid));
+                              parts.announce(container, "destroyed");
+                              return {};
+                          },
+                          {}});
+    plan.commit = 0;
+    plan.answer = plan.steps.size();
+    plan.on_recovery = OnRecovery::rerun;
+    if (container.state == model::State::stopped) {
+        return plan;
+    }
+    return followed_by(stop_plan(parts, container, {.force = true}), std::move(plan));
+}
+
+} // namespace lodge::daemon

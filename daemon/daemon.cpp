@@ -1,0 +1,181 @@
+#include "daemon/daemon.hpp"
+
+#include "daemon/containers/container_service.hpp"
+#include "daemon/containers/watcher.hpp"
+#include "daemon/images/template_service.hpp"
+#include "daemon/recovery/recovery.hpp"
+#include "daemon/seccomp/profile.hpp"
+#include "lib/kernel/fs.hpp"
+
+#include <utility>
+
+#include <sys/utsname.h>
+
+namespace lodge::daemon {
+
+namespace {
+
+constexpr unsigned kWorkers = 16;
+
+Result<std::string> read_boot_id() {
+    ASSIGN_OR_RETURN(std::string id, kernel::read_file("/proc/sys/kernel/random/boot_id", 64));
+    while (!id.empty() && id.back() == '\n') {
+        id.pop_back();
+    }
+    return id;
+}
+
+Status make_places(const Settings& settings) {
+    for (const std::string& directory : {settings.state_directory,
+                                         settings.containers_directory(),
+                                         settings.templates_directory(),
+                                         settings.run_directory,
+                                         settings.template_mounts()}) {
+        RETURN_IF_ERROR(with_context(kernel::make_directories(directory, 0700),
+                                     "make the directory " + directory));
+    }
+    return {};
+}
+
+network::BridgeSpec bridge_of(const Settings& settings) {
+    return {.name = settings.bridge, .addresses = settings.pools};
+}
+
+// Everything that has to be made before the services can exist, in this order.
+struct Drivers {
+    std::string boot_id;
+    std::unique_ptr<db::Database> database;
+    std::unique_ptr<cgroup::GroupManager> groups;
+    std::unique_ptr<network::LinkDriver> links = network::make_link_driver();
+    std::unique_ptr<network::FirewallDriver> firewall = network::make_firewall_driver();
+    std::unique_ptr<MonitorLauncher> launcher;
+};
+
+Result<Drivers> make_drivers(const Settings& settings) {
+    Drivers drivers;
+    RETURN_IF_ERROR(make_places(settings));
+    ASSIGN_OR_RETURN(drivers.boot_id, read_boot_id());
+    ASSIGN_OR_RETURN(drivers.database, open_store(settings.database_path()));
+    ASSIGN_OR_RETURN(drivers.groups, cgroup::make_group_manager(settings.cgroup_base));
+    ASSIGN_OR_RETURN(auto filter, compile_seccomp_profile());
+    ASSIGN_OR_RETURN(drivers.launcher,
+                     make_monitor_launcher({.program = settings.monitor_program,
+                                            .run_directory = settings.run_directory,
+                                            .seccomp_program = std::move(filter)}));
+    RETURN_IF_ERROR(
+        with_context(drivers.links->ensure_bridge(bridge_of(settings)), "set up the bridge"));
+    RETURN_IF_ERROR(
+        with_context(drivers.firewall->ensure_tables(bridge_of(settings)), "set up the firewall"));
+    RETURN_IF_ERROR(network::enable_forwarding());
+    return drivers;
+}
+
+std::map<model::Encryption, std::unique_ptr<storage::VolumeDriver>> make_volume_drivers() {
+    std::map<model::Encryption, std::unique_ptr<storage::VolumeDriver>> drivers;
+    for (const auto encryption :
+         {model::Encryption::luks2, model::Encryption::fscrypt, model::Encryption::none}) {
+        drivers[encryption] = storage::make_driver(encryption);
+    }
+    return drivers;
+}
+
+class RealDaemon final : public Daemon {
+  public:
+    RealDaemon(Settings settings, Drivers drivers, LogLine warn)
+        : settings_(std::move(settings)), drivers_(std::move(drivers)),
+          container_rows_(*drivers_.database), template_rows_(*drivers_.database),
+          log_(*drivers_.database), volumes_(make_volume_drivers()),
+          keys_(storage::make_file_key_provider(settings_.master_key_path())),
+          store_(templates::make_template_store(
+              {.directory = settings_.templates_directory(),
+               .run_directory = settings_.template_mounts(),
+               .unpack_program = settings_.unpack_program,
+               .most_unpacked_bytes = settings_.most_unpacked_bytes})),
+          parts_{.settings = settings_,
+                 .containers = container_rows_,
+                 .templates = template_rows_,
+                 .volumes = volumes_,
+                 .keys = *keys_,
+                 .links = *drivers_.links,
+                 .firewall = *drivers_.firewall,
+                 .groups = *drivers_.groups,
+                 .store = *store_,
+                 .launcher = *drivers_.launcher,
+                 .monitors = monitors_,
+                 .events = events_,
+                 .warn = warn,
+                 .boot_id = drivers_.boot_id},
+          engine_({.log = log_,
+                   .events = events_,
+                   .boot_id = drivers_.boot_id,
+                   .warn = std::move(warn)},
+                  kWorkers),
+          containers_(parts_, engine_), templates_(parts_, engine_) {}
+
+    Status take_up() {
+        RETURN_IF_ERROR(recover(parts_, engine_, log_));
+        watcher_ = std::make_unique<Watcher>(
+            monitors_, [this](const Uuid& container, const std::optional<InitExit>& exit) {
+                containers_.exited(container, exit);
+            });
+        return {};
+    }
+
+    ContainerService& containers() override { return containers_; }
+    TemplateService& templates() override { return templates_; }
+    OperationService& operations() override { return engine_; }
+
+    HostInfo host_info() override {
+        HostInfo info{.cgroup = drivers_.groups->support(), .bridge = settings_.bridge};
+        utsname name{};
+        if (::uname(&name) == 0) {
+            info.kernel = static_cast<const char*>(name.release);
+        }
+        for (const auto& [encryption, driver] : volumes_) {
+            info.encryptions.push_back(driver->info());
+            if (info.encryption.empty() && info.encryptions.back().available &&
+                encryption != model::Encryption::none) {
+                info.encryption = model::to_string(encryption);
+            }
+        }
+        for (const model::CidrAddress& pool : settings_.pools) {
+            info.pools.push_back(pool.to_string());
+        }
+        return info;
+    }
+
+    void shut_down() override {
+        watcher_.reset();
+        events_.close();
+        engine_.drain();
+    }
+
+  private:
+    Settings settings_;
+    Drivers drivers_;
+    ContainerRepository container_rows_;
+    TemplateRepository template_rows_;
+    OperationLog log_;
+    std::map<model::Encryption, std::unique_ptr<storage::VolumeDriver>> volumes_;
+    std::unique_ptr<storage::KeyProvider> keys_;
+    std::unique_ptr<templates::TemplateStore> store_;
+    MonitorRegistry monitors_;
+    EventBus events_;
+    Parts parts_;
+    OperationEngine engine_;
+    Containers containers_;
+    Templates templates_;
+    std::unique_ptr<Watcher> watcher_;
+};
+
+} // namespace
+
+Result<std::unique_ptr<Daemon>> make_daemon(Settings settings, LogLine warn) {
+    ASSIGN_OR_RETURN(Drivers drivers, make_drivers(settings));
+    auto daemon =
+        std::make_unique<RealDaemon>(std::move(settings), std::move(drivers), std::move(warn));
+    RETURN_IF_ERROR(with_context(daemon->take_up(), "take up what an earlier daemon left"));
+    return daemon;
+}
+
+} // namespace lodge::daemon

@@ -1,0 +1,45 @@
+#pragma once
+
+#include "daemon/services.hpp"
+#include "daemon/settings.hpp"
+#include "lib/cgroup/groups.hpp"
+#include "storage/volume.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace lodge::daemon {
+
+/// What this host can do for Lodge, for `host info`.
+struct HostInfo {
+    std::string kernel; ///< uname -r
+    std::vector<storage::DriverInfo> encryptions;
+    std::string encryption; ///< what a create without --encryption gets; empty: nothing can be had
+    cgroup::Support cgroup;
+    std::string bridge;
+    std::vector<std::string> pools;
+};
+
+/// The daemon without its front: services over the real drivers. Building it makes the directories,
+/// opens the database, sets up bridge and firewall, and takes up what a predecessor left.
+/// Destroying it waits for operations on their way and leaves containers running.
+class Daemon {
+  public:
+    Daemon() = default;
+    Daemon(const Daemon&) = delete;
+    Daemon& operator=(const Daemon&) = delete;
+    virtual ~Daemon() = default;
+    [[nodiscard]] virtual ContainerService& containers() = 0;
+    [[nodiscard]] virtual TemplateService& templates() = 0;
+    [[nodiscard]] virtual OperationService& operations() = 0;
+    [[nodiscard]] virtual HostInfo host_info() = 0;
+    /// Ends event streams and waits, so that the front can be shut.
+    virtual void shut_down() = 0;
+};
+
+using LogLine = std::function<void(const std::string& line)>;
+[[nodiscard]] Result<std::unique_ptr<Daemon>> make_daemon(Settings settings, LogLine warn);
+
+} // namespace lodge::daemon

@@ -1,0 +1,200 @@
+#include "daemon/recovery/recovery.hpp"
+
+#include "daemon/containers/plans.hpp"
+#include "daemon/images/template_service.hpp"
+#include "lib/kernel/fs.hpp"
+
+#include <chrono>
+#include <map>
+#include <utility>
+
+namespace lodge::daemon {
+
+namespace {
+
+constexpr std::string_view kGroupPrefix = "ct-";
+
+// The row of an operation's container, or as much of it as names need when the row is gone.
+model::Container row_or_name(const Parts& parts, const LoggedOperation& left) {
+    model::Container nameless;
+    if (const auto uuid = Uuid::parse(left.arguments)) {
+        if (auto container = parts.containers.find(*uuid)) {
+            return std::move(*container);
+        }
+        nameless.uuid = *uuid;
+    }
+    nameless.spec.name = left.resource;
+    nameless.spec.encryption = model::Encryption::none;
+    nameless.mac_address = network::mac_address_of(nameless.uuid);
+    return nameless;
+}
+
+Plan plan_of(const Parts& parts, const LoggedOperation& left) {
+    if (left.verb.rfind("template", 0) == 0) {
+        return template_recovery_plan(parts, left);
+    }
+    const model::Container container = row_or_name(parts, left);
+    if (left.verb == "create") {
+        return create_plan(parts, container, nullptr);
+    }
+    if (left.verb == "create+start") {
+        // What was asked for as one is undone as one, unless the container runs.
+        Plan plan =
+            followed_by(create_plan(parts, container, nullptr), start_plan(parts, container));
+        plan.on_recovery = OnRecovery::undo;
+        return plan;
+    }
+    if (left.verb == "start") {
+        return start_plan(parts, container);
+    }
+    const StopOrder order{.force = true};
+    if (left.verb == "restart") {
+        return restart_plan(parts, container, order);
+    }
+    if (left.verb == "destroy") {
+        return destroy_plan(parts, container);
+    }
+    return stop_plan(parts, container, order);
+}
+
+Status finish_operations(const Parts& parts, OperationEngine& engine, OperationLog& log) {
+    ASSIGN_OR_RETURN(const auto unfinished, log.unfinished());
+    for (const LoggedOperation& left : unfinished) {
+        parts.warn("recovery: " + left.verb + " '" + left.resource + "' was left unfinished");
+        engine.recover(left, plan_of(parts, left));
+    }
+    return {};
+}
+
+struct Look {
+    std::map<Uuid, Sighting> sightings;
+    std::map<Uuid, model::Container> rows;
+    std::map<Uuid, std::shared_ptr<Monitor>> monitors;
+};
+
+Sighting& sighting_of(Look& look, const Uuid& uuid) {
+    Sighting& seen = look.sightings[uuid];
+    seen.uuid = uuid;
+    return seen;
+}
+
+Status look_at_rows(const Parts& parts, Look& look) {
+    ASSIGN_OR_RETURN(const auto published, parts.containers.list());
+    ASSIGN_OR_RETURN(const auto all, parts.containers.list_all());
+    for (const model::Container& container : all) {
+        Sighting& seen = sighting_of(look, container.uuid);
+        seen.has_row = true;
+        seen.state = container.state;
+        ASSIGN_OR_RETURN(const std::string boot, parts.containers.boot_id(container.uuid));
+        seen.this_boot = boot == parts.boot_id;
+        look.rows[container.uuid] = container;
+    }
+    for (const model::Container& container : published) {
+        sighting_of(look, container.uuid).published = true;
+    }
+    return {};
+}
+
+Status look_at_kernel(const Parts& parts, Look& look) {
+    ASSIGN_OR_RETURN(const auto monitors, parts.launcher.list());
+    for (const Uuid& uuid : monitors) {
+        Sighting& seen = sighting_of(look, uuid);
+        auto monitor = parts.launcher.connect(uuid);
+        if (!monitor) {
+            continue;
+        }
+        if (const auto status = (*monitor)->status()) {
+            seen.has_monitor = true;
+            seen.init_ended = status->exit.has_value();
+            look.monitors[uuid] = std::move(*monitor);
+        }
+    }
+    ASSIGN_OR_RETURN(const auto groups, parts.groups.list());
+    for (const std::string& group : groups) {
+        if (group.rfind(kGroupPrefix, 0) == 0) {
+            if (const auto uuid =
+                    Uuid::parse(std::string_view(group).substr(kGroupPrefix.size()))) {
+                sighting_of(look, *uuid).has_group = true;
+            }
+        }
+    }
+    const auto directory = kernel::open_directory(parts.settings.containers_directory());
+    if (!directory) {
+        return {};
+    }
+    return kernel::for_each_entry(directory->get(),
+                                  [&](const std::string& name, unsigned char) -> Status {
+                                      if (const auto uuid = Uuid::parse(name)) {
+                                          sighting_of(look, *uuid).has_directory = true;
+                                      }
+                                      return {};
+                                  });
+}
+
+Status run_now(const Plan& plan) {
+    for (const Step& step : plan.steps) {
+        RETURN_IF_ERROR(step.perform());
+    }
+    return {};
+}
+
+Status sweep(const Parts& parts, const Sighting& seen) {
+    model::Container nameless;
+    nameless.uuid = seen.uuid;
+    const std::string group = Parts::group_of(nameless);
+    RETURN_IF_ERROR(parts.groups.kill(group));
+    RETURN_IF_ERROR(parts.groups.wait_empty(group, Deadline::after(std::chrono::seconds(10))));
+    RETURN_IF_ERROR(parts.launcher.discard(seen.uuid));
+    RETURN_IF_ERROR(parts.groups.remove(group));
+    const network::Nic nic{.container = seen.uuid};
+    RETURN_IF_ERROR(parts.links.detach(nic.host_name()));
+    RETURN_IF_ERROR(parts.firewall.expel(nic.host_name()));
+    const auto directory = kernel::open_directory(parts.settings.containers_directory());
+    return directory ? kernel::remove_tree_at(directory->get(), seen.uuid.to_string()) : Status{};
+}
+
+Status act(const Parts& parts, Look& look, const Sighting& seen) {
+    switch (decide(seen)) {
+    case Recovery::nothing:
+        return {};
+    case Recovery::take_up:
+        parts.monitors.put(seen.uuid, std::move(look.monitors[seen.uuid]));
+        return {};
+    case Recovery::stop:
+        parts.warn("recovery: '" + look.rows[seen.uuid].spec.name +
+                   "' no longer runs as recorded: stopping it");
+        return run_now(stop_plan(parts, look.rows[seen.uuid], {.force = true}));
+    case Recovery::mark_stopped: {
+        model::Container container = look.rows[seen.uuid];
+        container.state = model::State::stopped;
+        container.init_pid.reset();
+        container.init_start_time.reset();
+        container.last_exit = "host was booted";
+        return parts.containers.update_state(container, parts.boot_id);
+    }
+    case Recovery::remove_row:
+        RETURN_IF_ERROR(sweep(parts, seen));
+        return parts.containers.remove(seen.uuid);
+    case Recovery::sweep:
+        parts.warn("recovery: sweeping what is left of " + seen.uuid.to_string());
+        return sweep(parts, seen);
+    }
+    return {};
+}
+
+} // namespace
+
+Status recover(const Parts& parts, OperationEngine& engine, OperationLog& log) {
+    RETURN_IF_ERROR(finish_operations(parts, engine, log));
+    Look look;
+    RETURN_IF_ERROR(look_at_rows(parts, look));
+    RETURN_IF_ERROR(look_at_kernel(parts, look));
+    for (const auto& [uuid, seen] : look.sightings) {
+        if (const Status acted = act(parts, look, seen); !acted) {
+            parts.warn("recovery of " + uuid.to_string() + ": " + acted.error().to_string());
+        }
+    }
+    return {};
+}
+
+} // namespace lodge::daemon

@@ -1,0 +1,290 @@
+#include "lib/cgroup/groups.hpp"
+
+#include "lib/cgroup/device_filter.hpp"
+#include "lib/cgroup/limits.hpp"
+#include "lib/kernel/fs.hpp"
+#include "lib/kernel/mount.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <sstream>
+#include <utility>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+namespace lodge::cgroup {
+
+namespace {
+
+constexpr std::array kControllers{"memory", "cpu", "pids"};
+constexpr const char* kOwnGroup = "daemon";
+constexpr const char* kDefaultBase = "/lodge";
+
+// Our own group: the "0::" line of /proc/self/cgroup (man 7 cgroups).
+Result<std::string> own_group() {
+    ASSIGN_OR_RETURN(const std::string text, kernel::read_file("/proc/self/cgroup", 65536));
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        if (line.rfind("0::", 0) == 0) {
+            return line.substr(3);
+        }
+    }
+    return fail(ErrorCode::unsupported, "this process is in no cgroup v2 group");
+}
+
+// systemd marks what it delegates (systemd.resource-control(5), Delegate=).
+bool is_delegated(const std::string& path) {
+    std::array<char, 8> value{};
+    for (const char* name : {"trusted.delegate", "user.delegate"}) {
+        if (::getxattr(path.c_str(), name, value.data(), value.size()) == 1 && value[0] == '1') {
+            return true;
+        }
+    }
+    return false;
+}
+
+std::string find_base(const std::string& asked, const std::string& mount_point) {
+    if (!asked.empty()) {
+        return asked;
+    }
+    if (auto own = own_group()) {
+        // A daemon that was restarted in its unit may sit in the leaf of its predecessor's making.
+        const std::string leaf = std::string("/") + kOwnGroup;
+        if (own->ends_with(leaf) &&
+            is_delegated(mount_point + own->substr(0, own->size() - leaf.size()))) {
+            return own->substr(0, own->size() - leaf.size());
+        }
+        if (*own != "/" && is_delegated(mount_point + *own)) {
+            return *own;
+        }
+    }
+    return kDefaultBase;
+}
+
+std::string reason_for(const std::string& controller,
+                       const std::vector<kernel::MountInfo>& mounts) {
+    for (const kernel::MountInfo& mount : mounts) {
+        const auto options = "," + mount.super_options + ",";
+        if (mount.type == "cgroup" && options.find("," + controller + ",") != std::string::npos) {
+            return "the " + controller + " controller is bound to cgroup v1 at " +
+                   mount.mount_point;
+        }
+    }
+    return "the " + controller + " controller is not available on cgroup v2 here";
+}
+
+Status remove_below(int parent_fd, const std::string& name, unsigned depth) {
+    const auto group = kernel::open_directory_at(parent_fd, name);
+    if (!group) {
+        return group.error().sys_errno() == ENOENT ? Status{}
+                                                   : std::unexpected<Error>(group.error());
+    }
+    if (depth == 0) {
+        return fail(ErrorCode::resource_exhausted,
+                    "groups nest deeper than 256 below '" + name + "'");
+    }
+    RETURN_IF_ERROR(kernel::for_each_entry(
+        group->get(), [&](const std::string& child, unsigned char type) -> Status {
+            return type == DT_DIR ? remove_below(group->get(), child, depth - 1) : Status{};
+        }));
+    if (::unlinkat(parent_fd, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
+        return fail_errno("rmdir", name);
+    }
+    return {};
+}
+
+Result<bool> is_populated(int events_fd) {
+    std::array<char, 256> text{};
+    const ssize_t size = ::pread(events_fd, text.data(), text.size() - 1, 0);
+    if (size < 0) {
+        if (errno == ENODEV) {
+            return false; // the group is gone
+        }
+        return fail_errno("read", "cgroup.events");
+    }
+    return std::string_view(text.data(), static_cast<std::size_t>(size)).find("populated 1") !=
+           std::string_view::npos;
+}
+
+class KernelGroups final : public GroupManager {
+  public:
+    KernelGroups(Support support, UniqueFd base, UniqueFd filter)
+        : support_(std::move(support)), base_(std::move(base)), filter_(std::move(filter)) {}
+
+    const Support& support() const override { return support_; }
+
+    Result<UniqueFd>
+    create(const std::string& name, const Limits& limits, std::uint32_t owner) override {
+        RETURN_IF_ERROR(check_limits(limits));
+        RETURN_IF_ERROR(remove(name)); // with what an earlier life's tenant made below it
+        RETURN_IF_ERROR(kernel::make_directory_at(base_.get(), name, 0755));
+        auto group = set_up(name, limits, owner);
+        if (!group) {
+            (void)remove(name); // the first error is the one to tell
+        }
+        return with_context(std::move(group), "make the cgroup " + name);
+    }
+
+    Status kill(const std::string& name) override { return write(name, "cgroup.kill", "1"); }
+    Status freeze(const std::string& name, bool frozen) override {
+        return write(name, "cgroup.freeze", frozen ? "1" : "0");
+    }
+
+    Status wait_empty(const std::string& name, const Deadline& deadline) override {
+        const auto events = kernel::open_at(base_.get(), name + "/cgroup.events", O_RDONLY);
+        if (!events) {
+            return events.error().sys_errno() == ENOENT ? Status{}
+                                                        : std::unexpected<Error>(events.error());
+        }
+        while (true) {
+            ASSIGN_OR_RETURN(const bool populated, is_populated(events->get()));
+            if (!populated) {
+                return {};
+            }
+            // A change of cgroup.events shows as POLLPRI (man 7 cgroups).
+            pollfd wait{.fd = events->get(), .events = POLLPRI, .revents = 0};
+            if (::poll(&wait, 1, deadline.poll_timeout()) == 0) {
+                return fail(ErrorCode::timeout, "processes of '" + name + "' did not die in time");
+            }
+        }
+    }
+
+    Status remove(const std::string& name) override {
+        constexpr unsigned kDeepest = 256;
+        return remove_below(base_.get(), name, kDeepest);
+    }
+
+    Result<std::vector<std::string>> list() override {
+        std::vector<std::string> names;
+        RETURN_IF_ERROR(kernel::for_each_entry(
+            base_.get(), [&](const std::string& name, unsigned char type) -> Status {
+                if (type == DT_DIR && name != kOwnGroup) {
+                    names.push_back(name);
+                }
+                return {};
+            }));
+        return names;
+    }
+
+  private:
+    Status check_limits(const Limits& limits) const {
+        for (const auto& [asked, controller] :
+             {std::pair(limits.memory_bytes.has_value(), "memory"),
+              {limits.cpu_millis.has_value(), "cpu"},
+              {limits.pids.has_value(), "pids"}}) {
+            if (const std::string why = asked ? support_.why_not(controller) : ""; !why.empty()) {
+                return fail(ErrorCode::unsupported, why);
+            }
+        }
+        return {};
+    }
+
+    Result<UniqueFd>
+    set_up(const std::string& name, const Limits& limits, std::uint32_t owner) const {
+        ASSIGN_OR_RETURN(UniqueFd group, kernel::open_directory_at(base_.get(), name));
+        RETURN_IF_ERROR(apply_limits(support_.base.substr(1) + "/" + name, limits));
+        if (filter_) {
+            RETURN_IF_ERROR(attach_device_filter(group.get(), filter_.get()));
+        }
+        for (const char* file : {".", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"}) {
+            if (::fchownat(group.get(), file, owner, owner, 0) != 0) {
+                return fail_errno("chown", file);
+            }
+        }
+        return group;
+    }
+
+    Status write(const std::string& name, const char* file, const char* value) {
+        Status status = kernel::write_control(base_.get(), name + "/" + file, value);
+        if (!status &&
+            (status.error().sys_errno() == ENOENT || status.error().sys_errno() == ENODEV)) {
+            return {}; // no such group: nothing to act on
+        }
+        return status;
+    }
+
+    Support support_;
+    UniqueFd base_;
+    UniqueFd filter_; ///< invalid where BPF is not permitted; Support says so
+};
+
+// Controllers reach our children only when every group from the root to the base passes them on.
+void enable_controllers(int mount_fd,
+                        Support& support,
+                        const std::vector<kernel::MountInfo>& mounts) {
+    std::string path = ".";
+    std::vector<std::string> levels{path};
+    std::istringstream parts(support.base);
+    for (std::string part; std::getline(parts, part, '/');) {
+        if (!part.empty()) {
+            levels.push_back(path += "/" + part);
+        }
+    }
+    for (const char* controller : kControllers) {
+        Status passed;
+        for (const std::string& level : levels) {
+            if (passed) {
+                passed = kernel::write_control(
+                    mount_fd, level + "/cgroup.subtree_control", std::string("+") + controller);
+            }
+        }
+        if (passed) {
+            support.controllers.emplace_back(controller);
+        } else {
+            support.missing.emplace_back(controller, reason_for(controller, mounts));
+        }
+    }
+}
+
+Status enter_own_group(int base_fd) {
+    RETURN_IF_ERROR(kernel::make_directory_at(base_fd, kOwnGroup, 0755));
+    return kernel::write_control(base_fd, std::string(kOwnGroup) + "/cgroup.procs", "0");
+}
+
+} // namespace
+
+std::string Support::why_not(const std::string& controller) const {
+    for (const auto& [name, reason] : missing) {
+        if (name == controller) {
+            return reason;
+        }
+    }
+    return {};
+}
+
+Result<std::unique_ptr<GroupManager>> make_group_manager(const std::string& base) {
+    ASSIGN_OR_RETURN(const auto mounts, kernel::read_mountinfo());
+    const auto mount = std::find_if(
+        mounts.begin(), mounts.end(), [](const auto& entry) { return entry.type == "cgroup2"; });
+    if (mount == mounts.end()) {
+        return fail(ErrorCode::unsupported,
+                    "no cgroup2 filesystem is mounted; Lodge needs cgroup v2");
+    }
+    Support support{.mount_point = mount->mount_point, .base = find_base(base, mount->mount_point)};
+    if (support.base.front() != '/' || (support.base + "/").find("/../") != std::string::npos) {
+        return fail(ErrorCode::invalid_argument,
+                    "the cgroup base '" + support.base + "' must be an absolute path");
+    }
+    const std::string place = support.mount_point + support.base;
+    RETURN_IF_ERROR(with_context(kernel::make_directories(place, 0755), "make the base group"));
+    ASSIGN_OR_RETURN(const auto root, kernel::open_directory(support.mount_point));
+    ASSIGN_OR_RETURN(auto base_fd, kernel::open_directory(place));
+    RETURN_IF_ERROR(with_context(enter_own_group(base_fd.get()), "enter the daemon's own group"));
+    enable_controllers(root.get(), support, mounts);
+    support.kill = support.freeze = true;
+    auto filter = load_device_filter();
+    if (!filter) {
+        support.missing.emplace_back(
+            "devices", "device access cannot be filtered: " + filter.error().to_string());
+    }
+    return std::make_unique<KernelGroups>(
+        std::move(support), std::move(base_fd), filter ? std::move(*filter) : UniqueFd());
+}
+
+} // namespace lodge::cgroup

@@ -1,0 +1,75 @@
+#include "lib/cgroup/limits.hpp"
+
+#include <memory>
+#include <mutex>
+
+#include <libcgroup.h>
+
+namespace lodge::cgroup {
+
+namespace {
+
+struct GroupFree {
+    void operator()(::cgroup* group) const { cgroup_free(&group); }
+};
+
+// libcgroup keeps the mount table in global variables, filled once.
+std::mutex& libcgroup_lock() {
+    static std::mutex lock;
+    return lock;
+}
+
+Status check(int rc, const std::string& what) {
+    if (rc == 0) {
+        return {};
+    }
+    return fail(ErrorCode::kernel, what + ": " + cgroup_strerror(rc));
+}
+
+Status
+set_value(::cgroup* group, const char* controller, const char* name, const std::string& value) {
+    cgroup_controller* control = cgroup_get_controller(group, controller);
+    if (control == nullptr) {
+        control = cgroup_add_controller(group, controller);
+    }
+    if (control == nullptr) {
+        return fail(ErrorCode::unsupported,
+                    std::string("libcgroup does not know the controller ") + controller);
+    }
+    return check(cgroup_set_value_string(control, name, value.c_str()), std::string("set ") + name);
+}
+
+constexpr std::uint64_t kCpuPeriodMicros = 100'000;
+
+} // namespace
+
+Status apply_limits(const std::string& group, const Limits& limits) {
+    if (!limits.memory_bytes && !limits.cpu_millis && !limits.pids) {
+        return {};
+    }
+    const std::lock_guard guard(libcgroup_lock());
+    RETURN_IF_ERROR(check(cgroup_init(), "find the cgroup mounts"));
+    const std::unique_ptr<::cgroup, GroupFree> object(cgroup_new_cgroup(group.c_str()));
+    if (!object) {
+        return fail(ErrorCode::resource_exhausted, "no memory for a cgroup request");
+    }
+    if (limits.memory_bytes) {
+        RETURN_IF_ERROR(
+            set_value(object.get(), "memory", "memory.max", std::to_string(*limits.memory_bytes)));
+        // What was sold as memory is memory: without this a tenant moves into the host's swap.
+        RETURN_IF_ERROR(set_value(object.get(), "memory", "memory.swap.max", "0"));
+    }
+    if (limits.cpu_millis) {
+        const std::uint64_t quota = *limits.cpu_millis * kCpuPeriodMicros / 1000;
+        RETURN_IF_ERROR(set_value(object.get(),
+                                  "cpu",
+                                  "cpu.max",
+                                  std::to_string(quota) + " " + std::to_string(kCpuPeriodMicros)));
+    }
+    if (limits.pids) {
+        RETURN_IF_ERROR(set_value(object.get(), "pids", "pids.max", std::to_string(*limits.pids)));
+    }
+    return check(cgroup_modify_cgroup(object.get()), "write the limits of " + group);
+}
+
+} // namespace lodge::cgroup

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "lib/base/error.hpp"
+#include "lib/cgroup/groups.hpp"
+
+#include <string>
+
+namespace lodge::cgroup {
+
+/// Writes the limits of an existing group through libcgroup. `group` is relative to the cgroup2
+/// mount, as libcgroup names groups. Pre: the controllers are enabled for it.
+[[nodiscard]] Status apply_limits(const std::string& group, const Limits& limits);
+
+} // namespace lodge::cgroup
