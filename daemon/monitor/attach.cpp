@@ -80,11 +80,15 @@ Status cover(int root, const char* path, const kernel::MountFd& with) {
     return kernel::attach_mount(mount.get(), place.get(), "");
 }
 
-Status protect(int root, const OwnMounts& mounts) {
+Status write_protect(int root) {
     for (const char* path : kReadOnly) {
         RETURN_IF_ERROR(bind_onto_itself(root, path, true));
     }
-    RETURN_IF_ERROR(bind_onto_itself(root, kWritable, false));
+    // Cut out of /proc/sys again.
+    return bind_onto_itself(root, kWritable, false);
+}
+
+Status hide(int root, const OwnMounts& mounts) {
     ASSIGN_OR_RETURN(const UniqueFd null, own_path(root, "dev/null"));
     for (const char* path : kHiddenFiles) {
         RETURN_IF_ERROR(cover(root, path, null));
@@ -168,17 +172,25 @@ Result<OwnMounts> make_own_mounts() {
 }
 
 Status attach_own_mounts(int root, const OwnMounts& mounts, const std::string& uuid) {
-    RETURN_IF_ERROR(put(mounts.proc, root, "proc"));
-    RETURN_IF_ERROR(put(mounts.sys, root, "sys"));
-    RETURN_IF_ERROR(put(mounts.cgroup, root, "sys/fs/cgroup"));
-    RETURN_IF_ERROR(put(mounts.devices, root, "dev"));
-    RETURN_IF_ERROR(put(mounts.terminals, root, "dev/pts"));
-    RETURN_IF_ERROR(put(mounts.shared_memory, root, "dev/shm"));
-    RETURN_IF_ERROR(put(mounts.message_queues, root, "dev/mqueue"));
-    RETURN_IF_ERROR(put(mounts.run, root, "run"));
+    struct Place {
+        const kernel::MountFd& mount;
+        const char* path;
+    };
+    // In this order: some lie on others.
+    for (const Place& place : {Place{mounts.proc, "proc"},
+                               Place{mounts.sys, "sys"},
+                               Place{mounts.cgroup, "sys/fs/cgroup"},
+                               Place{mounts.devices, "dev"},
+                               Place{mounts.terminals, "dev/pts"},
+                               Place{mounts.shared_memory, "dev/shm"},
+                               Place{mounts.message_queues, "dev/mqueue"},
+                               Place{mounts.run, "run"}}) {
+        RETURN_IF_ERROR(put(place.mount, root, place.path));
+    }
     RETURN_IF_ERROR(fill_run(mounts.run.get(), uuid));
     RETURN_IF_ERROR(attach_unmasked(mounts));
-    return protect(root, mounts);
+    RETURN_IF_ERROR(write_protect(root));
+    return hide(root, mounts);
 }
 
 Status attach_console(int root, unsigned number) {

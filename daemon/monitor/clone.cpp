@@ -107,6 +107,7 @@ Status drop_privileges(Clone& clone) {
 
 Status execute(Clone& clone) {
     std::vector<char*> argv;
+    argv.reserve(clone.order.init.size() + 1);
     for (std::string& argument : clone.order.init) {
         argv.push_back(argument.data());
     }

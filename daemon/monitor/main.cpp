@@ -27,12 +27,14 @@ constexpr auto kOrderDeadline = std::chrono::seconds(30);
 void set_signals() {
     for (const int number :
          {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM}) {
-        (void)std::signal(number, SIG_IGN); // valid numbers: cannot fail
+        struct sigaction action{};
+        action.sa_handler = SIG_IGN;
+        (void)::sigaction(number, &action, nullptr); // valid numbers: cannot fail
     }
     sigset_t child;
     (void)::sigemptyset(&child);
     (void)::sigaddset(&child, SIGCHLD);
-    (void)::sigprocmask(SIG_BLOCK, &child, nullptr);
+    (void)::pthread_sigmask(SIG_BLOCK, &child, nullptr);
 }
 
 // What is left needs little: it may signal and enter the container as the owner of its user
@@ -90,7 +92,7 @@ int main(int argc, char** argv) {
     }
     // Large blocks go back to the kernel when they are freed, and the threshold does not grow.
     constexpr int kLargeBlock = 32 * 1024;
-    (void)::mallopt(M_MMAP_THRESHOLD, kLargeBlock);
+    (void)::mallopt(M_MMAP_THRESHOLD, kLargeBlock); // NOLINT(concurrency-mt-unsafe): one thread
     set_signals();
     return run(UniqueFd(kStartChannel));
 }

@@ -144,7 +144,6 @@ Status Server::answer(Connection& connection, Message& request) {
     if (request.type != MessageType::hello && !connection.greeted) {
         return fail(ErrorCode::invalid_state, "the connection was not greeted");
     }
-    // Every type is handled or falls through to the refusal below: a newer daemon may know more.
     if (request.type == MessageType::hello) {
         return greet(connection, request);
     }
@@ -154,18 +153,24 @@ Status Server::answer(Connection& connection, Message& request) {
     if (request.type == MessageType::console_log) {
         return send(socket, MessageType::console_log, console_.log());
     }
-    if (request.type == MessageType::signal) {
-        RETURN_IF_ERROR(signal_init(request));
-    } else if (request.type == MessageType::exec) {
-        RETURN_IF_ERROR(start_session(request));
-    } else if (request.type == MessageType::console) {
-        RETURN_IF_ERROR(attach_console(request));
-    } else if (request.type == MessageType::release) {
-        RETURN_IF_ERROR(release());
-    } else {
-        return fail(ErrorCode::unsupported, "this monitor is older than the request");
-    }
+    RETURN_IF_ERROR(obey(request));
     return send(socket, MessageType::done);
+}
+
+Status Server::obey(Message& request) {
+    if (request.type == MessageType::signal) {
+        return signal_init(request);
+    }
+    if (request.type == MessageType::exec) {
+        return start_session(request);
+    }
+    if (request.type == MessageType::console) {
+        return attach_console(request);
+    }
+    if (request.type == MessageType::release) {
+        return release();
+    }
+    return fail(ErrorCode::unsupported, "this monitor is older than the request");
 }
 
 Status Server::greet(Connection& connection, const Message& request) {

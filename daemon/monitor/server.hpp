@@ -32,6 +32,7 @@ class Server {
     void add_connection(UniqueFd socket, bool subscribed);
     void serve(Connection& connection);
     [[nodiscard]] Status answer(Connection& connection, Message& request);
+    [[nodiscard]] Status obey(Message& request);
     [[nodiscard]] Status greet(Connection& connection, const Message& request);
     [[nodiscard]] Status signal_init(const Message& request);
     [[nodiscard]] Status start_session(Message& request);

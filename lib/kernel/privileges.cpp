@@ -40,10 +40,10 @@ Status set_capabilities(CapabilitySet capabilities) {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     std::array<__user_cap_data_struct, 2> data{};
     constexpr unsigned kBitsPerWord = 32;
-    for (unsigned word = 0; word < data.size(); ++word) {
-        data[word].permitted = static_cast<__u32>(capabilities >> (word * kBitsPerWord));
-        data[word].effective = data[word].permitted;
-    }
+    data[0].permitted = static_cast<__u32>(capabilities);
+    data[1].permitted = static_cast<__u32>(capabilities >> kBitsPerWord);
+    data[0].effective = data[0].permitted;
+    data[1].effective = data[1].permitted;
     if (::syscall(SYS_capset, &header, data.data()) != 0) {
         return fail_errno("capset");
     }
@@ -134,11 +134,13 @@ Status load_seccomp(std::span<const unsigned char> program) {
 
 void reset_signals() {
     for (int number = 1; number < NSIG; ++number) {
-        (void)::signal(number, SIG_DFL); // fails for SIGKILL, SIGSTOP and libc's own two
+        struct sigaction action{};
+        action.sa_handler = SIG_DFL;
+        (void)::sigaction(number, &action, nullptr); // not SIGKILL, SIGSTOP and libc's own two
     }
     sigset_t none;
     (void)::sigemptyset(&none);
-    (void)::sigprocmask(SIG_SETMASK, &none, nullptr); // cannot fail with valid arguments
+    (void)::pthread_sigmask(SIG_SETMASK, &none, nullptr); // cannot fail with valid arguments
 }
 
 } // namespace lodge::kernel
