@@ -106,12 +106,13 @@ class Children {
     void add(const Uuid& container, pid_t pid) {
         const std::lock_guard lock(mutex_);
         pids_[container] = pid;
-        reap_locked();
     }
     /// Those that have ended leave no zombies behind for longer than until the next call.
     void reap() {
         const std::lock_guard lock(mutex_);
-        reap_locked();
+        std::erase_if(pids_, [](const auto& entry) {
+            return ::waitpid(entry.second, nullptr, WNOHANG) != 0; // ended, or not ours any more
+        });
     }
     /// Kills the monitor of `container`, if it is ours, and reaps it.
     void kill(const Uuid& container) {
@@ -126,11 +127,6 @@ class Children {
     }
 
   private:
-    void reap_locked() {
-        std::erase_if(pids_, [](const auto& entry) {
-            return ::waitpid(entry.second, nullptr, WNOHANG) != 0; // ended, or not ours any more
-        });
-    }
     std::mutex mutex_;
     std::map<Uuid, pid_t> pids_; ///< guarded by mutex_
 };

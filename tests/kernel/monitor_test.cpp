@@ -14,6 +14,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace lodge::daemon {
@@ -386,6 +388,93 @@ TEST_F(MonitorTest, ServesARestartedDaemonAndItsWitnessAgrees) {
     ASSERT_TRUE(seen);
     EXPECT_NE(seen->find("lodge-test-" + guest_->request.uuid.to_string()), std::string::npos);
     EXPECT_FALSE((*monitor)->release()) << "init still runs";
+}
+
+// Runs `as_daemon` in a process of its own, which then dies as by kill -9. Its children become
+// ours.
+template <typename Function>
+void in_a_daemon_that_dies(const Function& as_daemon) {
+    ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+    const pid_t daemon = ::fork();
+    ASSERT_GE(daemon, 0);
+    if (daemon == 0) {
+        if (as_daemon()) {
+            (void)::raise(SIGKILL);
+        }
+        ::_exit(1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(daemon, &status, 0), daemon);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "the daemon got to its end";
+}
+
+void reap_orphans() {
+    while (::waitpid(-1, nullptr, 0) > 0) {
+    }
+    ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0), 0);
+}
+
+TEST_F(MonitorTest, EndsWithADaemonThatDiesBeforeTheFinish) {
+    ASSERT_NO_FATAL_FAILURE(in_a_daemon_that_dies([&] {
+        static auto starting = guest_->begin();
+        return starting.has_value() && (*starting)->init().pid > 0;
+    }));
+    EXPECT_TRUE(guest_->await_empty_group());
+    reap_orphans();
+    const auto connected = guest_->another_launcher()->connect(guest_->request.uuid);
+    ASSERT_FALSE(connected);
+    EXPECT_EQ(connected.error().code(), ErrorCode::not_found);
+}
+
+TEST_F(MonitorTest, OutlivesTheDaemonAndServesTheNextOne) {
+    ASSERT_NO_FATAL_FAILURE(in_a_daemon_that_dies(
+        [&] { return guest_->start().has_value() && guest_->await_up().has_value(); }));
+    const auto launcher = guest_->another_launcher();
+    auto monitor = launcher->connect(guest_->request.uuid);
+    ASSERT_TRUE(monitor) << monitor.error().to_string();
+    EXPECT_EQ(run_guest(**monitor, {"exit", "5"})->code, 5);
+    ASSERT_TRUE((*monitor)->signal_init(SIGUSR1));
+    pollfd wait{.fd = (*monitor)->event_fd(), .events = POLLIN, .revents = 0};
+    ASSERT_EQ(::poll(&wait, 1, 10'000), 1);
+    const auto status = (*monitor)->status();
+    ASSERT_TRUE(status && status->exit);
+    EXPECT_EQ(status->exit->status, 7);
+    // Kept for whoever comes late, too.
+    auto later = guest_->another_launcher()->connect(guest_->request.uuid);
+    ASSERT_TRUE(later);
+    wait.fd = (*later)->event_fd();
+    EXPECT_EQ(::poll(&wait, 1, 10'000), 1);
+    EXPECT_TRUE((*later)->release());
+    reap_orphans();
+}
+
+TEST_F(MonitorTest, KeepsASessionWhoseDaemonDies) {
+    ASSERT_NO_FATAL_FAILURE(in_a_daemon_that_dies(
+        [&] { return guest_->start().has_value() && guest_->await_up().has_value(); }));
+    auto sockets = test::make_stream_pair();
+    ASSERT_TRUE(sockets);
+    // A second daemon hands a client over and is killed with the session in mid-stream.
+    ASSERT_NO_FATAL_FAILURE(in_a_daemon_that_dies([&] {
+        auto monitor = guest_->another_launcher()->connect(guest_->request.uuid);
+        ExecRequest request;
+        request.argv = {"/bin/guest", "await-signal"};
+        request.terminal = true;
+        return monitor && (*monitor)->exec(request, std::move(sockets->second));
+    }));
+    auto session = test::OpenSession::adopt(std::move(sockets->first));
+    auto terminal = session.expect(session::FrameType::terminal);
+    ASSERT_TRUE(terminal) << terminal.error().to_string();
+    ASSERT_TRUE(test::read_until(terminal->fds[0].get(), "ready"));
+    ASSERT_TRUE(session.expect(session::FrameType::started));
+    const session::SignalPayload payload{.number = SIGINT};
+    ASSERT_TRUE(session.send(session::FrameType::signal,
+                             {reinterpret_cast<const char*>(&payload), sizeof payload}));
+    auto exited = session.expect(session::FrameType::exited);
+    ASSERT_TRUE(exited) << exited.error().to_string();
+    EXPECT_EQ(static_cast<int>(exited->payload[0]), SIGINT) << "its own exit code";
+    ASSERT_TRUE(guest_->another_launcher()->discard(guest_->request.uuid));
+    EXPECT_TRUE(guest_->await_empty_group());
+    reap_orphans();
 }
 
 TEST_F(MonitorTest, TakesTheContainerWithItWhenItIsKilled) {

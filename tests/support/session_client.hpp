@@ -31,6 +31,8 @@ run_in(daemon::Monitor& monitor, const daemon::ExecRequest& request, const std::
 class OpenSession {
   public:
     static Result<OpenSession> open(daemon::Monitor& monitor, const daemon::ExecRequest& request);
+    /// The client's end of a session that somebody else has handed over.
+    static OpenSession adopt(UniqueFd socket) { return OpenSession(std::move(socket)); }
     /// Waits for a frame, up to ten seconds.
     [[nodiscard]] Result<session::Frame> next();
     /// next(), which must be of `type`.
