@@ -49,10 +49,14 @@ void add_children(Inventory& into) {
             into.insert("child " + pid);
         }
     }
+    // Programs of ours, wherever they hang in the tree: they share the network namespace that this
+    // process has for itself. Others' (another test run on the same machine) do not.
+    const fs::path own = fs::read_symlink("/proc/self/ns/net", error);
     for (const auto& entry : fs::directory_iterator("/proc", error)) {
         const auto name = kernel::read_file(entry.path().string() + "/comm", 64);
-        if (name && name->rfind("lodge", 0) == 0 && name->find("_tests") == std::string::npos &&
-            entry.path().filename() != std::to_string(::getpid())) {
+        if (name && name->rfind("lodge", 0) == 0 &&
+            entry.path().filename() != std::to_string(::getpid()) &&
+            fs::read_symlink(entry.path() / "ns/net", error) == own) {
             into.insert("process " + entry.path().filename().string() + " " + *name);
         }
     }
