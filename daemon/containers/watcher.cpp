@@ -26,7 +26,7 @@ Watcher::~Watcher() {
 
 void Watcher::wake() const {
     const std::uint64_t one = 1;
-    (void)::write(wake_.get(), &one, sizeof one); // full means that a wake-up is pending already
+    (void)!::write(wake_.get(), &one, sizeof one); // full means that a wake-up is pending already
 }
 
 void Watcher::watch(const std::stop_token& stop) {
@@ -50,7 +50,7 @@ void Watcher::watch(const std::stop_token& stop) {
         }
         if (waits[0].revents != 0) {
             std::uint64_t count = 0;
-            (void)::read(wake_.get(), &count, sizeof count); // only empties it
+            (void)!::read(wake_.get(), &count, sizeof count); // only empties it
         }
         for (std::size_t i = 1; i < waits.size(); ++i) {
             if (waits[i].revents == 0) {
