@@ -386,7 +386,7 @@ TEST_F(MonitorTest, ServesARestartedDaemonAndItsWitnessAgrees) {
     const auto seen =
         kernel::read_file("/proc/" + std::to_string(first->init.pid) + "/cgroup", 4096);
     ASSERT_TRUE(seen);
-    EXPECT_NE(seen->find("lodge-test-" + guest_->request.uuid.to_string()), std::string::npos);
+    EXPECT_NE(seen->find("-" + guest_->request.uuid.to_string() + "\n"), std::string::npos);
     EXPECT_FALSE((*monitor)->release()) << "init still runs";
 }
 

@@ -132,7 +132,8 @@ Status GuestContainer::prepare(bool shared_root) {
         ASSIGN_OR_RETURN(request.uuid, Uuid::generate());
         ASSIGN_OR_RETURN(launcher_, daemon::make_monitor_launcher(settings(run_directory())));
         ASSIGN_OR_RETURN(const std::string mount, cgroup2_mount());
-        group_path_ = mount + "/lodge-test-" + request.uuid.to_string();
+        group_path_ =
+            mount + "/lodge-test-" + std::to_string(::getpid()) + "-" + request.uuid.to_string();
         RETURN_IF_ERROR(kernel::make_directory(group_path_, 0755));
         ASSIGN_OR_RETURN(group_, kernel::open_directory(group_path_));
         for (const char* file : {"", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"}) {

@@ -87,14 +87,20 @@ void add_dm_devices(Inventory& into) {
     }
 }
 
+// The groups of the whole machine, but for those that tests of another process made for themselves
+// ("lodge-test-PID-...", see GuestContainer).
 void add_cgroups(Inventory& into) {
     std::error_code error;
+    const std::string others = "/lodge-test-";
+    const std::string own = others + std::to_string(::getpid()) + "-";
     const auto options = fs::directory_options::skip_permission_denied;
     for (const auto& entry : fs::recursive_directory_iterator("/sys/fs/cgroup", options, error)) {
         std::error_code ignored;
-        if (entry.is_directory(ignored) &&
-            entry.path().string().find("lodge") != std::string::npos) {
-            into.insert("cgroup " + entry.path().string());
+        const std::string path = entry.path().string();
+        const bool foreign =
+            path.find(others) != std::string::npos && path.find(own) == std::string::npos;
+        if (entry.is_directory(ignored) && path.find("lodge") != std::string::npos && !foreign) {
+            into.insert("cgroup " + path);
         }
     }
 }
