@@ -88,20 +88,25 @@ void add_dm_devices(Inventory& into) {
 }
 
 // The groups of the whole machine, but for those that tests of another process made for themselves
-// ("lodge-test-PID-...", see GuestContainer).
-void add_cgroups(Inventory& into) {
+// ("lodge-test-PID-...", see GuestContainer). Groups come and go while we look, which would end a
+// recursive_directory_iterator.
+void add_cgroups_below(Inventory& into, const fs::path& directory) {
+    static const std::string others = "/lodge-test-";
+    static const std::string own = others + std::to_string(::getpid()) + "-";
     std::error_code error;
-    const std::string others = "/lodge-test-";
-    const std::string own = others + std::to_string(::getpid()) + "-";
-    const auto options = fs::directory_options::skip_permission_denied;
-    for (const auto& entry : fs::recursive_directory_iterator("/sys/fs/cgroup", options, error)) {
+    for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
+         entry.increment(error)) {
         std::error_code ignored;
-        const std::string path = entry.path().string();
+        const std::string path = entry->path().string();
         const bool foreign =
             path.find(others) != std::string::npos && path.find(own) == std::string::npos;
-        if (entry.is_directory(ignored) && path.find("lodge") != std::string::npos && !foreign) {
+        if (!entry->is_directory(ignored) || entry->is_symlink(ignored) || foreign) {
+            continue;
+        }
+        if (path.find("lodge") != std::string::npos) {
             into.insert("cgroup " + path);
         }
+        add_cgroups_below(into, entry->path());
     }
 }
 
@@ -131,7 +136,7 @@ Inventory take_inventory(const std::vector<std::string>& directories) {
     add_mounts(inventory);
     add_loops(inventory);
     add_dm_devices(inventory);
-    add_cgroups(inventory);
+    add_cgroups_below(inventory, "/sys/fs/cgroup");
     add_network(inventory);
     for (const std::string& directory : directories) {
         add_entries(inventory, "file " + directory, directory);
