@@ -4,6 +4,8 @@
 #include "lib/base/uuid.hpp"
 #include "lib/model/address.hpp"
 
+#include <compare>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,11 +13,22 @@
 
 namespace lodge::network {
 
+/// A port of the host itself.
+struct HostService {
+    enum class Transport : std::uint8_t { tcp = 6, udp = 17 };
+    Transport transport = Transport::tcp;
+    std::uint16_t port = 0;
+    auto operator<=>(const HostService&) const = default;
+};
+
 /// The managed bridge. Its addresses are the containers' gateways.
 struct BridgeSpec {
     std::string name = "lodge0";               ///< at most 15 characters
     std::vector<model::CidrAddress> addresses; ///< one per family
     unsigned mtu = 1500;
+    /// What of the host containers may open connections to, beside ICMP: a resolver, by default.
+    std::vector<HostService> host_services{{HostService::Transport::tcp, 53},
+                                           {HostService::Transport::udp, 53}};
 };
 
 /// A container's network card as a value. The host's end is named from the container's UUID.
@@ -41,11 +54,16 @@ class LinkDriver {
     virtual ~LinkDriver() = default;
 
     /// The bridge exists, is up and has exactly these addresses (others that we once gave are
-    /// removed).
+    /// removed). already_exists: the name belongs to a link that Lodge did not make, or another
+    /// link of the host has a network that overlaps.
     [[nodiscard]] virtual Status ensure_bridge(const BridgeSpec& bridge) = 0;
+    /// Success when there is no such link; already_exists when Lodge did not make it.
     [[nodiscard]] virtual Status remove_bridge(const std::string& name) = 0;
     /// Makes the veth pair, puts the host's end into the bridge and the other, as eth0 with
-    /// address, routes and lo up, into the namespace `netns_fd`. On failure nothing is left.
+    /// address, routes and lo up, into the namespace `netns_fd`. The bridge knows the card's MAC
+    /// address for good: it neither learns addresses from the card nor floods to it what is for
+    /// others. On failure nothing is left. Pre: admit() came before, as a card that the firewall
+    /// does not know is not checked.
     [[nodiscard]] virtual Status attach(const Nic& nic, int netns_fd) = 0;
     /// Removes the host's end (and with it the pair). Deleting is slow in the kernel (14-43 ms):
     /// callers do it after they have answered.
@@ -55,10 +73,11 @@ class LinkDriver {
 };
 [[nodiscard]] std::unique_ptr<LinkDriver> make_link_driver();
 
-/// One nftables table of ours ("lodge", families inet and bridge): masquerading to the uplink and
-/// anti-spoofing by maps and sets keyed by interface. Rules do not grow with containers: a
-/// container is a set of elements, added and removed in one atomic netlink batch. Thread-safe,
-/// idempotent.
+/// One nftables table of ours ("lodge", families inet and bridge): masquerading to the uplink, what
+/// may pass to and from containers, and anti-spoofing by sets keyed by interface. Rules do not grow
+/// with containers: a container is a few elements, added and removed in one atomic netlink batch.
+/// Tables that somebody else removed (`nft flush ruleset`) come back, elements and all, with the
+/// next call of any of these. Thread-safe, idempotent. Pre: one driver per network namespace.
 class FirewallDriver {
   public:
     FirewallDriver() = default;
@@ -66,12 +85,12 @@ class FirewallDriver {
     FirewallDriver& operator=(const FirewallDriver&) = delete;
     virtual ~FirewallDriver() = default;
 
-    /// The tables with their chains, sets and rules exist exactly as this release makes them;
-    /// elements of existing sets are kept where the layout is the same.
+    /// The tables with their chains, sets and rules exist exactly as this release makes them. Where
+    /// they do not, they are replaced in one step; elements are kept where the layout is the same.
     [[nodiscard]] virtual Status ensure_tables(const BridgeSpec& bridge) = 0;
     [[nodiscard]] virtual Status remove_tables() = 0;
-    /// Lets exactly this MAC and these addresses (and link-local) pass in from the card. Either
-    /// family.
+    /// Lets exactly this MAC address, these addresses and the link-local one of the MAC address
+    /// pass in from the card, whatever was admitted before.
     [[nodiscard]] virtual Status admit(const Nic& nic) = 0;
     [[nodiscard]] virtual Status expel(const std::string& host_name) = 0;
     /// Interface names that have elements: the inventory.
@@ -79,7 +98,9 @@ class FirewallDriver {
 };
 [[nodiscard]] std::unique_ptr<FirewallDriver> make_firewall_driver();
 
-/// Turns on IPv4 and IPv6 forwarding in this network namespace.
+/// Turns on IPv4 and IPv6 forwarding in this network namespace. Links that take router
+/// advertisements go on doing so (accept_ra 2): the kernel would ignore them on a router, and the
+/// host would lose its own default route when the last one expires.
 [[nodiscard]] Status enable_forwarding();
 
 /// The first free host address of `pool` that is neither network, broadcast, `gateway` nor in

@@ -2,22 +2,24 @@
 
 #include "lib/base/error.hpp"
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 struct mnl_socket;
-struct mnl_nlmsg_batch;
 struct nlmsghdr;
 struct nftnl_rule;
-struct nftnl_set;
 
 namespace lodge::network {
+
+struct NftTable {
+    std::uint16_t family = 0; ///< NFPROTO_INET, NFPROTO_BRIDGE, ...
+    std::string name;
+    std::string comment; ///< as nft(8) shows it; at most 127 characters
+};
 
 struct NftChain {
     std::string name;
@@ -40,51 +42,42 @@ struct RuleFree {
 };
 using NftRule = std::unique_ptr<nftnl_rule, RuleFree>;
 
-/// Commands to nf_tables on one table, sent as one batch: all of it happens or nothing does.
+/// Commands to nf_tables, sent as one batch: all of them happen or none does, over all tables.
 class NftBatch {
   public:
-    /// `family` is NFPROTO_INET, NFPROTO_BRIDGE, ...
-    NftBatch(std::uint32_t family, std::string table);
-    NftBatch(NftBatch&&) noexcept;
-    NftBatch& operator=(NftBatch&&) = delete;
-    ~NftBatch();
+    NftBatch();
 
     /// Adding what is there is success, if it is the same.
-    void add_table();
-    void delete_table();
-    void add_chain(const NftChain& chain);
-    void add_set(const NftSet& set);
-    /// Removes all rules of a chain.
-    void flush_chain(const std::string& chain);
-    /// Takes a rule made for `chain`; its table and family are filled in.
-    void add_rule(const std::string& chain, NftRule rule);
-    void add_elements(const std::string& set, std::span<const NftKey> keys);
+    void add_table(const NftTable& table);
+    void delete_table(const NftTable& table);
+    void add_chain(const NftTable& table, const NftChain& chain);
+    void add_set(const NftTable& table, const NftSet& set);
+    /// At the end of the chain.
+    void add_rule(const NftTable& table, const std::string& chain, const NftRule& rule);
+    void add_elements(const NftTable& table, const std::string& set, std::span<const NftKey> keys);
     /// Every key must be in the set.
-    void delete_elements(const std::string& set, std::span<const NftKey> keys);
+    void
+    delete_elements(const NftTable& table, const std::string& set, std::span<const NftKey> keys);
 
-    /// Sends and waits for the kernel's verdict on each command.
-    [[nodiscard]] Status commit();
+    /// The commands so far as bytes: equal for equal commands.
+    [[nodiscard]] std::span<const char> bytes() const noexcept { return {buffer_.data(), used_}; }
+
+    /// Sends and waits for the kernel's verdict. sys_errno() is the verdict on the first command
+    /// that was refused: ENOENT when something it names is not there.
+    [[nodiscard]] Status commit(mnl_socket* socket);
 
   private:
-    nlmsghdr* begin(std::uint16_t type, std::uint16_t flags);
-    void end();
-    void elements(const std::string& set,
+    nlmsghdr* begin(const NftTable& table, std::uint16_t type, std::uint16_t flags);
+    void end(const nlmsghdr* message);
+    void elements(const NftTable& table,
+                  const std::string& set,
                   std::span<const NftKey> keys,
-                  std::uint16_t type,
-                  std::uint16_t flags);
+                  std::uint16_t type);
 
-    std::uint32_t family_;
-    std::string table_;
     std::vector<char> buffer_;
-    mnl_nlmsg_batch* batch_;
+    std::size_t used_ = 0;
+    std::size_t last_ = 0; ///< where the last command starts
     std::uint32_t sequence_ = 0;
 };
-
-/// The keys of a set; empty when the set or the table is not there.
-[[nodiscard]] Result<std::vector<NftKey>>
-list_elements(std::uint32_t family, const std::string& table, const std::string& set);
-
-/// Reads one message of a set dump into `keys`. Pure: for list_elements and for its fuzz target.
-[[nodiscard]] bool parse_elements(const nlmsghdr* message, std::vector<NftKey>& keys);
 
 } // namespace lodge::network

@@ -4,6 +4,7 @@
 
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
+#include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <net/if.h>
@@ -42,6 +43,21 @@ RuleBuilder& RuleBuilder::load_ip_protocol_version(unsigned at) {
 }
 RuleBuilder& RuleBuilder::load_transport_protocol(unsigned at) {
     return meta(NFT_META_L4PROTO, at);
+}
+
+RuleBuilder& RuleBuilder::connection(std::uint32_t key, unsigned at) {
+    nftnl_expr* expr = nftnl_expr_alloc("ct");
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_KEY, key);
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_DREG, reg(at));
+    nftnl_rule_add_expr(rule_.get(), expr);
+    return *this;
+}
+
+RuleBuilder& RuleBuilder::load_connection_state(unsigned at) {
+    return connection(NFT_CT_STATE, at);
+}
+RuleBuilder& RuleBuilder::load_connection_status(unsigned at) {
+    return connection(NFT_CT_STATUS, at);
 }
 
 RuleBuilder& RuleBuilder::load_payload(std::uint32_t base,
@@ -105,6 +121,22 @@ RuleBuilder& RuleBuilder::not_in_set(const std::string& set) {
     return lookup(set, NFT_LOOKUP_F_INV);
 }
 
+RuleBuilder& RuleBuilder::comment(const std::string& text) {
+    nftnl_udata_buf* data = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
+    nftnl_udata_put_strz(data, NFTNL_UDATA_RULE_COMMENT, text.c_str());
+    nftnl_rule_set_data(rule_.get(),
+                        NFTNL_RULE_USERDATA,
+                        nftnl_udata_buf_data(data),
+                        nftnl_udata_buf_len(data)); // copies
+    nftnl_udata_buf_free(data);
+    return *this;
+}
+
+RuleBuilder& RuleBuilder::count() {
+    nftnl_rule_add_expr(rule_.get(), nftnl_expr_alloc("counter"));
+    return *this;
+}
+
 NftRule RuleBuilder::verdict(std::uint32_t code, const std::string& chain) {
     nftnl_expr* expr = nftnl_expr_alloc("immediate");
     nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
@@ -124,6 +156,14 @@ NftRule RuleBuilder::drop() {
 }
 NftRule RuleBuilder::go_to(const std::string& chain) {
     return verdict(static_cast<std::uint32_t>(NFT_GOTO), chain);
+}
+
+NftRule RuleBuilder::reject() {
+    nftnl_expr* expr = nftnl_expr_alloc("reject");
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_REJECT_TYPE, NFT_REJECT_ICMPX_UNREACH);
+    nftnl_expr_set_u8(expr, NFTNL_EXPR_REJECT_CODE, NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
+    nftnl_rule_add_expr(rule_.get(), expr);
+    return std::move(rule_);
 }
 
 NftRule RuleBuilder::masquerade() {

@@ -21,6 +21,8 @@ class RuleBuilder {
     RuleBuilder& load_ether_type(unsigned at);          ///< 2 bytes, network order
     RuleBuilder& load_ip_protocol_version(unsigned at); ///< meta nfproto, 1 byte
     RuleBuilder& load_transport_protocol(unsigned at);  ///< meta l4proto, 1 byte
+    RuleBuilder& load_connection_state(unsigned at);    ///< 4 bytes, host order
+    RuleBuilder& load_connection_status(unsigned at);   ///< 4 bytes, host order
     /// Payload bytes; `base` is NFT_PAYLOAD_*_HEADER.
     RuleBuilder&
     load_payload(std::uint32_t base, std::uint32_t offset, std::uint32_t bytes, unsigned at);
@@ -31,13 +33,20 @@ class RuleBuilder {
     RuleBuilder& in_set(const std::string& set);
     RuleBuilder& not_in_set(const std::string& set);
 
+    /// What nft(8) shows behind the rule; at most 127 characters.
+    RuleBuilder& comment(const std::string& text);
+    RuleBuilder& count(); ///< packets and bytes that come this far
+
     [[nodiscard]] NftRule accept();
     [[nodiscard]] NftRule drop();
     [[nodiscard]] NftRule go_to(const std::string& chain);
     [[nodiscard]] NftRule masquerade();
+    /// Drops and answers "administratively prohibited" in the packet's own family (inet only).
+    [[nodiscard]] NftRule reject();
 
   private:
     RuleBuilder& meta(std::uint32_t key, unsigned at);
+    RuleBuilder& connection(std::uint32_t key, unsigned at);
     RuleBuilder&
     compare(std::uint32_t operation, unsigned at, const std::vector<std::uint8_t>& value);
     RuleBuilder& lookup(const std::string& set, std::uint32_t flags);

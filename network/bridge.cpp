@@ -1,0 +1,245 @@
+#include "network/bridge.hpp"
+
+#include "lib/kernel/fs.hpp"
+#include "network/netlink.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <map>
+#include <string_view>
+#include <utility>
+
+#include <fcntl.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/addr.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/route/link.h>
+#include <sys/random.h>
+
+namespace lodge::network {
+
+namespace {
+
+// How a bridge of ours is told from the operator's own, which must not lose its addresses.
+constexpr const char* kAlias = "lodge";
+
+using Mac = std::array<std::uint8_t, ETH_ALEN>;
+
+Status check_name(const std::string& name) {
+    const bool usable = !name.empty() && name.size() < IFNAMSIZ && name != "." && name != ".." &&
+                        std::none_of(
+                            name.begin(),
+                            name.end(),
+                            [](char c) { return c == '/' || c == ':' || c <= ' ' || c > '~'; });
+    if (!usable) {
+        return fail(ErrorCode::invalid_argument,
+                    "'" + name + "' is not a link name: 1 to 15 characters, no space, / or :");
+    }
+    return {};
+}
+
+// The links of this namespace, once, for the questions below.
+struct Survey {
+    struct Found {
+        int index = 0;
+        Mac mac{};
+        bool is_bridge = false;
+        bool is_ours = false;
+        bool has_ports = false;
+    };
+    std::optional<Found> bridge; ///< the link with the bridge's name
+    std::map<int, std::string> names;
+    std::vector<LinkAddress> addresses;
+};
+
+Result<Survey> survey(nl_sock* socket, const std::string& name) {
+    Survey result;
+    std::vector<int> masters;
+    RETURN_IF_ERROR(for_each_link(socket, [&](rtnl_link* link) {
+        const std::string found = rtnl_link_get_name(link);
+        result.names[rtnl_link_get_ifindex(link)] = found;
+        masters.push_back(rtnl_link_get_master(link));
+        if (found != name) {
+            return;
+        }
+        const char* type = rtnl_link_get_type(link);
+        const char* alias = rtnl_link_get_ifalias(link);
+        Survey::Found bridge{.index = rtnl_link_get_ifindex(link),
+                             .is_bridge = type != nullptr && std::string_view(type) == "bridge",
+                             .is_ours = alias != nullptr && std::string_view(alias) == kAlias};
+        const nl_addr* mac = rtnl_link_get_addr(link);
+        if (mac != nullptr && nl_addr_get_len(mac) == bridge.mac.size()) {
+            std::copy_n(static_cast<const std::uint8_t*>(nl_addr_get_binary_addr(mac)),
+                        bridge.mac.size(),
+                        bridge.mac.begin());
+        }
+        result.bridge = bridge;
+    }));
+    if (result.bridge) {
+        result.bridge->has_ports =
+            std::find(masters.begin(), masters.end(), result.bridge->index) != masters.end();
+    }
+    ASSIGN_OR_RETURN(result.addresses, list_addresses(socket));
+    return result;
+}
+
+Status check_ours(const Survey& links, const std::string& name) {
+    if (!links.bridge || links.bridge->is_ours) {
+        return {};
+    }
+    const std::string ending = "; set network.bridge to a name that is free";
+    if (!links.bridge->is_bridge) {
+        return fail(ErrorCode::already_exists,
+                    "the link '" + name + "' exists and is not a bridge" + ending);
+    }
+    const bool has_address = std::any_of(
+        links.addresses.begin(), links.addresses.end(), [&](const LinkAddress& address) {
+            return address.link == links.bridge->index && !address.link_local;
+        });
+    // One without anything is what a daemon left that was killed between making and naming it.
+    if (links.bridge->has_ports || has_address) {
+        return fail(ErrorCode::already_exists,
+                    "the bridge '" + name + "' exists and was not made by Lodge" + ending);
+    }
+    return {};
+}
+
+Status check_overlap(const Survey& links, const BridgeSpec& bridge) {
+    for (const LinkAddress& other : links.addresses) {
+        if (other.link_local || (links.bridge && other.link == links.bridge->index)) {
+            continue;
+        }
+        for (const model::CidrAddress& own : bridge.addresses) {
+            if (own.contains(other.address.address) || other.address.contains(own.address)) {
+                const auto name = links.names.find(other.link);
+                return fail(ErrorCode::already_exists,
+                            "the network of " + own.to_string() + " overlaps " +
+                                other.address.to_string() + " of the link '" +
+                                (name == links.names.end() ? "?" : name->second) +
+                                "'; give network.pools a network that is free");
+            }
+        }
+    }
+    return {};
+}
+
+Result<Mac> random_mac() {
+    Mac mac{};
+    if (::getrandom(mac.data(), mac.size(), 0) != static_cast<ssize_t>(mac.size())) {
+        return fail_errno("getrandom");
+    }
+    mac[0] = static_cast<std::uint8_t>((mac[0] & 0xfc) | 2); // locally administered, unicast
+    return mac;
+}
+
+// A MAC address that was set stays: otherwise the bridge takes the lowest of its ports' and changes
+// it as containers come and go, and their neighbour caches point to nowhere. Multicast snooping is
+// off: without it no tenant can become the querier and decide who gets which group.
+Status put_bridge(nl_msg* message, const BridgeSpec& bridge, const Mac& mac) {
+    (void)nla_put_string(message, IFLA_IFNAME, bridge.name.c_str()); // all fit, or the last fails
+    (void)nla_put_u32(message, IFLA_MTU, bridge.mtu);
+    (void)nla_put(message, IFLA_ADDRESS, static_cast<int>(mac.size()), mac.data());
+    nlattr* const info = nla_nest_start(message, IFLA_LINKINFO);
+    (void)nla_put_string(message, IFLA_INFO_KIND, "bridge");
+    nlattr* const data = nla_nest_start(message, IFLA_INFO_DATA);
+    (void)nla_put_u32(message, IFLA_BR_STP_STATE, 0);
+    (void)nla_put_u32(message, IFLA_BR_FORWARD_DELAY, 0);
+    const int rc = nla_put_u8(message, IFLA_BR_MCAST_SNOOPING, 0);
+    if (rc != 0 || info == nullptr || data == nullptr) {
+        return fail(ErrorCode::resource_exhausted, "no memory for a link request");
+    }
+    nla_nest_end(message, data);
+    nla_nest_end(message, info);
+    return {};
+}
+
+Status make_or_change(nl_sock* socket, const BridgeSpec& bridge, const Survey& links) {
+    Mac mac{};
+    if (links.bridge) {
+        mac = links.bridge->mac;
+    } else {
+        ASSIGN_OR_RETURN(mac, random_mac());
+    }
+    const int index = links.bridge ? links.bridge->index : 0;
+    const int flags = links.bridge ? 0 : NLM_F_CREATE | NLM_F_EXCL;
+    Message message = link_request(RTM_NEWLINK, flags, index);
+    if (!message) {
+        return fail(ErrorCode::resource_exhausted, "no memory for a link request");
+    }
+    RETURN_IF_ERROR(put_bridge(message.get(), bridge, mac));
+    return send(socket, std::move(message), "make the link", bridge.name);
+}
+
+// The kernel takes an alias only for a link that exists.
+Status mark_as_ours(nl_sock* socket, int index, const std::string& name) {
+    Message message = link_request(RTM_NEWLINK, 0, index);
+    if (message && nla_put_string(message.get(), IFLA_IFALIAS, kAlias) < 0) {
+        message.reset();
+    }
+    return send(socket, std::move(message), "name the owner of the link", name);
+}
+
+// The gateway's addresses are known to be ours alone, so that nothing waits for duplicate address
+// detection, the link-local one included; and routers advertise nothing to the host from here.
+Status set_ipv6_options(const std::string& name) {
+    if (!has_ipv6()) {
+        return {};
+    }
+    for (const char* option : {"accept_dad", "accept_ra"}) {
+        const std::string path = "/proc/sys/net/ipv6/conf/" + name + "/" + option;
+        RETURN_IF_ERROR(kernel::write_control(AT_FDCWD, path, "0"));
+    }
+    return {};
+}
+
+Status set_addresses(nl_sock* socket, int index, const BridgeSpec& bridge, const Survey& links) {
+    const auto wanted = [&](const model::CidrAddress& address) {
+        return std::find(bridge.addresses.begin(), bridge.addresses.end(), address) !=
+               bridge.addresses.end();
+    };
+    for (const LinkAddress& address : links.addresses) {
+        if (address.link == index && !address.link_local && !wanted(address.address)) {
+            RETURN_IF_ERROR(remove_address(socket, address));
+        }
+    }
+    for (const model::CidrAddress& address : bridge.addresses) {
+        RETURN_IF_ERROR(add_address(socket, index, address));
+    }
+    return {};
+}
+
+} // namespace
+
+Status ensure_bridge(nl_sock* socket, const BridgeSpec& bridge) {
+    RETURN_IF_ERROR(check_name(bridge.name));
+    ASSIGN_OR_RETURN(const Survey links, survey(socket, bridge.name));
+    RETURN_IF_ERROR(check_ours(links, bridge.name));
+    RETURN_IF_ERROR(check_overlap(links, bridge));
+    RETURN_IF_ERROR(make_or_change(socket, bridge, links));
+    ASSIGN_OR_RETURN(const Link link, find_link(socket, bridge.name));
+    const int index = rtnl_link_get_ifindex(link.get());
+    RETURN_IF_ERROR(mark_as_ours(socket, index, bridge.name));
+    RETURN_IF_ERROR(set_ipv6_options(bridge.name));
+    RETURN_IF_ERROR(set_addresses(socket, index, bridge, links));
+    return set_up(socket, index, bridge.name);
+}
+
+Status remove_bridge(nl_sock* socket, const std::string& name) {
+    ASSIGN_OR_RETURN(const Survey links, survey(socket, name));
+    if (!links.bridge) {
+        return {};
+    }
+    if (!links.bridge->is_ours) {
+        return fail(ErrorCode::already_exists,
+                    "the link '" + name + "' was not made by Lodge and stays");
+    }
+    return remove_link(socket, name);
+}
+
+} // namespace lodge::network

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "network/network.hpp"
+
+struct nl_sock;
+
+namespace lodge::network {
+
+/// What LinkDriver promises of the bridge, on a socket of its namespace.
+[[nodiscard]] Status ensure_bridge(nl_sock* socket, const BridgeSpec& bridge);
+[[nodiscard]] Status remove_bridge(nl_sock* socket, const std::string& name);
+
+} // namespace lodge::network

@@ -1,0 +1,198 @@
+#include "network/nft_query.hpp"
+
+#include "network/nft_socket.hpp"
+
+#include <cerrno>
+#include <functional>
+#include <memory>
+
+#include <libmnl/libmnl.h>
+#include <libnftnl/common.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/set.h>
+#include <libnftnl/table.h>
+#include <libnftnl/udata.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+namespace lodge::network {
+
+namespace {
+
+struct SetFree {
+    void operator()(nftnl_set* set) const { nftnl_set_free(set); }
+};
+struct TableFree {
+    void operator()(nftnl_table* table) const { nftnl_table_free(table); }
+};
+
+struct Query {
+    std::uint16_t type = 0;
+    std::uint16_t flags = 0;
+    std::function<void(nlmsghdr*)> payload;
+    std::function<bool(std::span<const char>)> each; ///< one message of the answer
+};
+
+int visit(const nlmsghdr* message, void* query) {
+    const auto& each = static_cast<const Query*>(query)->each;
+    return each({reinterpret_cast<const char*>(message), message->nlmsg_len}) ? MNL_CB_OK
+                                                                              : MNL_CB_ERROR;
+}
+
+// One pass over the answers. EINTR: the tables changed under a dump, so it may have holes.
+Status ask_once(const NftTable& table, Query& query) {
+    ASSIGN_OR_RETURN(const NftSocket socket, open_nft_socket());
+    std::vector<char> buffer(std::size_t{1} << 16);
+    constexpr std::uint32_t kSequence = 1;
+    nlmsghdr* request =
+        nftnl_nlmsg_build_hdr(buffer.data(), query.type, table.family, query.flags, kSequence);
+    query.payload(request);
+    if (mnl_socket_sendto(socket.get(), request, request->nlmsg_len) < 0) {
+        return fail_errno("send to nf_tables");
+    }
+    const unsigned port = mnl_socket_get_portid(socket.get());
+    int rc = MNL_CB_OK;
+    while (rc > MNL_CB_STOP) {
+        const ssize_t size = mnl_socket_recvfrom(socket.get(), buffer.data(), buffer.size());
+        if (size < 0) {
+            return fail_errno("receive from nf_tables");
+        }
+        errno = EPROTO; // what a message that `each` refuses means
+        rc = mnl_cb_run(
+            buffer.data(), static_cast<std::size_t>(size), kSequence, port, visit, &query);
+    }
+    return rc < 0 ? Status(nft_refused(errno)) : Status{};
+}
+
+// `restart` forgets what an interrupted pass has gathered. What is not there has no answers.
+Status ask(const NftTable& table, Query query, const std::function<void()>& restart) {
+    constexpr int kMostPasses = 16;
+    Status status;
+    for (int pass = 0; pass < kMostPasses; ++pass) {
+        restart();
+        status = ask_once(table, query);
+        if (status || status.error().sys_errno() != EINTR) {
+            break;
+        }
+    }
+    if (!status && status.error().sys_errno() == ENOENT) {
+        restart();
+        return {};
+    }
+    return status;
+}
+
+const nlmsghdr* whole_message(std::span<const char> message) {
+    if (message.size() > INT32_MAX) {
+        return nullptr;
+    }
+    const auto* header = reinterpret_cast<const nlmsghdr*>(message.data());
+    return mnl_nlmsg_ok(header, static_cast<int>(message.size())) &&
+                   mnl_nlmsg_get_payload_len(header) >= sizeof(nfgenmsg)
+               ? header
+               : nullptr;
+}
+
+} // namespace
+
+bool parse_elements(std::span<const char> message, std::vector<NftKey>& keys) {
+    const std::unique_ptr<nftnl_set, SetFree> set(nftnl_set_alloc());
+    const nlmsghdr* header = whole_message(message);
+    if (header == nullptr || !set || nftnl_set_elems_nlmsg_parse(header, set.get()) < 0) {
+        return false;
+    }
+    return nftnl_set_elem_foreach(
+               set.get(),
+               [](nftnl_set_elem* element, void* into) {
+                   std::uint32_t size = 0;
+                   const auto* key = static_cast<const std::uint8_t*>(
+                       nftnl_set_elem_get(element, NFTNL_SET_ELEM_KEY, &size));
+                   if (key != nullptr) {
+                       static_cast<std::vector<NftKey>*>(into)->emplace_back(key, key + size);
+                   }
+                   return 0;
+               },
+               &keys) >= 0;
+}
+
+std::string comment_in(std::span<const unsigned char> user_data) {
+    while (user_data.size() >= 2) {
+        const unsigned type = user_data[0];
+        const std::size_t size = user_data[1];
+        user_data = user_data.subspan(2);
+        if (size > user_data.size()) {
+            break;
+        }
+        if (type == NFTNL_UDATA_TABLE_COMMENT) {
+            const std::string text(user_data.begin(),
+                                   user_data.begin() + static_cast<std::ptrdiff_t>(size));
+            return text.substr(0, text.find('\0'));
+        }
+        user_data = user_data.subspan(size);
+    }
+    return {};
+}
+
+bool parse_table_comment(std::span<const char> message, std::string& comment) {
+    const std::unique_ptr<nftnl_table, TableFree> object(nftnl_table_alloc());
+    const nlmsghdr* header = whole_message(message);
+    if (header == nullptr || !object || nftnl_table_nlmsg_parse(header, object.get()) < 0) {
+        return false;
+    }
+    std::uint32_t size = 0;
+    const auto* data = static_cast<const unsigned char*>(
+        nftnl_table_get_data(object.get(), NFTNL_TABLE_USERDATA, &size));
+    comment = data == nullptr ? std::string() : comment_in({data, size});
+    return true;
+}
+
+Result<std::vector<NftKey>> list_elements(const NftTable& table, const std::string& set) {
+    const std::unique_ptr<nftnl_set, SetFree> wanted(nftnl_set_alloc());
+    nftnl_set_set_str(wanted.get(), NFTNL_SET_TABLE, table.name.c_str());
+    nftnl_set_set_str(wanted.get(), NFTNL_SET_NAME, set.c_str());
+    std::vector<NftKey> keys;
+    Query query{
+        .type = NFT_MSG_GETSETELEM,
+        .flags = NLM_F_DUMP,
+        .payload =
+            [&](nlmsghdr* request) { nftnl_set_elems_nlmsg_build_payload(request, wanted.get()); },
+        .each = [&](std::span<const char> message) { return parse_elements(message, keys); }};
+    RETURN_IF_ERROR(ask(table, std::move(query), [&] { keys.clear(); }));
+    return keys;
+}
+
+Result<std::string> table_comment(const NftTable& table) {
+    const std::unique_ptr<nftnl_table, TableFree> wanted(nftnl_table_alloc());
+    nftnl_table_set_str(wanted.get(), NFTNL_TABLE_NAME, table.name.c_str());
+    std::string comment;
+    Query query{
+        .type = NFT_MSG_GETTABLE,
+        .flags = NLM_F_ACK,
+        .payload =
+            [&](nlmsghdr* request) { nftnl_table_nlmsg_build_payload(request, wanted.get()); },
+        .each =
+            [&](std::span<const char> message) { return parse_table_comment(message, comment); }};
+    RETURN_IF_ERROR(ask(table, std::move(query), [&] { comment.clear(); }));
+    return comment;
+}
+
+Result<std::size_t> count_rules(const NftTable& table) {
+    const NftRule wanted(nftnl_rule_alloc());
+    nftnl_rule_set_u32(wanted.get(), NFTNL_RULE_FAMILY, table.family);
+    nftnl_rule_set_str(wanted.get(), NFTNL_RULE_TABLE, table.name.c_str());
+    std::size_t rules = 0;
+    Query query{
+        .type = NFT_MSG_GETRULE,
+        .flags = NLM_F_DUMP,
+        .payload =
+            [&](nlmsghdr* request) { nftnl_rule_nlmsg_build_payload(request, wanted.get()); },
+        .each =
+            [&](std::span<const char>) {
+                ++rules;
+                return true;
+            }};
+    RETURN_IF_ERROR(ask(table, std::move(query), [&] { rules = 0; }));
+    return rules;
+}
+
+} // namespace lodge::network

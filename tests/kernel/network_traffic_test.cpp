@@ -1,0 +1,154 @@
+#include "lib/kernel/fs.hpp"
+#include "tests/support/network_lab.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <string>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+namespace lodge::network {
+namespace {
+
+using test::LabHost;
+
+class TrafficTest : public test::NetworkLab {};
+
+TEST_F(TrafficTest, LetsContainersTalkOverBothFamilies) {
+    LabHost& one = add_host(2);
+    LabHost& two = add_host(3);
+    const UniqueFd v4 = test::bound_socket(&two.space, SOCK_STREAM, two.v4(), 80);
+    EXPECT_EQ(test::connect_tcp(one.space, two.v4(), 80), 0);
+    EXPECT_EQ(test::accept_from(v4.get()), one.v4());
+    const UniqueFd v6 = test::bound_socket(&one.space, SOCK_STREAM, one.v6(), 80);
+    EXPECT_EQ(test::connect_tcp(two.space, one.v6(), 80), 0);
+    EXPECT_EQ(test::accept_from(v6.get()), two.v6());
+}
+
+TEST_F(TrafficTest, LetsContainersPingTheirGateways) {
+    const LabHost& host = add_host(2);
+    for (const char* gateway : {"10.99.0.1", "fd99::1"}) {
+        const std::string said =
+            test::witness_in(host.space, {"ping", "-c1", "-W5", "-n", gateway});
+        EXPECT_NE(said.find("1 received"), std::string::npos) << said;
+    }
+}
+
+TEST_F(TrafficTest, LetsTheHostReachItsContainers) {
+    const LabHost& host = add_host(2);
+    const UniqueFd v4 = test::bound_socket(&host.space, SOCK_DGRAM, host.v4(), 22);
+    const UniqueFd v6 = test::bound_socket(&host.space, SOCK_DGRAM, host.v6(), 22);
+    const UniqueFd from_v4 = test::bound_socket(nullptr, SOCK_DGRAM, "10.99.0.1", 4000);
+    const UniqueFd from_v6 = test::bound_socket(nullptr, SOCK_DGRAM, "fd99::1", 4000);
+    EXPECT_EQ(test::send_datagram(from_v4.get(), "hello", host.v4(), 22), 0);
+    EXPECT_EQ(test::receive_datagram(v4.get()), "hello from 10.99.0.1");
+    EXPECT_EQ(test::send_datagram(from_v6.get(), "hello", host.v6(), 22), 0);
+    EXPECT_EQ(test::receive_datagram(v6.get()), "hello from fd99::1");
+    EXPECT_EQ(test::send_datagram(v4.get(), "answer", "10.99.0.1", 4000), 0);
+    EXPECT_EQ(test::receive_datagram(from_v4.get()), "answer from 10.99.0.2");
+}
+
+TEST_F(TrafficTest, MasqueradesTowardsTheUplinkOverBothFamilies) {
+    const LabHost& host = add_host(2);
+    const test::NetNamespace& uplink = add_uplink();
+    const UniqueFd v4 = test::bound_socket(&uplink, SOCK_STREAM, "192.0.2.9", 80);
+    EXPECT_EQ(test::connect_tcp(host.space, "192.0.2.9", 80), 0);
+    EXPECT_EQ(test::accept_from(v4.get()), "192.0.2.1");
+    const UniqueFd v6 = test::bound_socket(&uplink, SOCK_STREAM, "2001:db8::9", 80);
+    EXPECT_EQ(test::connect_tcp(host.space, "2001:db8::9", 80), 0);
+    EXPECT_EQ(test::accept_from(v6.get()), "2001:db8::1");
+}
+
+TEST_F(TrafficTest, LetsNothingNewInFromTheUplink) {
+    const LabHost& host = add_host(2);
+    const test::NetNamespace& uplink = add_uplink();
+    const std::string rule = "new from outside, unless the operator maps a port";
+    const UniqueFd inside = test::bound_socket(&host.space, SOCK_DGRAM, host.v4(), 5000);
+    const UniqueFd stranger = test::bound_socket(&uplink, SOCK_DGRAM, "192.0.2.9", 6000);
+    const UniqueFd partner = test::bound_socket(&uplink, SOCK_DGRAM, "192.0.2.9", 6001);
+    EXPECT_EQ(test::send_datagram(inside.get(), "question", "192.0.2.9", 6001), 0);
+    EXPECT_EQ(test::receive_datagram(partner.get()), "question from 192.0.2.1");
+
+    EXPECT_EQ(test::send_datagram(stranger.get(), "intrusion", host.v4(), 5000), 0);
+    EXPECT_EQ(test::send_datagram(partner.get(), "answer", "192.0.2.1", 5000), 0);
+    EXPECT_EQ(test::receive_datagram(inside.get()), "answer from 192.0.2.9");
+    EXPECT_EQ(counted("inet", rule), 1);
+
+    ASSERT_TRUE(firewall_->remove_tables()); // the test can fail
+    EXPECT_EQ(test::send_datagram(stranger.get(), "intrusion", host.v4(), 5000), 0);
+    EXPECT_EQ(test::receive_datagram(inside.get()), "intrusion from 192.0.2.9");
+}
+
+TEST_F(TrafficTest, LetsInWhatTheOperatorMapsToAContainer) {
+    const LabHost& host = add_host(2);
+    const test::NetNamespace& uplink = add_uplink();
+    for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+             {"nft", "add table ip own"},
+             {"nft", "add chain ip own pre { type nat hook prerouting priority -100; }"},
+             {"nft", "add rule ip own pre tcp dport 8080 dnat to 10.99.0.2:80"}}) {
+        ASSERT_EQ(test::witness(command), "");
+    }
+    const UniqueFd server = test::bound_socket(&host.space, SOCK_STREAM, host.v4(), 80);
+    EXPECT_EQ(test::connect_tcp(uplink, "192.0.2.1", 8080), 0);
+    EXPECT_EQ(test::accept_from(server.get()), "192.0.2.9");
+    EXPECT_EQ(test::witness({"nft", "delete table ip own"}), "");
+}
+
+TEST_F(TrafficTest, KeepsContainersFromTheHostsServicesButTheNamedOnes) {
+    const LabHost& host = add_host(2);
+    add_uplink();
+    bridge_.host_services = {{HostService::Transport::tcp, 53}};
+    ASSERT_TRUE(firewall_->ensure_tables(bridge_));
+    for (const char* address : {"10.99.0.1", "fd99::1", "192.0.2.1"}) {
+        const UniqueFd named = test::bound_socket(nullptr, SOCK_STREAM, address, 53);
+        const UniqueFd other = test::bound_socket(nullptr, SOCK_STREAM, address, 22);
+        EXPECT_EQ(test::connect_tcp(host.space, address, 53), 0) << address;
+        const int refused = test::connect_tcp(host.space, address, 22);
+        EXPECT_TRUE(refused == EHOSTUNREACH || refused == EACCES) << address << ": " << refused;
+    }
+    EXPECT_GE(counted("inet", "other services of the host"), 3);
+    ASSERT_TRUE(firewall_->remove_tables()); // the test can fail
+    const UniqueFd other = test::bound_socket(nullptr, SOCK_STREAM, "10.99.0.1", 22);
+    EXPECT_EQ(test::connect_tcp(host.space, "10.99.0.1", 22), 0);
+}
+
+TEST_F(TrafficTest, KeepsContainersFromTheMetadataServiceOfACloud) {
+    const LabHost& host = add_host(2);
+    const test::NetNamespace& uplink = add_uplink();
+    ASSERT_EQ(test::witness_in(uplink, {"ip", "addr", "add", "169.254.169.254/32", "dev", "up1"}),
+              "");
+    ASSERT_EQ(test::witness({"ip", "route", "add", "169.254.0.0/16", "dev", "up0"}), "");
+    const UniqueFd metadata = test::bound_socket(&uplink, SOCK_DGRAM, "169.254.169.254", 80);
+    const UniqueFd inside = test::bound_socket(&host.space, SOCK_DGRAM, host.v4(), 5000);
+    EXPECT_EQ(test::send_datagram(inside.get(), "token?", "169.254.169.254", 80), 0);
+    const UniqueFd own = test::bound_socket(nullptr, SOCK_DGRAM, "192.0.2.1", 5001);
+    EXPECT_EQ(test::send_datagram(own.get(), "by the host", "169.254.169.254", 80), 0);
+    EXPECT_EQ(test::receive_datagram(metadata.get()), "by the host from 192.0.2.1");
+    EXPECT_EQ(counted("inet", "link-local is not forwarded: metadata of clouds"), 1);
+}
+
+TEST_F(TrafficTest, KeepsTheUplinksRouterAdvertisementsWhenForwarding) {
+    test::NetNamespace space;
+    const std::string links = "/proc/sys/net/ipv6/conf/";
+    std::string accepted;
+    Status status;
+    space.run([&] {
+        EXPECT_EQ(
+            test::witness({"ip", "link", "add", "up0", "type", "veth", "peer", "name", "up1"}), "");
+        EXPECT_TRUE(kernel::write_control(AT_FDCWD, links + "up1/accept_ra", "0"));
+        status = enable_forwarding();
+        for (const std::string& file : {links + "up0/accept_ra",
+                                        links + "up1/accept_ra",
+                                        links + "up0/forwarding",
+                                        std::string("/proc/sys/net/ipv4/ip_forward")}) {
+            accepted += kernel::read_file(file, 64).value();
+        }
+    });
+    ASSERT_TRUE(status) << status.error().to_string();
+    EXPECT_EQ(accepted, "2\n0\n1\n1\n");
+}
+
+} // namespace
+} // namespace lodge::network
