@@ -10,7 +10,8 @@ class Deadline {
     using Clock = std::chrono::steady_clock;
 
     static Deadline after(Clock::duration span) { return Deadline(Clock::now() + span); }
-    static Deadline never() { return Deadline(Clock::time_point::max()); }
+    /// A century: far enough, and no sum with it overflows, as one with the largest time would.
+    static Deadline never() { return after(std::chrono::hours(24) * 36500); }
 
     [[nodiscard]] bool expired() const { return at_ <= Clock::now(); }
     /// Time left, never negative.
@@ -20,7 +21,7 @@ class Deadline {
     }
     /// For poll(2): milliseconds left rounded up, -1 for never.
     [[nodiscard]] int poll_timeout() const {
-        if (at_ == Clock::time_point::max()) {
+        if (left() > std::chrono::hours(24) * 18250) {
             return -1;
         }
         const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left()).count();

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "lib/base/error.hpp"
+#include "lib/base/unique_fd.hpp"
+
+#include <functional>
+#include <istream>
+#include <string>
+
+namespace lodge::api {
+
+/// Talks to lodged over its unix socket; one connection per call. Errors of the daemon come back as
+/// they were there. not_found without a socket there, permission_denied when it may not be used.
+class Client {
+  public:
+    explicit Client(std::string socket_path) : socket_path_(std::move(socket_path)) {}
+
+    /// The body of a 2xx answer. `body` is sent as JSON when not empty.
+    [[nodiscard]] Result<std::string>
+    call(const std::string& method, const std::string& path, const std::string& body = {}) const;
+    /// Sends `content` as the body, in chunks.
+    [[nodiscard]] Result<std::string> upload(const std::string& path, std::istream& content) const;
+    /// Calls `line` for every line of a streamed answer until it returns false or the stream ends.
+    [[nodiscard]] Status stream(const std::string& path,
+                                const std::function<bool(const std::string& text)>& line) const;
+    /// Begins a session (lib/session): the connection, of which not a byte behind the 101 was read.
+    [[nodiscard]] Result<UniqueFd> upgrade(const std::string& path, const std::string& body) const;
+
+  private:
+    std::string socket_path_;
+};
+
+} // namespace lodge::api

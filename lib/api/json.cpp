@@ -1,0 +1,204 @@
+#include "lib/api/json.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <functional>
+#include <map>
+
+namespace lodge::api {
+
+namespace {
+
+using nlohmann::json;
+using Reader = std::function<Status(const json&)>;
+
+std::unexpected<Error> refuse(const std::string& why) {
+    return fail(ErrorCode::invalid_argument, why);
+}
+
+Reader read_text(std::string& into, const char* key) {
+    return [&into, key](const json& value) -> Status {
+        if (!value.is_string()) {
+            return refuse(std::string("'") + key + "' must be a text");
+        }
+        into = value.get<std::string>();
+        return {};
+    };
+}
+
+template <typename T, typename Into>
+Reader read_number(Into& into, const char* key) {
+    return [&into, key](const json& value) -> Status {
+        if (!value.is_number_unsigned() ||
+            value.get<std::uint64_t>() > std::numeric_limits<T>::max()) {
+            return refuse(std::string("'") + key + "' must be a whole number that is not negative");
+        }
+        into = static_cast<T>(value.get<std::uint64_t>());
+        return {};
+    };
+}
+
+template <typename Into, typename Parse>
+Reader read_parsed(Into& into, const char* key, Parse parse) {
+    return [&into, key, parse](const json& value) -> Status {
+        std::string text;
+        RETURN_IF_ERROR(read_text(text, key)(value));
+        auto parsed = parse(text);
+        if (!parsed) {
+            return std::unexpected<Error>(std::move(parsed).error());
+        }
+        into = std::move(*parsed);
+        return {};
+    };
+}
+
+Status read_list(const json& value,
+                 const char* key,
+                 const std::function<Status(const std::string&)>& take) {
+    if (!value.is_array()) {
+        return refuse(std::string("'") + key + "' must be a list");
+    }
+    for (const json& item : value) {
+        if (!item.is_string()) {
+            return refuse(std::string("'") + key + "' must be a list of texts");
+        }
+        RETURN_IF_ERROR(take(item.get<std::string>()));
+    }
+    return {};
+}
+
+} // namespace
+
+json to_json(const Error& error) {
+    return {{"error",
+             {{"code", std::string(to_string(error.code()))},
+              {"message", error.message()},
+              {"errno", error.sys_errno()},
+              {"trail", error.trail()}}}};
+}
+
+Error error_from_json(std::string_view text) {
+    const json parsed = json::parse(text, nullptr, false);
+    if (!parsed.is_object() || !parsed.contains("error") || !parsed["error"].is_object()) {
+        return Error(ErrorCode::internal,
+                     "the daemon answered with something that is not of the API");
+    }
+    const json& body = parsed["error"];
+    Error error(error_code_from_string(body.value("code", "internal")),
+                body.value("message", "no message"));
+    for (const json& intent : body.value("trail", json::array())) {
+        if (intent.is_string()) {
+            error = std::move(error).context(intent.get<std::string>());
+        }
+    }
+    return error;
+}
+
+json to_json(const model::ContainerSpec& spec) {
+    json result{{"name", spec.name},
+                {"template", spec.template_name},
+                {"disk_bytes", spec.disk_bytes},
+                {"rootfs", std::string(model::to_string(spec.rootfs))}};
+    if (!spec.hostname.empty()) {
+        result["hostname"] = spec.hostname;
+    }
+    if (spec.resources.memory_bytes) {
+        result["memory_bytes"] = *spec.resources.memory_bytes;
+    }
+    if (spec.resources.cpu_millis) {
+        result["cpu_millis"] = *spec.resources.cpu_millis;
+    }
+    if (spec.resources.pids) {
+        result["pids"] = *spec.resources.pids;
+    }
+    if (spec.encryption) {
+        result["encryption"] = std::string(model::to_string(*spec.encryption));
+    }
+    for (const model::IpAddress& address : spec.addresses) {
+        result["addresses"].push_back(address.to_string());
+    }
+    if (!spec.ssh_keys.empty()) {
+        result["ssh_keys"] = spec.ssh_keys;
+    }
+    return result;
+}
+
+Result<model::ContainerSpec> spec_from_json(const json& object) {
+    model::ContainerSpec spec;
+    const std::map<std::string, Reader> readers{
+        {"name", read_text(spec.name, "name")},
+        {"template", read_text(spec.template_name, "template")},
+        {"hostname", read_text(spec.hostname, "hostname")},
+        {"disk_bytes", read_number<std::uint64_t>(spec.disk_bytes, "disk_bytes")},
+        {"memory_bytes", read_number<std::uint64_t>(spec.resources.memory_bytes, "memory_bytes")},
+        {"cpu_millis", read_number<std::uint32_t>(spec.resources.cpu_millis, "cpu_millis")},
+        {"pids", read_number<std::uint32_t>(spec.resources.pids, "pids")},
+        {"encryption", read_parsed(spec.encryption, "encryption", model::parse_encryption)},
+        {"rootfs", read_parsed(spec.rootfs, "rootfs", model::parse_rootfs)},
+        {"addresses",
+         [&](const json& value) {
+             return read_list(value, "addresses", [&](const std::string& text) -> Status {
+                 ASSIGN_OR_RETURN(const auto address, model::IpAddress::parse(text));
+                 spec.addresses.push_back(address);
+                 return {};
+             });
+         }},
+        {"ssh_keys",
+         [&](const json& value) {
+             return read_list(value, "ssh_keys", [&](const std::string& text) -> Status {
+                 spec.ssh_keys.push_back(text);
+                 return {};
+             });
+         }},
+    };
+    for (const auto& [key, value] : object.items()) {
+        const auto reader = readers.find(key);
+        if (reader == readers.end()) {
+            return refuse("unknown key '" + key + "'");
+        }
+        RETURN_IF_ERROR(reader->second(value));
+    }
+    RETURN_IF_ERROR(model::validate(spec));
+    return spec;
+}
+
+Result<json> parse_object(std::string_view body) {
+    if (body.empty()) {
+        return json::object();
+    }
+    json parsed = json::parse(body, nullptr, false);
+    if (!parsed.is_object()) {
+        return refuse("the request's body is not a JSON object");
+    }
+    return parsed;
+}
+
+int http_status(ErrorCode code) noexcept {
+    switch (code) {
+    case ErrorCode::invalid_argument:
+    case ErrorCode::unsupported:
+        return 400;
+    case ErrorCode::permission_denied:
+        return 403;
+    case ErrorCode::not_found:
+        return 404;
+    case ErrorCode::already_exists:
+    case ErrorCode::invalid_state:
+    case ErrorCode::busy:
+    case ErrorCode::cancelled:
+        return 409;
+    case ErrorCode::timeout:
+        return 408;
+    case ErrorCode::no_space:
+    case ErrorCode::resource_exhausted:
+        return 507;
+    case ErrorCode::bad_key:
+    case ErrorCode::corrupt:
+    case ErrorCode::kernel:
+    case ErrorCode::internal:
+        break;
+    }
+    return 500;
+}
+
+} // namespace lodge::api

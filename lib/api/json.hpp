@@ -1,0 +1,30 @@
+#pragma once
+
+#include "lib/base/error.hpp"
+#include "lib/model/container.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <string>
+#include <string_view>
+
+/// Wire types and their JSON, as docs/openapi.yaml describes them.
+namespace lodge::api {
+
+/// {"error": {"code", "message", "errno", "trail"}}
+[[nodiscard]] nlohmann::json to_json(const Error& error);
+/// The reverse, for the client; `internal` when the text is not of that form.
+[[nodiscard]] Error error_from_json(std::string_view text);
+
+[[nodiscard]] nlohmann::json to_json(const model::ContainerSpec& spec);
+/// An unknown key, a value of the wrong type or a bad value is invalid_argument and named.
+[[nodiscard]] Result<model::ContainerSpec> spec_from_json(const nlohmann::json& json);
+
+/// Parses a request's body: one JSON object, or empty for none. Depth and keys are bounded by the
+/// body.
+[[nodiscard]] Result<nlohmann::json> parse_object(std::string_view body);
+
+/// The HTTP status that each code has, and back the code's place in exit codes; see docs/api.md.
+[[nodiscard]] int http_status(ErrorCode code) noexcept;
+
+} // namespace lodge::api

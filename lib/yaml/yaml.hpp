@@ -1,0 +1,55 @@
+#pragma once
+
+#include "lib/base/error.hpp"
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace lodge::yaml {
+
+/// A parsed YAML value, plain: aliases resolved, every scalar a text. Knows its line for errors.
+struct Node {
+    enum class Kind { none, scalar, list, mapping };
+    Kind kind = Kind::none;
+    std::string scalar;
+    std::vector<Node> items;
+    std::vector<std::pair<std::string, Node>> entries; ///< in the order of the file
+    std::string where;                                 ///< "file.yaml:12"
+};
+
+/// Parses one document. invalid_argument, with file and line, for bad YAML, a key that is no word,
+/// a key that stands twice in one mapping, or more than 64 levels or 100,000 values (aliases
+/// multiply). Pure.
+[[nodiscard]] Result<Node> parse(std::string_view text, const std::string& file_name);
+
+/// "file:line: why".
+[[nodiscard]] std::unexpected<Error> refuse(const Node& node, const std::string& why);
+
+using Setter = std::function<Status(const Node&)>;
+/// Hands every entry of a mapping to its setter; a key without one is refused with its line.
+[[nodiscard]] Status read_mapping(const Node& node, const std::map<std::string, Setter>& keys);
+
+/// Setters of the usual kinds; they keep a reference to what they set.
+[[nodiscard]] Setter text(std::string& into);
+[[nodiscard]] Setter text_list(std::vector<std::string>& into);
+[[nodiscard]] Setter boolean(bool& into);
+/// A text that `parse` understands; its refusal is given the line.
+template <typename T, typename Parse>
+[[nodiscard]] Setter parsed(T& into, Parse parse_text) {
+    return [&into, parse_text](const Node& node) -> Status {
+        std::string words;
+        RETURN_IF_ERROR(text(words)(node));
+        auto value = parse_text(words);
+        if (!value) {
+            return refuse(node, value.error().message());
+        }
+        into = std::move(*value);
+        return {};
+    };
+}
+
+} // namespace lodge::yaml

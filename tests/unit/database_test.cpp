@@ -1,0 +1,100 @@
+#include "lib/db/database.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <filesystem>
+#include <string>
+
+#include <stdlib.h>
+
+namespace lodge::db {
+namespace {
+
+constexpr std::array<const char*, 2> kMigrations{
+    "CREATE TABLE t (k TEXT PRIMARY KEY, n INTEGER, b BLOB) STRICT",
+    "ALTER TABLE t ADD COLUMN extra TEXT"};
+
+class DatabaseTest : public ::testing::Test {
+  protected:
+    DatabaseTest() {
+        if (::mkdtemp(directory_.data()) == nullptr) {
+            throw std::runtime_error("mkdtemp failed");
+        }
+    }
+    ~DatabaseTest() override { std::filesystem::remove_all(directory_); }
+    std::string path() const { return directory_ + "/test.db"; }
+    static Status
+    put(Database& database, const std::string& key, Durability durability = Durability::process) {
+        return database.write(durability, [&](Transaction& transaction) -> Status {
+            RETURN_IF_ERROR(transaction.execute("INSERT INTO t (k, n, b) VALUES (?, ?, ?)",
+                                                {key, std::int64_t{7}, Blob{1, 0, 2}}));
+            return {};
+        });
+    }
+    std::string directory_ = "/tmp/lodge-db-XXXXXX";
+};
+
+TEST_F(DatabaseTest, ShowsToReadersWhatWasCommitted) {
+    const auto database = open_database(path(), kMigrations).value();
+    EXPECT_TRUE(database->query("SELECT * FROM t").value().empty());
+    ASSERT_TRUE(put(*database, "a"));
+    const auto rows =
+        database->query("SELECT k, n, b, extra FROM t WHERE k = ?", {std::string("a")}).value();
+    ASSERT_EQ(rows.size(), 1U);
+    EXPECT_EQ(text(rows[0][0]), "a");
+    EXPECT_EQ(integer(rows[0][1]), 7);
+    EXPECT_EQ(blob(rows[0][2]), (Blob{1, 0, 2}));
+    EXPECT_TRUE(is_null(rows[0][3]));
+}
+
+TEST_F(DatabaseTest, RollsBackWhatFailed) {
+    const auto database = open_database(path(), kMigrations).value();
+    const Status failed =
+        database->write(Durability::host, [&](Transaction& transaction) -> Status {
+            RETURN_IF_ERROR(transaction.execute("INSERT INTO t (k) VALUES ('a')"));
+            return fail(ErrorCode::cancelled, "no");
+        });
+    EXPECT_EQ(failed.error().code(), ErrorCode::cancelled);
+    EXPECT_TRUE(database->query("SELECT * FROM t").value().empty());
+    ASSERT_TRUE(put(*database, "a"));
+    EXPECT_EQ(put(*database, "a").error().code(), ErrorCode::already_exists);
+}
+
+TEST_F(DatabaseTest, AppliesMigrationsOnceAndRefusesANewerSchema) {
+    {
+        ASSERT_TRUE(
+            put(*open_database(path(), std::span(kMigrations).subspan(0, 1)).value(), "old"));
+    }
+    {
+        EXPECT_EQ(open_database(path(), kMigrations).value()->query("SELECT extra FROM t")->size(),
+                  1U);
+    }
+    {
+        EXPECT_TRUE(open_database(path(), kMigrations));
+    }
+    EXPECT_EQ(open_database(path(), std::span(kMigrations).subspan(0, 1)).error().code(),
+              ErrorCode::unsupported);
+}
+
+TEST_F(DatabaseTest, CallsAForeignFileCorrupt) {
+    {
+        std::FILE* file = std::fopen(path().c_str(), "we");
+        std::fputs("this is not a database at all, but long enough to be read as "
+                   "one......................................................",
+                   file);
+        std::fclose(file);
+    }
+    EXPECT_EQ(open_database(path(), kMigrations).error().code(), ErrorCode::corrupt);
+}
+
+TEST_F(DatabaseTest, PassesAnInjectedFaultOn) {
+    const auto database = open_database(path(), kMigrations).value();
+    database->set_fault_hook([] { return Status(fail(ErrorCode::no_space, "injected")); });
+    EXPECT_EQ(put(*database, "a").error().code(), ErrorCode::no_space);
+    database->set_fault_hook({});
+    EXPECT_TRUE(put(*database, "a"));
+}
+
+} // namespace
+} // namespace lodge::db
