@@ -2,13 +2,10 @@
 
 #include "lib/kernel/fs.hpp"
 #include "lib/model/container.hpp"
-
-#include <yaml-cpp/yaml.h>
+#include "lib/yaml/yaml.hpp"
 
 #include <algorithm>
-#include <functional>
-#include <map>
-#include <set>
+#include <cerrno>
 
 #include <dirent.h>
 
@@ -18,88 +15,30 @@ namespace {
 
 constexpr std::size_t kLongestDefinition = std::size_t{256} << 10;
 
-// Where in the file a thing went wrong, for a person.
-std::unexpected<Error>
-refuse(const std::string& file, const YAML::Mark& mark, const std::string& why) {
-    return fail(ErrorCode::invalid_argument,
-                file + ":" + std::to_string(mark.line + 1) + ": " + why);
-}
-
-using Setter = std::function<Status(const YAML::Node&)>;
-
-// Walks a mapping: every key must be known and stand once.
-Status read_mapping(const std::string& file,
-                    const YAML::Node& node,
-                    const std::map<std::string, Setter>& keys) {
-    if (!node.IsMap()) {
-        return refuse(file, node.Mark(), "a mapping of keys to values is expected here");
-    }
-    std::set<std::string> seen;
-    for (const auto& entry : node) {
-        if (!entry.first.IsScalar()) {
-            return refuse(file, entry.first.Mark(), "a key must be a word");
-        }
-        const std::string& key = entry.first.Scalar();
-        const auto known = keys.find(key);
-        if (known == keys.end()) {
-            return refuse(file, entry.first.Mark(), "unknown key '" + key + "'");
-        }
-        if (!seen.insert(key).second) {
-            return refuse(
-                file, entry.first.Mark(), "the key '" + key + "' stands here a second time");
-        }
-        RETURN_IF_ERROR(known->second(entry.second));
-    }
-    return {};
-}
-
-Setter text(const std::string& file, std::string& into) {
-    return [&file, &into](const YAML::Node& node) -> Status {
-        if (!node.IsScalar()) {
-            return refuse(file, node.Mark(), "one value is expected here");
-        }
-        into = node.Scalar();
-        return {};
-    };
-}
-
-Setter text_list(const std::string& file, std::vector<std::string>& into) {
-    return [&file, &into](const YAML::Node& node) -> Status {
-        if (!node.IsSequence()) {
-            return refuse(file, node.Mark(), "a list is expected here");
-        }
-        for (const YAML::Node& item : node) {
-            if (!item.IsScalar()) {
-                return refuse(file, item.Mark(), "a list of words is expected here");
-            }
-            into.push_back(item.Scalar());
-        }
-        return {};
-    };
-}
-
 bool is_tree_path(const std::string& path) {
     return path.size() > 1 && path.front() == '/' && (path + "/").find("/../") == std::string::npos;
 }
 
-Result<DefinedFile> read_file_entry(const std::string& file, const YAML::Node& node) {
+Result<unsigned> parse_mode(const std::string& words) {
+    if (words.size() != 4 || words[0] != '0' ||
+        words.find_first_not_of("01234567") != std::string::npos) {
+        return fail(ErrorCode::invalid_argument,
+                    "a file's mode is four octal digits, such as 0644");
+    }
+    return static_cast<unsigned>(std::stoul(words, nullptr, 8));
+}
+
+Result<DefinedFile> read_file_entry(const yaml::Node& node) {
     DefinedFile entry;
-    std::string mode = "0644";
     std::string target;
-    RETURN_IF_ERROR(read_mapping(file,
-                                 node,
-                                 {{"path", text(file, entry.path)},
-                                  {"mode", text(file, mode)},
-                                  {"content", text(file, entry.content)},
-                                  {"link", text(file, target)}}));
+    RETURN_IF_ERROR(yaml::read_mapping(node,
+                                       {{"path", yaml::text(entry.path)},
+                                        {"mode", yaml::parsed(entry.mode, parse_mode)},
+                                        {"content", yaml::text(entry.content)},
+                                        {"link", yaml::text(target)}}));
     if (!is_tree_path(entry.path)) {
-        return refuse(file, node.Mark(), "a file's path must be absolute and without '..'");
+        return yaml::refuse(node, "a file's path must be absolute and without '..'");
     }
-    if (mode.size() != 4 || mode[0] != '0' ||
-        mode.find_first_not_of("01234567") != std::string::npos) {
-        return refuse(file, node.Mark(), "a file's mode is four octal digits, such as 0644");
-    }
-    entry.mode = static_cast<unsigned>(std::stoul(mode, nullptr, 8));
     if (!target.empty()) {
         entry.symlink = true;
         entry.content = target;
@@ -107,16 +46,15 @@ Result<DefinedFile> read_file_entry(const std::string& file, const YAML::Node& n
     return entry;
 }
 
-Setter file_list(const std::string& file, std::vector<DefinedFile>& into) {
-    return [&file, &into](const YAML::Node& node) -> Status {
-        if (!node.IsSequence()) {
-            return refuse(file, node.Mark(), "a list of files is expected here");
-        }
-        for (const YAML::Node& item : node) {
-            ASSIGN_OR_RETURN(DefinedFile entry, read_file_entry(file, item));
+yaml::Setter file_list(std::vector<DefinedFile>& into) {
+    return [&into](const yaml::Node& node) -> Status {
+        for (const yaml::Node& item : node.items) {
+            ASSIGN_OR_RETURN(DefinedFile entry, read_file_entry(item));
             into.push_back(std::move(entry));
         }
-        return {};
+        return node.kind == yaml::Node::Kind::list
+                   ? Status{}
+                   : yaml::refuse(node, "a list of files is expected here");
     };
 }
 
@@ -160,29 +98,24 @@ Status validate(const Definition& definition, const std::string& file) {
 
 } // namespace
 
-Result<Definition> parse_definition(std::string_view yaml, const std::string& file_name) {
-    try {
-        const YAML::Node root = YAML::Load(std::string(yaml));
-        Definition definition;
-        RETURN_IF_ERROR(read_mapping(file_name,
-                                     root,
-                                     {{"name", text(file_name, definition.name)},
-                                      {"description", text(file_name, definition.description)},
-                                      {"builder", text(file_name, definition.builder)},
-                                      {"suite", text(file_name, definition.suite)},
-                                      {"variant", text(file_name, definition.variant)},
-                                      {"packages", text_list(file_name, definition.packages)},
-                                      {"init", text(file_name, definition.init)},
-                                      {"halt_signal", text(file_name, definition.halt_signal)},
-                                      {"ready", text(file_name, definition.ready)},
-                                      {"mask_units", text_list(file_name, definition.mask_units)},
-                                      {"remove", text_list(file_name, definition.remove)},
-                                      {"files", file_list(file_name, definition.files)}}));
-        RETURN_IF_ERROR(validate(definition, file_name));
-        return definition;
-    } catch (const YAML::Exception& error) {
-        return refuse(file_name, error.mark, error.msg);
-    }
+Result<Definition> parse_definition(std::string_view text, const std::string& file_name) {
+    ASSIGN_OR_RETURN(const yaml::Node root, yaml::parse(text, file_name));
+    Definition definition;
+    RETURN_IF_ERROR(yaml::read_mapping(root,
+                                       {{"name", yaml::text(definition.name)},
+                                        {"description", yaml::text(definition.description)},
+                                        {"builder", yaml::text(definition.builder)},
+                                        {"suite", yaml::text(definition.suite)},
+                                        {"variant", yaml::text(definition.variant)},
+                                        {"packages", yaml::text_list(definition.packages)},
+                                        {"init", yaml::text(definition.init)},
+                                        {"halt_signal", yaml::text(definition.halt_signal)},
+                                        {"ready", yaml::text(definition.ready)},
+                                        {"mask_units", yaml::text_list(definition.mask_units)},
+                                        {"remove", yaml::text_list(definition.remove)},
+                                        {"files", file_list(definition.files)}}));
+    RETURN_IF_ERROR(validate(definition, file_name));
+    return definition;
 }
 
 Result<Definition> load_definition(const std::string& directory, const std::string& name) {

@@ -109,6 +109,32 @@ std::optional<std::string> find_init(int tree_fd) {
     return std::nullopt;
 }
 
+// Each container makes its own host keys, before its SSH server starts for the first time. RSA is
+// left out: it takes a second, and no client of this decade needs it.
+constexpr const char* kHostKeyUnit = R"unit([Unit]
+Description=Make the SSH host keys of this container
+Before=ssh.service sshd.service
+ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_key
+ExecStart=/usr/bin/ssh-keygen -q -t ecdsa -N "" -f /etc/ssh/ssh_host_ecdsa_key
+)unit";
+
+Status make_host_keys_at_boot(int tree_fd) {
+    if (!exists(tree_fd, "/usr/sbin/sshd") || !exists(tree_fd, "/lib/systemd/systemd")) {
+        return {}; // other inits: their definition sees to it
+    }
+    const std::string unit = "/etc/systemd/system/lodge-ssh-hostkeys.service";
+    RETURN_IF_ERROR(put_file(tree_fd, {.path = unit, .content = kHostKeyUnit}));
+    return put_file(
+        tree_fd,
+        {.path = "/etc/systemd/system/multi-user.target.wants/lodge-ssh-hostkeys.service",
+         .content = unit,
+         .symlink = true});
+}
+
 } // namespace
 
 Result<TreeKind> inspect_tree(int tree_fd) {
@@ -139,7 +165,8 @@ Status depersonalise(int tree_fd) {
     // Empty, not absent: systemd then makes one at boot without taking it for a first boot
     // (machine-id(5)).
     RETURN_IF_ERROR(put_file(tree_fd, {.path = "/etc/machine-id", .mode = 0444}));
-    return put_file(tree_fd, {.path = "/etc/resolv.conf"});
+    RETURN_IF_ERROR(put_file(tree_fd, {.path = "/etc/resolv.conf"}));
+    return make_host_keys_at_boot(tree_fd);
 }
 
 Status apply_definition(int tree_fd, const Definition& definition) {
