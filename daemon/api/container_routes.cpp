@@ -1,0 +1,256 @@
+#include "daemon/api/routes.hpp"
+#include "lib/api/json.hpp"
+#include "lib/base/units.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+namespace lodge::daemon {
+
+namespace {
+
+using nlohmann::json;
+
+json to_json(const ContainerView& view) {
+    const model::Container& container = view.container;
+    const model::ContainerSpec& spec = container.spec;
+    json result = api::to_json(spec);
+    result.erase("ssh_keys");
+    result["uuid"] = container.uuid.to_string();
+    result["hostname"] = spec.hostname;
+    result["state"] = std::string(model::to_string(container.state));
+    result["pid"] = container.init_pid ? json(*container.init_pid) : json(nullptr);
+    result["addresses"] = json::array();
+    for (const model::CidrAddress& address : container.addresses) {
+        result["addresses"].push_back(address.to_string());
+    }
+    result["image"] = view.image_path;
+    result["uid_base"] = container.uid_base;
+    result["template_digest"] = container.template_digest;
+    result["mac_address"] = container.mac_address;
+    result["busy_with"] = view.busy_with;
+    result["ready"] = view.template_ready;
+    result["last_exit"] = container.last_exit;
+    result["created_at"] = container.created_at;
+    result["started_at"] = container.started_at;
+    return result;
+}
+
+// Keys that are not of the spec are taken out, so that the spec's reader can refuse the rest.
+Result<CreateRequest> read_create(json body) {
+    CreateRequest request;
+    if (body.contains("start")) {
+        if (!body["start"].is_boolean()) {
+            return fail(ErrorCode::invalid_argument, "'start' must be true or false");
+        }
+        request.start = body["start"].get<bool>();
+        body.erase("start");
+    }
+    if (body.contains("root_password")) {
+        if (!body["root_password"].is_string()) {
+            return fail(ErrorCode::invalid_argument, "'root_password' must be a text");
+        }
+        auto& text = body["root_password"].get_ref<std::string&>();
+        auto copied = secret::SecretBuffer::copy_of(std::as_bytes(std::span(text)));
+        secret::wipe(std::as_writable_bytes(std::span(text)));
+        body.erase("root_password");
+        ASSIGN_OR_RETURN(request.root_password, std::move(copied));
+    }
+    ASSIGN_OR_RETURN(request.spec, api::spec_from_json(body));
+    return request;
+}
+
+Result<StopRequest> read_stop(const json& body) {
+    StopRequest request;
+    for (const auto& [key, value] : body.items()) {
+        if (key == "force" && value.is_boolean()) {
+            request.force = value.get<bool>();
+        } else if (key == "timeout_ms" && value.is_number_unsigned() &&
+                   value.get<std::uint64_t>() <= 86'400'000) {
+            request.timeout = std::chrono::milliseconds(value.get<std::uint64_t>());
+        } else {
+            return fail(ErrorCode::invalid_argument, "'" + key + "' is unknown or has a bad value");
+        }
+    }
+    return request;
+}
+
+Status read_texts(const json& value, std::vector<std::string>& into, const std::string& key) {
+    if (!value.is_array() || !std::all_of(value.begin(), value.end(), [](const json& item) {
+            return item.is_string();
+        })) {
+        return fail(ErrorCode::invalid_argument, "'" + key + "' must be a list of texts");
+    }
+    into = value.get<std::vector<std::string>>();
+    return {};
+}
+
+Result<ExecRequest> read_exec(const json& body) {
+    ExecRequest request;
+    for (const auto& [key, value] : body.items()) {
+        if (key == "argv") {
+            RETURN_IF_ERROR(read_texts(value, request.argv, key));
+        } else if (key == "environment") {
+            RETURN_IF_ERROR(read_texts(value, request.environment, key));
+        } else if (key == "user" && value.is_string()) {
+            request.user = value.get<std::string>();
+        } else if (key == "directory" && value.is_string()) {
+            request.directory = value.get<std::string>();
+        } else if (key == "login_shell" && value.is_boolean()) {
+            request.login_shell = value.get<bool>();
+        } else if (key == "terminal" && value.is_boolean()) {
+            request.terminal = value.get<bool>();
+        } else if ((key == "rows" || key == "columns") && value.is_number_unsigned() &&
+                   value.get<std::uint64_t>() <= 65535) {
+            (key == "rows" ? request.rows : request.columns) = value.get<std::uint16_t>();
+        } else {
+            return fail(ErrorCode::invalid_argument, "'" + key + "' is unknown or has a bad value");
+        }
+    }
+    const bool has_nul =
+        std::any_of(request.argv.begin(), request.argv.end(), [](const std::string& a) {
+            return a.find('\0') != std::string::npos;
+        });
+    if (request.argv.empty() != request.login_shell || has_nul) {
+        return fail(ErrorCode::invalid_argument, "give a command, or ask for a login shell");
+    }
+    return request;
+}
+
+Status require_session(const Exchange& exchange) {
+    if (!exchange.asks_for_session()) {
+        return fail(ErrorCode::invalid_argument, "this path needs 'Upgrade: lodge-session/1'");
+    }
+    return {};
+}
+
+Status create(Daemon& daemon, Exchange& exchange) {
+    ASSIGN_OR_RETURN(json body, exchange.body());
+    ASSIGN_OR_RETURN(CreateRequest request, read_create(std::move(body)));
+    ASSIGN_OR_RETURN(const Uuid id,
+                     daemon.containers().create(exchange.caller(), std::move(request)));
+    return reply_operation(daemon.operations(), exchange, id);
+}
+
+Status list(Daemon& daemon, Exchange& exchange) {
+    ASSIGN_OR_RETURN(const auto views, daemon.containers().list());
+    json all = json::array();
+    for (const ContainerView& view : views) {
+        all.push_back(to_json(view));
+    }
+    exchange.reply(200, all);
+    return {};
+}
+
+Status info(Daemon& daemon, Exchange& exchange) {
+    ASSIGN_OR_RETURN(const auto view, daemon.containers().info(exchange.path()[1]));
+    exchange.reply(200, to_json(view));
+    return {};
+}
+
+Status stop_or_restart(Daemon& daemon, Exchange& exchange, bool restart) {
+    ASSIGN_OR_RETURN(const json body, exchange.body());
+    ASSIGN_OR_RETURN(const StopRequest request, read_stop(body));
+    const std::string& name = exchange.path()[1];
+    ASSIGN_OR_RETURN(const Uuid id,
+                     restart ? daemon.containers().restart(exchange.caller(), name, request)
+                             : daemon.containers().stop(exchange.caller(), name, request));
+    return reply_operation(daemon.operations(), exchange, id);
+}
+
+Status kill(Daemon& daemon, Exchange& exchange) {
+    ASSIGN_OR_RETURN(const json body, exchange.body());
+    const json signal = body.value("signal", json(SIGKILL));
+    if (!signal.is_number_integer() || signal.get<std::int64_t>() < 1 ||
+        signal.get<std::int64_t>() > 64 || body.size() > 1) {
+        return fail(ErrorCode::invalid_argument, "'signal' must be a signal's number, 1 to 64");
+    }
+    RETURN_IF_ERROR(
+        daemon.containers().kill(exchange.caller(), exchange.path()[1], signal.get<int>()));
+    exchange.reply(200, json::object());
+    return {};
+}
+
+Status destroy(Daemon& daemon, Exchange& exchange) {
+    const bool force = exchange.query("force").value_or("false") == "true";
+    ASSIGN_OR_RETURN(const Uuid id,
+                     daemon.containers().destroy(exchange.caller(), exchange.path()[1], force));
+    return reply_operation(daemon.operations(), exchange, id);
+}
+
+Status wait(Daemon& daemon, Exchange& exchange) {
+    ASSIGN_OR_RETURN(const std::int64_t timeout,
+                     parse_duration_ms(exchange.query("timeout").value_or("60s")));
+    RETURN_IF_ERROR(daemon.containers().wait(exchange.path()[1],
+                                             exchange.query("for").value_or("ready"),
+                                             Deadline::after(std::chrono::milliseconds(timeout))));
+    return info(daemon, exchange);
+}
+
+Status exec(Daemon& daemon, Exchange& exchange) {
+    RETURN_IF_ERROR(require_session(exchange));
+    ASSIGN_OR_RETURN(const json body, exchange.body());
+    ASSIGN_OR_RETURN(const ExecRequest request, read_exec(body));
+    return daemon.containers().exec(
+        exchange.path()[1], request, [&] { return exchange.take_connection(); });
+}
+
+Status console(Daemon& daemon, Exchange& exchange) {
+    RETURN_IF_ERROR(require_session(exchange));
+    return daemon.containers().console(exchange.path()[1],
+                                       [&] { return exchange.take_connection(); });
+}
+
+Status reply_text(Exchange& exchange, const Result<std::string>& text, const char* key) {
+    RETURN_IF_ERROR(text);
+    exchange.reply(200, {{key, *text}});
+    return {};
+}
+
+} // namespace
+
+std::vector<Route> container_routes(Daemon& daemon) {
+    const auto with = [&daemon](Status (*handler)(Daemon&, Exchange&)) {
+        return [&daemon, handler](Exchange& exchange) { return handler(daemon, exchange); };
+    };
+    return {
+        {"GET", {"containers"}, with(list)},
+        {"POST", {"containers"}, with(create)},
+        {"GET", {"containers", "*"}, with(info)},
+        {"DELETE", {"containers", "*"}, with(destroy)},
+        {"POST",
+         {"containers", "*", "start"},
+         [&daemon](Exchange& exchange) -> Status {
+             ASSIGN_OR_RETURN(const Uuid id,
+                              daemon.containers().start(exchange.caller(), exchange.path()[1]));
+             return reply_operation(daemon.operations(), exchange, id);
+         }},
+        {"POST",
+         {"containers", "*", "stop"},
+         [&daemon](Exchange& exchange) { return stop_or_restart(daemon, exchange, false); }},
+        {"POST",
+         {"containers", "*", "restart"},
+         [&daemon](Exchange& exchange) { return stop_or_restart(daemon, exchange, true); }},
+        {"POST", {"containers", "*", "kill"}, with(kill)},
+        {"GET", {"containers", "*", "wait"}, with(wait)},
+        {"POST", {"containers", "*", "exec"}, with(exec)},
+        {"POST", {"containers", "*", "console"}, with(console)},
+        {"GET",
+         {"containers", "*", "console-log"},
+         [&daemon](Exchange& exchange) {
+             return reply_text(
+                 exchange, daemon.containers().console_log(exchange.path()[1]), "log");
+         }},
+        {"GET",
+         {"containers", "*", "ssh-host-keys"},
+         [&daemon](Exchange& exchange) {
+             return reply_text(
+                 exchange, daemon.containers().ssh_host_keys(exchange.path()[1]), "keys");
+         }},
+    };
+}
+
+} // namespace lodge::daemon

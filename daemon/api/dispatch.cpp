@@ -1,0 +1,106 @@
+#include "daemon/api/routes.hpp"
+#include "lib/api/json.hpp"
+#include "lib/base/units.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace lodge::daemon {
+
+namespace {
+
+bool matches(const std::vector<std::string>& pattern, const std::vector<std::string>& path) {
+    return std::equal(pattern.begin(),
+                      pattern.end(),
+                      path.begin(),
+                      path.end(),
+                      [](const std::string& want, const std::string& part) {
+                          return want == "*" ? !part.empty() : want == part;
+                      });
+}
+
+std::string status_name(OperationStatus status) {
+    switch (status) {
+    case OperationStatus::running:
+        return "running";
+    case OperationStatus::succeeded:
+        return "succeeded";
+    case OperationStatus::failed:
+        return "failed";
+    case OperationStatus::cancelled:
+        break;
+    }
+    return "cancelled";
+}
+
+} // namespace
+
+void dispatch(const std::vector<Route>& routes, Exchange& exchange) {
+    bool known_path = false;
+    for (const Route& route : routes) {
+        if (!matches(route.path, exchange.path())) {
+            continue;
+        }
+        known_path = true;
+        if (route.method != exchange.method()) {
+            continue;
+        }
+        const Status handled = route.handle(exchange);
+        if (!handled && !exchange.answered()) {
+            exchange.reply_error(handled.error());
+        }
+        return;
+    }
+    const Error error = known_path
+                            ? Error(ErrorCode::invalid_argument,
+                                    "the method " + exchange.method() + " is not for this path")
+                            : Error(ErrorCode::not_found, "the API has no such path");
+    exchange.reply(known_path ? 405 : 404, api::to_json(error));
+}
+
+Status reply_operation(OperationService& operations, Exchange& exchange, const Uuid& id) {
+    if (const auto wait = exchange.query("wait")) {
+        ASSIGN_OR_RETURN(const std::int64_t milliseconds, parse_duration_ms(*wait));
+        ASSIGN_OR_RETURN(
+            const OperationView view,
+            operations.wait(id, Deadline::after(std::chrono::milliseconds(milliseconds))));
+        if (view.error) {
+            return std::unexpected<Error>(*view.error);
+        }
+        exchange.reply(view.status == OperationStatus::running ? 202 : 200, to_json(view));
+        return {};
+    }
+    ASSIGN_OR_RETURN(const OperationView view, operations.get(id));
+    exchange.reply(202, to_json(view));
+    return {};
+}
+
+nlohmann::json to_json(const OperationView& operation) {
+    nlohmann::json json{{"id", operation.id.to_string()},
+                        {"verb", operation.verb},
+                        {"resource", operation.resource},
+                        {"status", status_name(operation.status)},
+                        {"step", operation.step},
+                        {"started_at_ms", operation.started_at},
+                        {"ended_at_ms", operation.ended_at}};
+    if (operation.error) {
+        json["error"] = api::to_json(*operation.error)["error"];
+    }
+    return json;
+}
+
+nlohmann::json to_json(const Event& event) {
+    nlohmann::json json{{"sequence", event.sequence},
+                        {"at_ms", event.at},
+                        {"kind", event.kind},
+                        {"resource", event.resource},
+                        {"what", event.what},
+                        {"detail", event.detail}};
+    if (event.operation) {
+        json["operation"] = to_json(*event.operation);
+    }
+    return json;
+}
+
+} // namespace lodge::daemon

@@ -1,0 +1,108 @@
+#include "daemon/api/routes.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <memory>
+
+namespace lodge::daemon {
+
+namespace {
+
+using nlohmann::json;
+
+Status host_info(Daemon& daemon, Exchange& exchange) {
+    const HostInfo info = daemon.host_info();
+    json result{{"kernel", info.kernel},
+                {"version", LODGE_VERSION},
+                {"encryption", info.encryption},
+                {"bridge", info.bridge},
+                {"pools", info.pools}};
+    for (const storage::DriverInfo& driver : info.encryptions) {
+        result["encryptions"].push_back({{"name", std::string(model::to_string(driver.encryption))},
+                                         {"available", driver.available},
+                                         {"why_not", driver.why_not},
+                                         {"description", driver.description}});
+    }
+    result["cgroup"] = {{"mount_point", info.cgroup.mount_point},
+                        {"base", info.cgroup.base},
+                        {"controllers", info.cgroup.controllers}};
+    result["cannot_enforce"] = json::array();
+    for (const auto& [what, why] : info.cgroup.missing) {
+        result["cannot_enforce"].push_back({{"what", what}, {"why", why}});
+    }
+    exchange.reply(200, result);
+    return {};
+}
+
+// A heartbeat (an empty line) keeps a silent stream from looking dead, and shows when its reader is
+// gone.
+Status events(Daemon& daemon, Exchange& exchange) {
+    const auto subscription = daemon.operations().subscribe();
+    exchange.reply_lines([&]() -> std::optional<std::string> {
+        const Deadline heartbeat = Deadline::after(std::chrono::seconds(10));
+        if (const auto event = subscription->next(heartbeat)) {
+            return to_json(*event).dump(-1, ' ', false, json::error_handler_t::replace);
+        }
+        return heartbeat.expired() ? std::optional<std::string>("") : std::nullopt;
+    });
+    return {};
+}
+
+Result<Uuid> operation_id(const Exchange& exchange) {
+    return Uuid::parse(exchange.path()[1]);
+}
+
+} // namespace
+
+std::vector<Route> host_routes(Daemon& daemon) {
+    return {
+        {"GET", {"host"}, [&daemon](Exchange& exchange) { return host_info(daemon, exchange); }},
+        {"GET", {"events"}, [&daemon](Exchange& exchange) { return events(daemon, exchange); }},
+        {"GET",
+         {"version"},
+         [](Exchange& exchange) -> Status {
+             exchange.reply(200, {{"version", LODGE_VERSION}, {"api", "v1"}});
+             return {};
+         }},
+    };
+}
+
+std::vector<Route> operation_routes(Daemon& daemon) {
+    return {
+        {"GET",
+         {"operations"},
+         [&daemon](Exchange& exchange) -> Status {
+             json result = json::array();
+             for (const OperationView& view : daemon.operations().list()) {
+                 result.push_back(to_json(view));
+             }
+             exchange.reply(200, result);
+             return {};
+         }},
+        {"GET",
+         {"operations", "*"},
+         [&daemon](Exchange& exchange) -> Status {
+             ASSIGN_OR_RETURN(const Uuid id, operation_id(exchange));
+             ASSIGN_OR_RETURN(const OperationView view, daemon.operations().get(id));
+             exchange.reply(200, to_json(view));
+             return {};
+         }},
+        {"GET",
+         {"operations", "*", "wait"},
+         [&daemon](Exchange& exchange) -> Status {
+             ASSIGN_OR_RETURN(const Uuid id, operation_id(exchange));
+             return reply_operation(daemon.operations(), exchange, id);
+         }},
+        {"POST",
+         {"operations", "*", "cancel"},
+         [&daemon](Exchange& exchange) -> Status {
+             ASSIGN_OR_RETURN(const Uuid id, operation_id(exchange));
+             RETURN_IF_ERROR(daemon.operations().cancel(id));
+             exchange.reply(200, json::object());
+             return {};
+         }},
+    };
+}
+
+} // namespace lodge::daemon

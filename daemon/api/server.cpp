@@ -1,0 +1,151 @@
+#include "daemon/api/server.hpp"
+
+#include "daemon/api/routes.hpp"
+#include "lib/api/json.hpp"
+#include "lib/kernel/message_socket.hpp"
+
+#include <Poco/Exception.h>
+#include <Poco/Net/HTTPRequestHandler.h>
+#include <Poco/Net/HTTPRequestHandlerFactory.h>
+#include <Poco/Net/HTTPServer.h>
+#include <Poco/Net/HTTPServerParams.h>
+#include <Poco/Net/HTTPServerRequestImpl.h>
+#include <Poco/Net/HTTPServerResponse.h>
+#include <Poco/Net/ServerSocket.h>
+#include <Poco/ThreadPool.h>
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <cerrno>
+#include <exception>
+#include <utility>
+
+#include <grp.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace lodge::daemon {
+
+namespace {
+
+namespace net = Poco::Net;
+
+constexpr int kMostThreads = 64;
+
+Result<Caller> caller_of(net::HTTPServerRequest& request) {
+    auto& own = dynamic_cast<net::HTTPServerRequestImpl&>(request);
+    ASSIGN_OR_RETURN(const auto peer, kernel::peer_credentials(own.socket().impl()->sockfd()));
+    return Caller{.uid = peer.uid, .pid = peer.pid};
+}
+
+class Handler final : public net::HTTPRequestHandler {
+  public:
+    explicit Handler(const std::vector<Route>& routes) : routes_(routes) {}
+
+    void handleRequest(net::HTTPServerRequest& request,
+                       net::HTTPServerResponse& response) override {
+        const auto caller = caller_of(request);
+        Exchange exchange(request, response, caller ? *caller : Caller{.uid = ~0U});
+        try {
+            dispatch(routes_, exchange);
+        } catch (const Poco::Exception&) {
+            throw; // the connection's: the client is gone or speaks no HTTP
+        } catch (const std::exception& error) {
+            if (!exchange.answered()) {
+                exchange.reply_error(
+                    Error(ErrorCode::internal, std::string("unexpected: ") + error.what()));
+            }
+        }
+    }
+
+  private:
+    const std::vector<Route>& routes_;
+};
+
+class HandlerFactory final : public net::HTTPRequestHandlerFactory {
+  public:
+    explicit HandlerFactory(const std::vector<Route>& routes) : routes_(routes) {}
+    net::HTTPRequestHandler* createRequestHandler(const net::HTTPServerRequest&) override {
+        return new Handler(routes_);
+    } // Poco deletes it
+
+  private:
+    const std::vector<Route>& routes_;
+};
+
+Status allow(const std::string& path, const std::string& group) {
+    if (group.empty()) {
+        return {}; // made under umask 0177: root only
+    }
+    std::array<char, 16384> buffer{};
+    struct group entry{};
+    struct group* found = nullptr;
+    if (::getgrnam_r(group.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 ||
+        found == nullptr) {
+        return fail(ErrorCode::invalid_argument, "socket_group: there is no group '" + group + "'");
+    }
+    if (::chown(path.c_str(), 0, entry.gr_gid) != 0 || ::chmod(path.c_str(), 0660) != 0) {
+        return fail_errno("let the group use", path);
+    }
+    return {};
+}
+
+class HttpServer final : public Server {
+  public:
+    HttpServer(Daemon& daemon, net::ServerSocket socket) : pool_(4, kMostThreads) {
+        for (auto make : {container_routes, template_routes, operation_routes, host_routes}) {
+            for (Route& route : make(daemon)) {
+                routes_.push_back(std::move(route));
+            }
+        }
+        net::HTTPServerParams::Ptr parameters = new net::HTTPServerParams;
+        parameters->setMaxThreads(kMostThreads);
+        parameters->setMaxQueued(128);
+        parameters->setTimeout(Poco::Timespan(30, 0));
+        parameters->setKeepAliveTimeout(Poco::Timespan(15, 0));
+        server_ = std::make_unique<net::HTTPServer>(
+            new HandlerFactory(routes_), pool_, socket, parameters);
+        server_->start();
+    }
+    ~HttpServer() override { stop(); }
+    HttpServer(const HttpServer&) = delete;
+    HttpServer& operator=(const HttpServer&) = delete;
+
+    void stop() override {
+        if (server_) {
+            server_->stopAll(true);
+            pool_.joinAll();
+            server_.reset();
+        }
+    }
+
+  private:
+    std::vector<Route> routes_;
+    Poco::ThreadPool pool_;
+    std::unique_ptr<net::HTTPServer> server_;
+};
+
+} // namespace
+
+Result<std::unique_ptr<Server>>
+start_server(Daemon& daemon, const std::string& path, const std::string& group) {
+    if (path.size() >= sizeof(sockaddr_un::sun_path)) {
+        return fail(ErrorCode::invalid_argument,
+                    "the socket path is too long (107 bytes at most): '" + path + "'");
+    }
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+        return fail_errno("remove the stale socket", path);
+    }
+    try {
+        const mode_t before = ::umask(0177);
+        net::ServerSocket socket(net::SocketAddress(net::SocketAddress::UNIX_LOCAL, path), 128);
+        (void)::umask(before);
+        RETURN_IF_ERROR(allow(path, group));
+        return std::make_unique<HttpServer>(daemon, socket);
+    } catch (const Poco::Exception& error) {
+        return fail(ErrorCode::kernel, "listen at '" + path + "': " + error.displayText());
+    }
+}
+
+} // namespace lodge::daemon

@@ -1,0 +1,131 @@
+#include "daemon/config.hpp"
+
+#include "lib/base/units.hpp"
+#include "lib/model/container.hpp"
+#include "lib/yaml/yaml.hpp"
+
+#include <array>
+#include <filesystem>
+#include <functional>
+
+#include <unistd.h>
+
+namespace lodge::daemon {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+Result<std::uint32_t> parse_uid(const std::string& words) {
+    const auto number = parse_size(words);
+    if (!number || *number % model::kIdsPerContainer != 0 || *number >= (std::uint64_t{1} << 32)) {
+        return fail(ErrorCode::invalid_argument,
+                    "'" + words + "' is not a multiple of 65536 below 2^32");
+    }
+    return static_cast<std::uint32_t>(*number);
+}
+
+Result<std::uint32_t> parse_count(const std::string& words) {
+    const auto number = parse_size(words);
+    if (!number || *number > 65535) {
+        return fail(ErrorCode::invalid_argument, "'" + words + "' is not a number from 1 to 65535");
+    }
+    return static_cast<std::uint32_t>(*number);
+}
+
+Result<std::chrono::milliseconds> parse_time(const std::string& words) {
+    ASSIGN_OR_RETURN(const std::int64_t milliseconds, parse_duration_ms(words));
+    return std::chrono::milliseconds(milliseconds);
+}
+
+Result<std::string> parse_encryption_choice(const std::string& words) {
+    if (words != "auto") {
+        RETURN_IF_ERROR(model::parse_encryption(words));
+    }
+    return words;
+}
+
+yaml::Setter limits_mode(bool& best_effort) {
+    return [&best_effort](const yaml::Node& node) -> Status {
+        if (node.scalar != "strict" && node.scalar != "best-effort") {
+            return yaml::refuse(node, "strict or best-effort is expected here");
+        }
+        best_effort = node.scalar == "best-effort";
+        return {};
+    };
+}
+
+yaml::Setter network_section(Settings& settings) {
+    return [&settings](const yaml::Node& node) -> Status {
+        std::vector<std::string> pools;
+        RETURN_IF_ERROR(
+            yaml::read_mapping(node,
+                               {{"bridge", yaml::text(settings.bridge)},
+                                {"pools", yaml::text_list(pools)},
+                                {"nameservers", yaml::text_list(settings.nameservers)}}));
+        if (!pools.empty()) {
+            settings.pools.clear();
+        }
+        for (const std::string& pool : pools) {
+            const auto parsed = model::CidrAddress::parse(pool);
+            if (!parsed) {
+                return yaml::refuse(node, parsed.error().message());
+            }
+            settings.pools.push_back(*parsed);
+        }
+        for (const std::string& server : settings.nameservers) {
+            if (const auto parsed = model::IpAddress::parse(server); !parsed) {
+                return yaml::refuse(node, parsed.error().message());
+            }
+        }
+        return {};
+    };
+}
+
+} // namespace
+
+Status apply_config(std::string_view yaml_text, const std::string& file_name, Settings& settings) {
+    ASSIGN_OR_RETURN(const yaml::Node root, yaml::parse(yaml_text, file_name));
+    if (root.kind == yaml::Node::Kind::none) {
+        return {}; // an empty file: the defaults
+    }
+    return yaml::read_mapping(
+        root,
+        {{"state_dir", yaml::text(settings.state_directory)},
+         {"run_dir", yaml::text(settings.run_directory)},
+         {"socket", yaml::text(settings.socket_path)},
+         {"socket_group", yaml::text(settings.socket_group)},
+         {"definitions_dir", yaml::text(settings.definitions_directory)},
+         {"cgroup", yaml::text(settings.cgroup_base)},
+         {"encryption", yaml::parsed(settings.encryption, parse_encryption_choice)},
+         {"limits", limits_mode(settings.limits_best_effort)},
+         {"first_uid", yaml::parsed(settings.first_uid, parse_uid)},
+         {"uid_ranges", yaml::parsed(settings.uid_ranges, parse_count)},
+         {"stop_timeout", yaml::parsed(settings.stop_timeout, parse_time)},
+         {"most_unpacked",
+          yaml::parsed(settings.most_unpacked_bytes,
+                       [](const std::string& w) { return parse_size(w); })},
+         {"network", network_section(settings)}});
+}
+
+Result<Settings> default_settings() {
+    std::error_code error;
+    const fs::path own = fs::read_symlink("/proc/self/exe", error);
+    if (error) {
+        return fail(ErrorCode::kernel, "read /proc/self/exe: " + error.message());
+    }
+    const fs::path folder = own.parent_path();
+    Settings settings;
+    const bool build_tree = fs::exists(folder / "lodge-unpack", error);
+    settings.monitor_program = folder / "lodge-monitor";
+    settings.unpack_program =
+        build_tree ? folder / "lodge-unpack" : folder.parent_path() / "libexec/lodge/lodge-unpack";
+    settings.definitions_directory = build_tree ? fs::path(LODGE_DEFINITIONS_DIR)
+                                                : folder.parent_path() / "share/lodge/templates";
+    ASSIGN_OR_RETURN(const auto v4, model::CidrAddress::parse("10.77.0.1/16"));
+    ASSIGN_OR_RETURN(const auto v6, model::CidrAddress::parse("fd4c:6f64:6765::1/64"));
+    settings.pools = {v4, v6};
+    return settings;
+}
+
+} // namespace lodge::daemon

@@ -1,0 +1,155 @@
+#include "daemon/api/server.hpp"
+#include "daemon/config.hpp"
+#include "daemon/daemon.hpp"
+#include "daemon/log.hpp"
+#include "daemon/notify.hpp"
+#include "lib/kernel/fs.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cerrno>
+#include <csignal>
+#include <optional>
+#include <string>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace lodge::daemon {
+namespace {
+
+struct Options {
+    std::string config;
+    std::string state_directory;
+    std::string run_directory;
+    std::string socket;
+    bool foreground = false;
+};
+
+Result<Settings> read_settings(const Options& options) {
+    ASSIGN_OR_RETURN(Settings settings, default_settings());
+    const std::string standard = "/etc/lodge/lodge.yaml";
+    const std::string file = options.config.empty() ? standard : options.config;
+    constexpr std::size_t kLongest = std::size_t{1} << 20;
+    const auto text = kernel::read_file(file, kLongest);
+    if (text) {
+        RETURN_IF_ERROR(apply_config(*text, file, settings));
+    } else if (!options.config.empty() || text.error().code() != ErrorCode::not_found) {
+        return std::unexpected<Error>(text.error());
+    }
+    if (!options.state_directory.empty()) {
+        settings.state_directory = options.state_directory;
+    }
+    if (!options.run_directory.empty()) {
+        settings.run_directory = options.run_directory;
+    }
+    if (!options.socket.empty()) {
+        settings.socket_path = options.socket;
+    }
+    for (const std::string* path : {&settings.state_directory, &settings.run_directory}) {
+        if (path->empty() || path->front() != '/') {
+            return fail(ErrorCode::invalid_argument, "'" + *path + "' must be an absolute path");
+        }
+    }
+    return settings;
+}
+
+// Held as long as the process lives: one daemon per state directory.
+Result<UniqueFd> lock_state(const Settings& settings) {
+    RETURN_IF_ERROR(kernel::make_directories(settings.state_directory, 0700));
+    const std::string path = settings.state_directory + "/lodged.lock";
+    ASSIGN_OR_RETURN(UniqueFd lock, kernel::open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK) {
+            return fail(ErrorCode::busy,
+                        "another lodged already works on '" + settings.state_directory +
+                            "'; stop it, or give another --state-dir");
+        }
+        return fail_errno("flock", path);
+    }
+    return lock;
+}
+
+// The daemon holds keys: no core file, and nobody attaches to it.
+Status harden() {
+    const rlimit none{.rlim_cur = 0, .rlim_max = 0};
+    if (::setrlimit(RLIMIT_CORE, &none) != 0 || ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+        return fail_errno("forbid core dumps");
+    }
+    (void)::umask(077);
+    return {};
+}
+
+// Before any thread is made, so that every thread inherits it.
+sigset_t block_signals() {
+    sigset_t signals;
+    (void)::sigemptyset(&signals);
+    (void)::sigaddset(&signals, SIGTERM);
+    (void)::sigaddset(&signals, SIGINT);
+    (void)::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    (void)::signal(SIGPIPE, SIG_IGN);
+    return signals;
+}
+
+Status serve(const Options& options, const Log& log) {
+    const sigset_t signals = block_signals();
+    if (::geteuid() != 0) {
+        return fail(ErrorCode::permission_denied, "lodged needs to be run by root");
+    }
+    RETURN_IF_ERROR(harden());
+    ASSIGN_OR_RETURN(const Settings settings, read_settings(options));
+    ASSIGN_OR_RETURN(const UniqueFd lock, lock_state(settings));
+    ASSIGN_OR_RETURN(const auto daemon, make_daemon(settings, [&log](const std::string& line) {
+                         log.write(LogLevel::warning, line);
+                     }));
+    ASSIGN_OR_RETURN(const auto server,
+                     start_server(*daemon, settings.socket(), settings.socket_group));
+    log.write(LogLevel::info, "ready at " + settings.socket());
+    notify_service_manager("READY=1");
+    int received = 0;
+    (void)::sigwait(&signals, &received); // fails only for a bad set
+    log.write(LogLevel::info,
+              "stopping on signal " + std::to_string(received) + "; containers go on");
+    notify_service_manager("STOPPING=1");
+    daemon->shut_down();
+    server->stop();
+    if (::unlink(settings.socket().c_str()) != 0) {
+        return fail_errno("unlink", settings.socket());
+    }
+    return {};
+}
+
+int run(int argc, char** argv) {
+    Options options;
+    CLI::App app("lodged, the container manager's daemon", "lodged");
+    app.add_option("--config",
+                   options.config,
+                   "Configuration file (default: /etc/lodge/lodge.yaml, if there)");
+    app.add_option(
+        "--state-dir", options.state_directory, "What outlives a reboot (default: /var/lib/lodge)");
+    app.add_option(
+        "--run-dir", options.run_directory, "What dies with the host (default: /run/lodge)");
+    app.add_option("--socket", options.socket, "Where to listen (default: RUN_DIR/lodged.sock)");
+    app.add_flag("--foreground",
+                 options.foreground,
+                 "Stay in the foreground; always so, for service managers of old");
+    app.set_version_flag("--version", LODGE_VERSION);
+    CLI11_PARSE(app, argc, argv);
+    const Log log;
+    if (const Status status = serve(options, log); !status) {
+        log.write(LogLevel::error, status.error().to_string());
+        return 1;
+    }
+    return 0;
+}
+
+} // namespace
+} // namespace lodge::daemon
+
+int main(int argc, char** argv) {
+    return lodge::daemon::run(argc, argv);
+}
