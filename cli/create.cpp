@@ -1,0 +1,225 @@
+#include "cli/output.hpp"
+#include "lib/api/json.hpp"
+#include "lib/base/units.hpp"
+#include "lib/kernel/fs.hpp"
+#include "lib/model/container.hpp"
+#include "lib/yaml/yaml.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <memory>
+
+#include <string.h>
+#include <unistd.h>
+
+namespace lodge::cli {
+
+namespace {
+
+struct CreateOptions {
+    std::string name;
+    std::string spec_file;
+    std::string template_name;
+    std::string disk;
+    std::string memory;
+    std::string cpus;
+    std::string pids;
+    std::vector<std::string> ssh_key_files;
+    bool password_stdin = false;
+    std::string hostname;
+    std::vector<std::string> addresses;
+    std::string encryption;
+    std::string rootfs;
+    bool start = false;
+    std::string wait;
+};
+
+Result<std::uint32_t> parse_pids(const std::string& words) {
+    const auto number = parse_size(words);
+    if (!number || *number > 4'194'304) {
+        return fail(ErrorCode::invalid_argument, "'" + words + "' is not a number of processes");
+    }
+    return static_cast<std::uint32_t>(*number);
+}
+
+Status read_key_file(const std::string& path, std::vector<std::string>& keys) {
+    constexpr std::size_t kLongest = std::size_t{256} << 10;
+    auto text = kernel::read_file(path, kLongest);
+    if (!text) {
+        return std::unexpected<Error>(
+            Error(ErrorCode::invalid_argument,
+                  "the ssh key file '" + path + "' cannot be read: " + text.error().message()));
+    }
+    if (text->find("PRIVATE KEY") != std::string::npos) {
+        return fail(ErrorCode::invalid_argument,
+                    "'" + path +
+                        "' is a private key, which must stay with its owner; give the .pub file");
+    }
+    std::size_t taken = 0;
+    for (std::size_t start = 0; start < text->size();) {
+        const std::size_t end = std::min(text->find('\n', start), text->size());
+        std::string line = text->substr(start, end - start);
+        start = end + 1;
+        if (!line.empty() && line.back() == '\r') {
+            line.pop_back();
+        }
+        if (line.empty() || line.front() == '#') {
+            continue;
+        }
+        RETURN_IF_ERROR(with_context(model::validate_ssh_public_key(line), path));
+        keys.push_back(std::move(line));
+        ++taken;
+    }
+    return taken > 0 ? Status{}
+                     : fail(ErrorCode::invalid_argument, "'" + path + "' has no public key in it");
+}
+
+Result<std::uint64_t> size_of(const std::string& words) {
+    return parse_size(words);
+}
+
+Status read_spec_file(const std::string& path, model::ContainerSpec& spec) {
+    constexpr std::size_t kLongest = std::size_t{1} << 20;
+    ASSIGN_OR_RETURN(const std::string text, kernel::read_file(path, kLongest));
+    ASSIGN_OR_RETURN(const yaml::Node root, yaml::parse(text, path));
+    std::vector<std::string> addresses;
+    RETURN_IF_ERROR(yaml::read_mapping(
+        root,
+        {{"name", yaml::text(spec.name)},
+         {"template", yaml::text(spec.template_name)},
+         {"hostname", yaml::text(spec.hostname)},
+         {"disk", yaml::parsed(spec.disk_bytes, size_of)},
+         {"memory", yaml::parsed(spec.resources.memory_bytes, size_of)},
+         {"cpus",
+          yaml::parsed(spec.resources.cpu_millis,
+                       [](const std::string& w) { return parse_cpus(w); })},
+         {"pids", yaml::parsed(spec.resources.pids, parse_pids)},
+         {"encryption",
+          yaml::parsed(spec.encryption,
+                       [](const std::string& w) { return model::parse_encryption(w); })},
+         {"rootfs",
+          yaml::parsed(spec.rootfs, [](const std::string& w) { return model::parse_rootfs(w); })},
+         {"addresses", yaml::text_list(addresses)},
+         {"ssh_keys", yaml::text_list(spec.ssh_keys)}}));
+    for (const std::string& address : addresses) {
+        ASSIGN_OR_RETURN(const auto parsed, model::IpAddress::parse(address));
+        spec.addresses.push_back(parsed);
+    }
+    return {};
+}
+
+// Flags win over the file.
+Result<model::ContainerSpec> make_spec(const CreateOptions& options) {
+    model::ContainerSpec spec;
+    if (!options.spec_file.empty()) {
+        RETURN_IF_ERROR(read_spec_file(options.spec_file, spec));
+    }
+    const auto take = [](const std::string& from, std::string& into) {
+        if (!from.empty()) {
+            into = from;
+        }
+    };
+    take(options.name, spec.name);
+    take(options.template_name, spec.template_name);
+    take(options.hostname, spec.hostname);
+    if (!options.disk.empty()) {
+        ASSIGN_OR_RETURN(spec.disk_bytes, parse_size(options.disk));
+    }
+    if (!options.memory.empty()) {
+        ASSIGN_OR_RETURN(spec.resources.memory_bytes, parse_size(options.memory));
+    }
+    if (!options.cpus.empty()) {
+        ASSIGN_OR_RETURN(spec.resources.cpu_millis, parse_cpus(options.cpus));
+    }
+    if (!options.pids.empty()) {
+        ASSIGN_OR_RETURN(spec.resources.pids, parse_pids(options.pids));
+    }
+    if (!options.encryption.empty()) {
+        ASSIGN_OR_RETURN(spec.encryption, model::parse_encryption(options.encryption));
+    }
+    if (!options.rootfs.empty()) {
+        ASSIGN_OR_RETURN(spec.rootfs, model::parse_rootfs(options.rootfs));
+    }
+    for (const std::string& address : options.addresses) {
+        ASSIGN_OR_RETURN(const auto parsed, model::IpAddress::parse(address));
+        spec.addresses.push_back(parsed);
+    }
+    for (const std::string& file : options.ssh_key_files) {
+        RETURN_IF_ERROR(read_key_file(file, spec.ssh_keys));
+    }
+    RETURN_IF_ERROR(model::validate(spec));
+    return spec;
+}
+
+Result<std::string> read_password() {
+    ASSIGN_OR_RETURN(std::string text, kernel::read_all(STDIN_FILENO, 1024));
+    if (!text.empty() && text.back() == '\n') {
+        text.pop_back();
+    }
+    if (text.empty()) {
+        return fail(ErrorCode::invalid_argument, "no password came on stdin");
+    }
+    return text;
+}
+
+Result<int> create(const Globals& globals, const CreateOptions& options) {
+    ASSIGN_OR_RETURN(const model::ContainerSpec spec, make_spec(options));
+    nlohmann::json request = api::to_json(spec);
+    request["start"] = options.start || !options.wait.empty();
+    if (options.password_stdin) {
+        ASSIGN_OR_RETURN(std::string password, read_password());
+        request["root_password"] = password;
+        ::explicit_bzero(password.data(), password.size());
+    }
+    std::string body = request.dump();
+    const auto operation = run_operation(globals, "POST", "/v1/containers", body);
+    ::explicit_bzero(body.data(), body.size());
+    RETURN_IF_ERROR(operation);
+    const std::string path = "/v1/containers/" + escaped(spec.name);
+    if (!options.wait.empty()) {
+        RETURN_IF_ERROR(globals.client().call(
+            "GET", path + "/wait?for=" + escaped(options.wait) + "&timeout=5m"));
+    }
+    ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", path));
+    ASSIGN_OR_RETURN(const auto info, parse_answer(text));
+    if (globals.json) {
+        print_json(info);
+    }
+    confirm(globals,
+            "'" + spec.name + "' is " + info.value("state", "") + " (" +
+                info.value("encryption", "") + ")");
+    return 0;
+}
+
+} // namespace
+
+void add_create_command(const Registry& registry) {
+    const auto options = std::make_shared<CreateOptions>();
+    const Globals& globals = registry.globals;
+    CLI::App* command =
+        registry.add(registry.app, "create", "Make a container", [&globals, options] {
+            return create(globals, *options);
+        });
+    command->add_option("NAME", options->name, "A DNS label");
+    command->add_option(
+        "--template,--ostemplate", options->template_name, "Template to make it from");
+    command->add_option("--spec", options->spec_file, "YAML file with the same keys; flags win");
+    command->add_option("--disk,--diskspace", options->disk, "Size of its disk (2G)");
+    command->add_option("--memory,--ram", options->memory, "Memory limit (512M)");
+    command->add_option("--cpus", options->cpus, "CPU limit (1.5)");
+    command->add_option("--pids", options->pids, "Limit of processes");
+    command->add_option("--ssh-key", options->ssh_key_files, "File with public keys for root");
+    command->add_flag(
+        "--password-stdin", options->password_stdin, "Read root's password from stdin");
+    command->add_option("--hostname", options->hostname, "Host name inside (default: NAME)");
+    command->add_option(
+        "--ip,--ipadd", options->addresses, "Address, one per family (default: from the pool)");
+    command->add_option(
+        "--encryption", options->encryption, "luks2, fscrypt or none (default: the best there is)");
+    command->add_option("--rootfs", options->rootfs, "shared (default) or private");
+    command->add_flag("--start", options->start, "Start it");
+    command->add_option("--wait", options->wait, "Start it and wait until it is running or ready");
+}
+
+} // namespace lodge::cli

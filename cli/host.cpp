@@ -1,0 +1,83 @@
+#include "cli/output.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <iostream>
+
+namespace lodge::cli {
+
+namespace {
+
+using nlohmann::json;
+
+Result<int> host_info(const Globals& globals) {
+    ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", "/v1/host"));
+    ASSIGN_OR_RETURN(const json info, parse_answer(text));
+    if (globals.json) {
+        print_json(info);
+        return 0;
+    }
+    std::vector<std::vector<std::string>> rows{{"version", info.value("version", "")},
+                                               {"kernel", info.value("kernel", "")}};
+    rows.push_back(
+        {"encryption",
+         info.value("encryption", "").empty() ? "none can be had" : info.value("encryption", "")});
+    for (const json& driver : info["encryptions"]) {
+        rows.push_back({"  " + driver.value("name", ""),
+                        driver.value("available", false)
+                            ? driver.value("description", "")
+                            : "not here: " + driver.value("why_not", "")});
+    }
+    rows.push_back(
+        {"cgroup", info["cgroup"].value("mount_point", "") + info["cgroup"].value("base", "")});
+    for (const json& missing : info["cannot_enforce"]) {
+        rows.push_back(
+            {"  " + missing.value("what", ""), "cannot be enforced: " + missing.value("why", "")});
+    }
+    rows.push_back({"bridge", info.value("bridge", "")});
+    for (const json& pool : info["pools"]) {
+        rows.push_back({"  pool", pool.get<std::string>()});
+    }
+    print_table(rows);
+    return 0;
+}
+
+void print_event(const Globals& globals, const std::string& line) {
+    if (globals.json) {
+        std::cout << line << '\n' << std::flush;
+        return;
+    }
+    const json event = json::parse(line, nullptr, false);
+    if (event.is_object()) {
+        const std::string detail = event.value("detail", "");
+        std::cout << event.value("kind", "") << ' ' << event.value("resource", "") << ' '
+                  << event.value("what", "")
+                  << (event.contains("operation") ? " " + event["operation"].value("verb", "") +
+                                                        " " + event["operation"].value("status", "")
+                                                  : "")
+                  << (detail.empty() ? "" : ": " + detail) << '\n'
+                  << std::flush;
+    }
+}
+
+} // namespace
+
+void add_host_commands(const Registry& registry) {
+    const Globals& globals = registry.globals;
+    CLI::App* host = registry.app.add_subcommand("host", "The host itself");
+    host->require_subcommand(1);
+    registry.add(*host, "info", "What this host can do, and what it cannot enforce", [&globals] {
+        return host_info(globals);
+    });
+    registry.add(
+        registry.app, "events", "Show what happens, as it happens", [&globals]() -> Result<int> {
+            RETURN_IF_ERROR(
+                globals.client().stream("/v1/events", [&globals](const std::string& line) {
+                    print_event(globals, line);
+                    return static_cast<bool>(std::cout);
+                }));
+            return 0;
+        });
+}
+
+} // namespace lodge::cli

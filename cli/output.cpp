@@ -1,0 +1,172 @@
+#include "cli/output.hpp"
+
+#include "lib/api/json.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+
+#include <unistd.h>
+
+namespace lodge::cli {
+
+namespace {
+
+using nlohmann::json;
+
+// Shows the step a running operation is in, on one line that is wiped in the end.
+class ProgressLine {
+  public:
+    explicit ProgressLine(const Globals& globals)
+        : shown_(!globals.quiet && !globals.json && ::isatty(STDERR_FILENO) == 1) {}
+    ProgressLine(const ProgressLine&) = delete;
+    ProgressLine& operator=(const ProgressLine&) = delete;
+    ~ProgressLine() {
+        if (shown_ && !last_.empty()) {
+            std::cerr << "\r\033[K" << std::flush;
+        }
+    }
+    [[nodiscard]] bool shown() const { return shown_; }
+    void show(const std::string& text) {
+        if (shown_ && text != last_) {
+            std::cerr << "\r\033[K" << text << " ..." << std::flush;
+            last_ = text;
+        }
+    }
+
+  private:
+    bool shown_;
+    std::string last_;
+};
+
+} // namespace
+
+int exit_code_of(const Error& error) noexcept {
+    constexpr int kUnreachable = 20;
+    if (error.code() == ErrorCode::not_found &&
+        error.message().rfind("lodged is not running", 0) == 0) {
+        return kUnreachable;
+    }
+    switch (error.code()) {
+    case ErrorCode::internal:
+        return 1;
+    case ErrorCode::invalid_argument:
+        return 2;
+    case ErrorCode::not_found:
+        return 3;
+    case ErrorCode::already_exists:
+        return 4;
+    case ErrorCode::invalid_state:
+        return 5;
+    case ErrorCode::busy:
+        return 6;
+    case ErrorCode::permission_denied:
+        return 7;
+    case ErrorCode::unsupported:
+        return 8;
+    case ErrorCode::no_space:
+        return 9;
+    case ErrorCode::resource_exhausted:
+        return 10;
+    case ErrorCode::timeout:
+        return 11;
+    case ErrorCode::cancelled:
+        return 12;
+    case ErrorCode::bad_key:
+        return 13;
+    case ErrorCode::corrupt:
+        return 14;
+    case ErrorCode::kernel:
+        break;
+    }
+    return 15;
+}
+
+void report(const Globals& globals, const Error& error) {
+    if (globals.json) {
+        print_json(api::to_json(error));
+        return;
+    }
+    std::cerr << "lodge: " << (globals.verbose ? error.to_string() : error.message()) << '\n';
+}
+
+Result<json> parse_answer(const std::string& text) {
+    json parsed = json::parse(text, nullptr, false);
+    if (parsed.is_discarded()) {
+        return fail(ErrorCode::internal, "the daemon answered with something that is not JSON");
+    }
+    return parsed;
+}
+
+void print_json(const json& value) {
+    std::cout << value.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+}
+
+void print_table(const std::vector<std::vector<std::string>>& rows) {
+    std::vector<std::size_t> widths;
+    for (const auto& row : rows) {
+        widths.resize(std::max(widths.size(), row.size()));
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            widths[i] = std::max(widths[i], row[i].size());
+        }
+    }
+    for (const auto& row : rows) {
+        std::string line;
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            line += row[i] + std::string(widths[i] - row[i].size() + 2, ' ');
+        }
+        line.erase(line.find_last_not_of(' ') + 1);
+        std::cout << line << '\n';
+    }
+}
+
+void confirm(const Globals& globals, const std::string& what) {
+    if (!globals.quiet && !globals.json) {
+        std::cerr << what << '\n';
+    }
+}
+
+Result<json> run_operation(const Globals& globals,
+                           const std::string& method,
+                           const std::string& path,
+                           const std::string& body) {
+    const api::Client client = globals.client();
+    ProgressLine progress(globals);
+    // Without somebody to show steps to, one round trip serves; else a look every quarter of a
+    // second.
+    const char* first_wait = progress.shown() ? "250ms" : "1h";
+    const std::string mark = path.find('?') == std::string::npos ? "?" : "&";
+    ASSIGN_OR_RETURN(std::string text,
+                     client.call(method, path + mark + "wait=" + first_wait, body));
+    ASSIGN_OR_RETURN(json operation, parse_answer(text));
+    while (operation.value("status", "") == "running") {
+        progress.show(operation.value("verb", "") + ": " + operation.value("step", ""));
+        ASSIGN_OR_RETURN(text,
+                         client.call("GET",
+                                     "/v1/operations/" + operation.value("id", "") +
+                                         "/wait?wait=" + (progress.shown() ? "250ms" : "1h")));
+        ASSIGN_OR_RETURN(operation, parse_answer(text));
+    }
+    return operation;
+}
+
+std::string escaped(const std::string& name) {
+    constexpr std::string_view kPlain =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+    constexpr std::string_view kHex = "0123456789ABCDEF";
+    std::string text;
+    for (const char c : name) {
+        if (kPlain.find(c) != std::string_view::npos) {
+            text += c;
+        } else {
+            text += '%';
+            text += kHex[static_cast<unsigned char>(c) >> 4];
+            text += kHex[static_cast<unsigned char>(c) & 15];
+        }
+    }
+    return text;
+}
+
+} // namespace lodge::cli

@@ -1,0 +1,31 @@
+#pragma once
+
+#include "cli/app.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <string>
+#include <vector>
+
+namespace lodge::cli {
+
+/// Parses an answer of the daemon.
+[[nodiscard]] Result<nlohmann::json> parse_answer(const std::string& text);
+/// Indented JSON and a line break on stdout.
+void print_json(const nlohmann::json& json);
+/// Columns as wide as their widest cell, the first row being the headings.
+void print_table(const std::vector<std::vector<std::string>>& rows);
+/// "what" on stderr unless --quiet or --json.
+void confirm(const Globals& globals, const std::string& what);
+
+/// Begins an operation (POST or DELETE of `path`), shows its steps on stderr when that is a
+/// terminal, and waits for its end. The operation as JSON.
+[[nodiscard]] Result<nlohmann::json> run_operation(const Globals& globals,
+                                                   const std::string& method,
+                                                   const std::string& path,
+                                                   const std::string& body = {});
+
+/// A name as a part of a path.
+[[nodiscard]] std::string escaped(const std::string& name);
+
+} // namespace lodge::cli

@@ -1,0 +1,367 @@
+#include "lib/session/session.hpp"
+
+#include "cli/output.hpp"
+#include "cli/terminal.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <memory>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace lodge::cli {
+
+namespace {
+
+using nlohmann::json;
+using session::Frame;
+using session::FrameType;
+
+struct SessionOptions {
+    std::string name;
+    std::vector<std::string> environment;
+    std::string user;
+    std::string directory;
+    bool terminal = false;
+    bool no_terminal = false;
+    std::vector<std::string> command;
+};
+
+template <typename T>
+T payload_of(const Frame& frame) {
+    T value{};
+    std::memcpy(&value, frame.payload.data(), std::min(sizeof value, frame.payload.size()));
+    return value;
+}
+
+// What the monitor says in the end: the exit code, or why there is none.
+struct Ending {
+    bool over = false;
+    int code = 0;
+};
+
+Result<Ending> read_ending(int connection, UniqueFd* terminal) {
+    ASSIGN_OR_RETURN(Frame frame, session::receive_frame(connection));
+    if (frame.type == FrameType::exited) {
+        return Ending{.over = true, .code = payload_of<session::ExitPayload>(frame).code};
+    }
+    if (frame.type == FrameType::terminal && terminal != nullptr && frame.fds.size() == 1) {
+        *terminal = std::move(frame.fds[0]);
+    }
+    if (frame.type == FrameType::error) {
+        const auto head = payload_of<session::ErrorPayload>(frame);
+        const std::size_t offset = std::min(sizeof head, frame.payload.size());
+        const std::string text(reinterpret_cast<const char*>(frame.payload.data()) + offset,
+                               frame.payload.size() - offset);
+        report({}, Error(static_cast<ErrorCode>(head.code), text));
+    }
+    return Ending{};
+}
+
+// Signals that a user means for the command, and the terminal's change of size, as a descriptor.
+Result<UniqueFd> watch_signals() {
+    sigset_t signals;
+    (void)::sigemptyset(&signals);
+    for (const int number : {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH}) {
+        (void)::sigaddset(&signals, number);
+    }
+    (void)::sigprocmask(SIG_BLOCK, &signals, nullptr);
+    UniqueFd fd(::signalfd(-1, &signals, SFD_CLOEXEC));
+    if (!fd) {
+        return fail_errno("signalfd");
+    }
+    return fd;
+}
+
+int next_signal(int signal_fd) {
+    signalfd_siginfo info{};
+    return ::read(signal_fd, &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo)
+                                                                : 0;
+}
+
+// One of the three streams: handed over as it is when it is a pipe, else through a pipe of ours, so
+// that a tenant never holds a file, a terminal or a socket of the host.
+struct Stream {
+    UniqueFd theirs; ///< what the command gets
+    UniqueFd ours;   ///< our end, when we pump
+    int local = -1;  ///< our stdin, stdout or stderr
+};
+
+Result<Stream> make_stream(int local, bool input) {
+    Stream stream{.local = local};
+    struct stat info{};
+    if (::fstat(local, &info) == 0 && S_ISFIFO(info.st_mode)) {
+        stream.theirs.reset(::fcntl(local, F_DUPFD_CLOEXEC, 3));
+        return stream;
+    }
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+        return fail_errno("pipe2");
+    }
+    stream.theirs.reset(ends[input ? 0 : 1]);
+    stream.ours.reset(ends[input ? 1 : 0]);
+    return stream;
+}
+
+// Moves what is there; closes our end when one side is done.
+void pump(Stream& stream, bool input) {
+    std::array<char, 65536> chunk{};
+    const int from = input ? stream.local : stream.ours.get();
+    const int to = input ? stream.ours.get() : stream.local;
+    const ssize_t size = ::read(from, chunk.data(), chunk.size());
+    if (size < 0 && (errno == EINTR || errno == EAGAIN)) {
+        return;
+    }
+    std::string_view left(chunk.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+    bool broken = size <= 0;
+    while (!left.empty() && !broken) {
+        const ssize_t written = ::write(to, left.data(), left.size());
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        broken = written < 0;
+        left.remove_prefix(written > 0 ? static_cast<std::size_t>(written) : 0);
+    }
+    if (broken) {
+        stream.ours.reset();
+    }
+}
+
+Result<int> run_piped(const UniqueFd& connection) {
+    ASSIGN_OR_RETURN(const UniqueFd signals, watch_signals());
+    ASSIGN_OR_RETURN(Stream in, make_stream(STDIN_FILENO, true));
+    ASSIGN_OR_RETURN(Stream out, make_stream(STDOUT_FILENO, false));
+    ASSIGN_OR_RETURN(Stream err, make_stream(STDERR_FILENO, false));
+    RETURN_IF_ERROR(
+        session::send_frame(connection.get(),
+                            FrameType::stdio,
+                            {},
+                            std::array{in.theirs.get(), out.theirs.get(), err.theirs.get()}));
+    for (Stream* stream : {&in, &out, &err}) {
+        stream->theirs.reset(); // ends of files must be seen
+    }
+    Ending ending;
+    // After the exit, what still lies in the pipes of the output is fetched.
+    while (!ending.over || out.ours || err.ours) {
+        std::array<pollfd, 5> waits{{{ending.over ? -1 : connection.get(), POLLIN, 0},
+                                     {ending.over ? -1 : signals.get(), POLLIN, 0},
+                                     {in.ours && !ending.over ? STDIN_FILENO : -1, POLLIN, 0},
+                                     {out.ours.get(), POLLIN, 0},
+                                     {err.ours.get(), POLLIN, 0}}};
+        const int ready = ::poll(waits.data(), waits.size(), ending.over ? 0 : -1);
+        if (ready == 0) {
+            break; // over, and nothing is left: a daemon that the command left behind may keep the
+                   // pipe
+        }
+        if (waits[2].revents != 0) {
+            pump(in, true);
+        }
+        if (waits[3].revents != 0) {
+            pump(out, false);
+        }
+        if (waits[4].revents != 0) {
+            pump(err, false);
+        }
+        if (waits[1].revents != 0) {
+            const session::SignalPayload payload{.number = next_signal(signals.get())};
+            if (payload.number != SIGWINCH) {
+                RETURN_IF_ERROR(session::send_frame(
+                    connection.get(), FrameType::signal, std::as_bytes(std::span(&payload, 1))));
+            }
+        }
+        if (waits[0].revents != 0) {
+            ASSIGN_OR_RETURN(ending, read_ending(connection.get(), nullptr));
+        }
+    }
+    return ending.code;
+}
+
+// Between our terminal and the container's: bytes never pass through the daemon or the monitor.
+Result<int> run_terminal(const UniqueFd& connection) {
+    ASSIGN_OR_RETURN(const UniqueFd signals, watch_signals());
+    UniqueFd master;
+    Ending ending;
+    while (!master && !ending.over) {
+        ASSIGN_OR_RETURN(ending, read_ending(connection.get(), &master));
+    }
+    if (ending.over) {
+        return ending.code;
+    }
+    const RawTerminal raw(STDIN_FILENO);
+    copy_window_size(STDIN_FILENO, master.get());
+    bool input_open = true;
+    Stream screen{.ours = std::move(master), .local = STDOUT_FILENO};
+    while (!ending.over || screen.ours) {
+        std::array<pollfd, 4> waits{
+            {{ending.over ? -1 : connection.get(), POLLIN, 0},
+             {ending.over ? -1 : signals.get(), POLLIN, 0},
+             {input_open && !ending.over && screen.ours ? STDIN_FILENO : -1, POLLIN, 0},
+             {screen.ours.get(), POLLIN, 0}}};
+        if (::poll(waits.data(), waits.size(), ending.over ? 0 : -1) == 0) {
+            break;
+        }
+        if (waits[3].revents != 0) {
+            pump(screen, false);
+        }
+        if (waits[2].revents != 0 && screen.ours) {
+            std::array<char, 4096> chunk{};
+            const ssize_t size = ::read(STDIN_FILENO, chunk.data(), chunk.size());
+            input_open =
+                size > 0 &&
+                ::write(screen.ours.get(), chunk.data(), static_cast<std::size_t>(size)) == size;
+        }
+        if (waits[1].revents != 0 && next_signal(signals.get()) == SIGWINCH && screen.ours) {
+            copy_window_size(STDIN_FILENO, screen.ours.get());
+        }
+        if (waits[0].revents != 0) {
+            ASSIGN_OR_RETURN(ending, read_ending(connection.get(), nullptr));
+        }
+    }
+    return ending.code;
+}
+
+Status send_size(int connection) {
+    const WindowSize size = window_size(STDIN_FILENO);
+    const session::ResizePayload payload{.rows = size.rows, .columns = size.columns};
+    return session::send_frame(
+        connection, FrameType::resize, std::as_bytes(std::span(&payload, 1)));
+}
+
+constexpr char kDetachKey = 0x1d; // Ctrl-]
+
+Result<int> run_console(const UniqueFd& connection) {
+    ASSIGN_OR_RETURN(const UniqueFd signals, watch_signals());
+    const RawTerminal raw(STDIN_FILENO);
+    RETURN_IF_ERROR(send_size(connection.get()));
+    bool input_open = true;
+    while (true) {
+        std::array<pollfd, 3> waits{{{connection.get(), POLLIN, 0},
+                                     {signals.get(), POLLIN, 0},
+                                     {input_open ? STDIN_FILENO : -1, POLLIN, 0}}};
+        if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) {
+            return fail_errno("poll");
+        }
+        if (waits[0].revents != 0) {
+            auto frame = session::receive_frame(connection.get());
+            if (!frame) {
+                return frame.error().code() == ErrorCode::cancelled
+                           ? Result<int>(0)
+                           : std::unexpected<Error>(frame.error());
+            }
+            if (frame->type == FrameType::exited) {
+                return 0;
+            }
+            if (frame->type == FrameType::terminal_data &&
+                ::write(STDOUT_FILENO, frame->payload.data(), frame->payload.size()) < 0) {
+                return fail_errno("write");
+            }
+        }
+        if (waits[1].revents != 0) {
+            if (next_signal(signals.get()) != SIGWINCH) {
+                return 0;
+            }
+            RETURN_IF_ERROR(send_size(connection.get()));
+        }
+        if (waits[2].revents != 0) {
+            std::array<char, 4096> chunk{};
+            const ssize_t size = ::read(STDIN_FILENO, chunk.data(), chunk.size());
+            input_open = size > 0;
+            const std::string_view typed(chunk.data(),
+                                         size > 0 ? static_cast<std::size_t>(size) : 0);
+            if (typed.find(kDetachKey) != std::string_view::npos) {
+                return 0;
+            }
+            RETURN_IF_ERROR(session::send_frame(
+                connection.get(), FrameType::terminal_data, std::as_bytes(std::span(typed))));
+        }
+    }
+}
+
+Result<int> exec(const Globals& globals, const SessionOptions& options, bool login_shell) {
+    const bool terminal =
+        !options.no_terminal && (options.terminal || (login_shell && ::isatty(STDIN_FILENO) == 1));
+    json request{{"terminal", terminal}, {"environment", options.environment}};
+    if (login_shell) {
+        request["login_shell"] = true;
+    } else {
+        // The "--" that ends our own options reaches us as the first word of the command.
+        const bool marked = !options.command.empty() && options.command.front() == "--";
+        request["argv"] = std::vector<std::string>(options.command.begin() + (marked ? 1 : 0),
+                                                   options.command.end());
+    }
+    if (!options.user.empty()) {
+        request["user"] = options.user;
+    }
+    if (!options.directory.empty()) {
+        request["directory"] = options.directory;
+    }
+    if (terminal) {
+        const WindowSize size = window_size(STDIN_FILENO);
+        request["rows"] = size.rows;
+        request["columns"] = size.columns;
+    }
+    ASSIGN_OR_RETURN(const UniqueFd connection,
+                     globals.client().upgrade("/v1/containers/" + escaped(options.name) + "/exec",
+                                              request.dump()));
+    return terminal ? run_terminal(connection) : run_piped(connection);
+}
+
+Result<int> console(const Globals& globals, const SessionOptions& options, bool log) {
+    const std::string path = "/v1/containers/" + escaped(options.name);
+    if (log) {
+        ASSIGN_OR_RETURN(const std::string text,
+                         globals.client().call("GET", path + "/console-log"));
+        ASSIGN_OR_RETURN(const json answer, parse_answer(text));
+        const std::string kept = answer.value("log", "");
+        return ::write(STDOUT_FILENO, kept.data(), kept.size()) < 0
+                   ? Result<int>(fail_errno("write"))
+                   : Result<int>(0);
+    }
+    confirm(globals, "Connected to the console of '" + options.name + "'; leave it with Ctrl-]");
+    ASSIGN_OR_RETURN(const UniqueFd connection, globals.client().upgrade(path + "/console", ""));
+    return run_console(connection);
+}
+
+} // namespace
+
+void add_session_commands(const Registry& registry) {
+    const Globals& globals = registry.globals;
+    const auto options = std::make_shared<SessionOptions>();
+    CLI::App* executing =
+        registry.add(registry.app, "exec", "Run a command in a container", [&globals, options] {
+            return exec(globals, *options, false);
+        });
+    CLI::App* entering = registry.add(
+        registry.app, "enter", "Open a login shell in a container", [&globals, options] {
+            return exec(globals, *options, true);
+        });
+    for (CLI::App* command : {executing, entering}) {
+        command->add_option("NAME", options->name, "The container")->required();
+        command->add_option("--env,-e", options->environment, "KEY=VALUE for the command")
+            ->allow_extra_args(false);
+        command->add_option("--user,-u", options->user, "Name or number inside (root)");
+        command->add_option("--cwd", options->directory, "Directory to start in (the user's home)");
+        command->add_flag("-T,--no-tty", options->no_terminal, "No terminal");
+    }
+    executing->add_flag("-t,--tty", options->terminal, "With a terminal");
+    executing->add_option("COMMAND", options->command, "The command and its arguments, behind --")
+        ->required();
+    executing->positionals_at_end();
+    const auto log = std::make_shared<bool>(false);
+    CLI::App* watching = registry.add(
+        registry.app, "console", "Attach to a container's console", [&globals, options, log] {
+            return console(globals, *options, *log);
+        });
+    watching->add_option("NAME", options->name, "The container")->required();
+    watching->add_flag("--log", *log, "Print what was kept of it and return");
+}
+
+} // namespace lodge::cli
