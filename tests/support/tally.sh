@@ -7,9 +7,9 @@ count_marks() {
     grep -cE "\[ *$1 *\] .* \([0-9]+ ms\)\$" "$2" || true
 }
 
-# names_of MARK FILE: the tests that ended with this mark, a line each.
+# names_of MARK FILE: the tests that ended with this mark (or "ONE|OTHER"), a line each.
 names_of() {
-    sed -nE "s/.*\[ *$1 *\] (.*) \([0-9]+ ms\)\$/\1/p" "$2"
+    sed -nE "s/.*\[ *($1) *\] (.*) \([0-9]+ ms\)\$/\2/p" "$2"
 }
 
 # tally FILE EXIT_CODE: prints "PASSED FAILED SKIPPED". A program that died in the middle of a test,
