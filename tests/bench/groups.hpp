@@ -20,6 +20,8 @@ struct Place {
 
 inline constexpr unsigned kPeerBase = 100000;
 
+/// Lodge itself, through its own command line.
+void measure_lodge(const Place& place, const Plan& plan, Report& report);
 void measure_floor(const Place& place, const Plan& plan, Report& report);
 void measure_lxc(const Place& place, const Plan& plan, Report& report);
 void measure_nspawn(const Place& place, const Plan& plan, Report& report);

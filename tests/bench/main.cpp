@@ -30,7 +30,8 @@ using namespace lodge::bench;
 
 using Measure = void (*)(const Place&, const Plan&, Report&);
 
-constexpr std::array<std::pair<const char*, Measure>, 5> kGroups{{
+constexpr std::array<std::pair<const char*, Measure>, 6> kGroups{{
+    {"lodge", measure_lodge},
     {"floor", measure_floor},
     {"lxc", measure_lxc},
     {"nspawn", measure_nspawn},
