@@ -63,7 +63,8 @@ class NftFirewallDriver final : public FirewallDriver {
         NftBatch batch;
         remove_layout(batch, bridge_);
         remove_layout(batch, inet_layout({}));
-        cards_.reset();
+        cards_.clear();
+        known_ = false;
         spec_.reset();
         return with_context(commit(batch), "remove the firewall's tables 'lodge'");
     }
@@ -94,31 +95,30 @@ class NftFirewallDriver final : public FirewallDriver {
     Status ensure(const BridgeSpec& bridge) {
         const TableLayout inet = inet_layout(bridge);
         ASSIGN_OR_RETURN(const std::string comment, table_comment(bridge_.table));
-        if (!cards_ && same_elements(comment)) {
+        if (!known_ && same_elements(comment)) {
             RETURN_IF_ERROR(load());
         }
-        if (!cards_) {
-            cards_.emplace();
-        }
+        known_ = true;
         spec_ = bridge;
         ASSIGN_OR_RETURN(const bool inet_stands, is_as_laid_out(inet));
         ASSIGN_OR_RETURN(const bool bridge_stands, is_as_laid_out(bridge_));
-        return inet_stands && bridge_stands ? Status{} : rebuild();
+        return inet_stands && bridge_stands ? Status{} : rebuild(inet);
     }
 
     Status load() {
         ASSIGN_OR_RETURN(cards_, read_cards(bridge_.table));
+        known_ = true;
         return {};
     }
 
     // Both tables and the elements of every card, in one step: no frame meets a half of them.
-    Status rebuild() {
+    Status rebuild(const TableLayout& inet) {
         NftBatch batch;
-        write_layout(batch, inet_layout(*spec_));
+        write_layout(batch, inet);
         write_layout(batch, bridge_);
         for (std::size_t i = 0; i < kPortSets.size(); ++i) {
             std::vector<NftKey> keys;
-            for (const auto& [name, elements] : *cards_) {
+            for (const auto& [name, elements] : cards_) {
                 keys.insert(keys.end(), elements[i].begin(), elements[i].end());
             }
             batch.add_elements(bridge_.table, kPortSets[i].name, keys);
@@ -129,28 +129,28 @@ class NftFirewallDriver final : public FirewallDriver {
     // Instead of the elements that the card has, `wanted`. The memory of them saves reading the
     // sets; where the kernel turns out to have others (somebody flushed them), they are made anew.
     Status replace(const std::string& name, PortElements wanted) {
-        if (!cards_) {
+        if (!known_) {
             RETURN_IF_ERROR(load());
         }
         Status status = exchange(name, wanted);
         if (!status && status.error().sys_errno() == ENOENT) {
-            RETURN_IF_ERROR(spec_ ? rebuild() : load());
+            RETURN_IF_ERROR(spec_ ? rebuild(inet_layout(*spec_)) : load());
             status = exchange(name, wanted);
         }
         RETURN_IF_ERROR(std::move(status));
         if (wanted == PortElements{}) {
-            cards_->erase(name);
+            cards_.erase(name);
         } else {
-            (*cards_)[name] = std::move(wanted);
+            cards_[name] = std::move(wanted);
         }
         return {};
     }
 
     Status exchange(const std::string& name, const PortElements& wanted) {
-        const auto known = cards_->find(name);
+        const auto known = cards_.find(name);
         NftBatch batch;
         for (std::size_t i = 0; i < kPortSets.size(); ++i) {
-            if (known != cards_->end()) {
+            if (known != cards_.end()) {
                 batch.delete_elements(bridge_.table, kPortSets[i].name, known->second[i]);
             }
             batch.add_elements(bridge_.table, kPortSets[i].name, wanted[i]);
@@ -166,7 +166,10 @@ class NftFirewallDriver final : public FirewallDriver {
         }
         Status status = batch.commit(socket_.get());
         if (!status && status.error().sys_errno() == ENOBUFS) {
-            socket_.reset(); // verdicts were lost, and the next would be read in their place
+            // The verdict was lost: others could be read in its place, and nobody knows whether it
+            // was done.
+            socket_.reset();
+            known_ = false;
         }
         return status;
     }
@@ -175,7 +178,8 @@ class NftFirewallDriver final : public FirewallDriver {
     const TableLayout bridge_ = bridge_layout();
     NftSocket socket_;               ///< opened with the first batch
     std::optional<BridgeSpec> spec_; ///< as of ensure_tables
-    std::optional<Cards> cards_;     ///< what the sets hold; none: not read yet
+    Cards cards_;                    ///< what the sets hold
+    bool known_ = false;             ///< whether cards_ is to be believed
 };
 
 } // namespace

@@ -2,9 +2,12 @@
 
 #include "network/nft_socket.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include <libmnl/libmnl.h>
 #include <libnftnl/common.h>
@@ -82,37 +85,61 @@ Status ask(const NftTable& table, Query query, const std::function<void()>& rest
     return status;
 }
 
-const nlmsghdr* whole_message(std::span<const char> message) {
-    if (message.size() > INT32_MAX) {
-        return nullptr;
+using Bytes = std::span<const char>;
+
+// Walks over attributes (man 7 netlink: length, type, value, padding to 4 bytes). By hand, since
+// libnftnl ends the process when it meets a message that it does not expect. False: one is cut
+// short, or `visit` said so.
+bool each_attribute(Bytes bytes, const std::function<bool(int type, Bytes value)>& visit) {
+    while (bytes.size() >= sizeof(nlattr)) {
+        nlattr header{};
+        std::memcpy(&header, bytes.data(), sizeof header);
+        const std::size_t size = header.nla_len;
+        if (size < sizeof header || size > bytes.size() ||
+            !visit(header.nla_type & NLA_TYPE_MASK,
+                   bytes.subspan(sizeof header, size - sizeof header))) {
+            return false;
+        }
+        bytes = bytes.subspan(std::min((size + 3) / 4 * 4, bytes.size()));
     }
-    const auto* header = reinterpret_cast<const nlmsghdr*>(message.data());
-    return mnl_nlmsg_ok(header, static_cast<int>(message.size())) &&
-                   mnl_nlmsg_get_payload_len(header) >= sizeof(nfgenmsg)
-               ? header
-               : nullptr;
+    return true;
+}
+
+// The attributes of a whole message of this type; none when it is another or cut short.
+std::optional<Bytes> attributes_of(Bytes message, int type) {
+    constexpr std::size_t kHeaders = sizeof(nlmsghdr) + sizeof(nfgenmsg);
+    nlmsghdr header{};
+    if (message.size() < kHeaders) {
+        return std::nullopt;
+    }
+    std::memcpy(&header, message.data(), sizeof header);
+    if (header.nlmsg_len < kHeaders || header.nlmsg_len > message.size() ||
+        header.nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | type)) {
+        return std::nullopt;
+    }
+    return message.subspan(kHeaders, header.nlmsg_len - kHeaders);
+}
+
+bool add_key(Bytes element, std::vector<NftKey>& keys) {
+    return each_attribute(element, [&](int type, Bytes key) {
+        return type != NFTA_SET_ELEM_KEY || each_attribute(key, [&](int part, Bytes value) {
+                   if (part == NFTA_DATA_VALUE) {
+                       keys.emplace_back(value.begin(), value.end());
+                   }
+                   return true;
+               });
+    });
 }
 
 } // namespace
 
 bool parse_elements(std::span<const char> message, std::vector<NftKey>& keys) {
-    const std::unique_ptr<nftnl_set, SetFree> set(nftnl_set_alloc());
-    const nlmsghdr* header = whole_message(message);
-    if (header == nullptr || !set || nftnl_set_elems_nlmsg_parse(header, set.get()) < 0) {
-        return false;
-    }
-    return nftnl_set_elem_foreach(
-               set.get(),
-               [](nftnl_set_elem* element, void* into) {
-                   std::uint32_t size = 0;
-                   const auto* key = static_cast<const std::uint8_t*>(
-                       nftnl_set_elem_get(element, NFTNL_SET_ELEM_KEY, &size));
-                   if (key != nullptr) {
-                       static_cast<std::vector<NftKey>*>(into)->emplace_back(key, key + size);
-                   }
-                   return 0;
-               },
-               &keys) >= 0;
+    const auto attributes = attributes_of(message, NFT_MSG_NEWSETELEM);
+    return attributes && each_attribute(*attributes, [&](int type, Bytes list) {
+               return type != NFTA_SET_ELEM_LIST_ELEMENTS ||
+                      each_attribute(list,
+                                     [&](int, Bytes element) { return add_key(element, keys); });
+           });
 }
 
 std::string comment_in(std::span<const unsigned char> user_data) {
@@ -134,16 +161,15 @@ std::string comment_in(std::span<const unsigned char> user_data) {
 }
 
 bool parse_table_comment(std::span<const char> message, std::string& comment) {
-    const std::unique_ptr<nftnl_table, TableFree> object(nftnl_table_alloc());
-    const nlmsghdr* header = whole_message(message);
-    if (header == nullptr || !object || nftnl_table_nlmsg_parse(header, object.get()) < 0) {
-        return false;
-    }
-    std::uint32_t size = 0;
-    const auto* data = static_cast<const unsigned char*>(
-        nftnl_table_get_data(object.get(), NFTNL_TABLE_USERDATA, &size));
-    comment = data == nullptr ? std::string() : comment_in({data, size});
-    return true;
+    comment.clear();
+    const auto attributes = attributes_of(message, NFT_MSG_NEWTABLE);
+    return attributes && each_attribute(*attributes, [&](int type, Bytes value) {
+               if (type == NFTA_TABLE_USERDATA) {
+                   comment = comment_in(
+                       {reinterpret_cast<const unsigned char*>(value.data()), value.size()});
+               }
+               return true;
+           });
 }
 
 Result<std::vector<NftKey>> list_elements(const NftTable& table, const std::string& set) {

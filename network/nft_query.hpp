@@ -17,8 +17,8 @@ namespace lodge::network {
 /// How many rules the table has; none when it is not there.
 [[nodiscard]] Result<std::size_t> count_rules(const NftTable& table);
 
-/// Parsers of what the kernel answers: pure, and safe on any bytes. `message` holds one whole
-/// netlink message (its header says a length of at most message.size()). False: not of that kind.
+/// Parsers of what the kernel answers: pure, and safe on any bytes. False: `message` is not a whole
+/// netlink message of that kind.
 [[nodiscard]] bool parse_elements(std::span<const char> message, std::vector<NftKey>& keys);
 [[nodiscard]] bool parse_table_comment(std::span<const char> message, std::string& comment);
 /// nft(8)'s user data: type, length and value of one byte, one byte and so many; the text of the

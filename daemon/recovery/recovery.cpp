@@ -159,7 +159,9 @@ Status act(const Parts& parts, Look& look, const Sighting& seen) {
         return {};
     case Recovery::take_up:
         parts.monitors.put(seen.uuid, std::move(look.monitors[seen.uuid]));
-        return {};
+        // Somebody may have flushed the firewall meanwhile, and a card that it does not know is not
+        // checked.
+        return parts.firewall.admit(parts.nic_of(look.rows[seen.uuid]));
     case Recovery::stop:
         parts.warn("recovery: '" + look.rows[seen.uuid].spec.name +
                    "' no longer runs as recorded: stopping it");

@@ -1,8 +1,10 @@
 #include "tests/support/network_lab.hpp"
+#include "tests/support/patience.hpp"
 
 #include <gtest/gtest.h>
 
 #include <array>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -82,7 +84,8 @@ class SpoofingTest : public test::NetworkLab {
         std::string seen;
         std::array<char, 2048> buffer{};
         pollfd wait{.fd = receiver.get(), .events = POLLIN, .revents = 0};
-        while (::poll(&wait, 1, 5000) == 1) {
+        const auto deadline = static_cast<int>(test::patience(std::chrono::seconds(5)).count());
+        while (::poll(&wait, 1, deadline) == 1) {
             const ssize_t size = ::recv(receiver.get(), buffer.data(), buffer.size(), 0);
             const std::string frame(buffer.data(), static_cast<std::size_t>(size > 0 ? size : 0));
             for (std::size_t at = frame.find("mark:"); at != std::string::npos;

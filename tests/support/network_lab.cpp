@@ -1,6 +1,7 @@
 #include "tests/support/network_lab.hpp"
 
 #include "lib/kernel/program.hpp"
+#include "tests/support/patience.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -21,7 +22,9 @@ namespace lodge::test {
 
 namespace {
 
-constexpr int kDeadlineMs = 5000;
+int deadline_ms() {
+    return static_cast<int>(patience(std::chrono::seconds(5)).count());
+}
 
 struct SocketAddress {
     sockaddr_storage storage{};
@@ -60,7 +63,7 @@ std::string text_of(const SocketAddress& address) {
 
 bool becomes(int fd, short event) {
     pollfd wait{.fd = fd, .events = event, .revents = 0};
-    return ::poll(&wait, 1, kDeadlineMs) == 1;
+    return ::poll(&wait, 1, deadline_ms()) == 1;
 }
 
 Bytes big_endian(std::size_t value) {
@@ -83,7 +86,7 @@ void set_checksum(Bytes& header) {
 
 std::string witness(std::vector<std::string> command) {
     kernel::Program program{.path = command.front(),
-                            .deadline = Deadline::after(std::chrono::seconds(20))};
+                            .deadline = Deadline::after(patience(std::chrono::seconds(20)))};
     program.arguments.assign(command.begin() + 1, command.end());
     const auto output = kernel::run_program(program);
     return output ? output->standard_output : "failed: " + output.error().to_string();

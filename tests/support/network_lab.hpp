@@ -58,10 +58,10 @@ class NetworkLab : public LeakChecked {
 bound_socket(const NetNamespace* space, int type, const std::string& address, std::uint16_t port);
 /// Sends one datagram to `address`; the errno, or 0.
 int send_datagram(int socket, const std::string& text, const std::string& to, std::uint16_t port);
-/// The next datagram and who sent it, "text from address"; "nothing" after five seconds.
+/// The next datagram and who sent it, "text from address"; "nothing" at the deadline.
 [[nodiscard]] std::string receive_datagram(int socket);
 /// Connects to a listener at `address` and `port` from inside `space`. 0 or the errno; ETIMEDOUT
-/// after five seconds.
+/// at the deadline.
 [[nodiscard]] int
 connect_tcp(const NetNamespace& space, const std::string& address, std::uint16_t port);
 /// Accepts one connection and says from which address it came.

@@ -153,6 +153,11 @@ TEST(ParseElements, ReadsKeysAndRefusesWhatIsCutShort) {
         std::vector<NftKey> none;
         EXPECT_FALSE(parse_elements(std::span(message).subspan(0, size), none)) << size;
     }
+    std::vector<char> damaged = message; // the length of the first attribute, beyond the end
+    damaged[sizeof(nlmsghdr) + sizeof(nfgenmsg) + 1] = 0x7f;
+    EXPECT_FALSE(parse_elements(damaged, keys));
+    std::string comment;
+    EXPECT_FALSE(parse_table_comment(message, comment)) << "of another kind";
 }
 
 TEST(TableComment, IsTheFirstCommentOfWholeUserData) {
