@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <set>
 #include <sstream>
 #include <utility>
 
@@ -53,18 +54,10 @@ std::string find_base(const std::string& asked, const std::string& mount_point) 
     if (!asked.empty()) {
         return asked;
     }
-    if (auto own = own_group()) {
-        // A daemon that was restarted in its unit may sit in the leaf of its predecessor's making.
-        const std::string leaf = std::string("/") + kOwnGroup;
-        if (own->ends_with(leaf) &&
-            is_delegated(mount_point + own->substr(0, own->size() - leaf.size()))) {
-            return own->substr(0, own->size() - leaf.size());
-        }
-        if (*own != "/" && is_delegated(mount_point + *own)) {
-            return *own;
-        }
-    }
-    return kDefaultBase;
+    const auto own = own_group();
+    return !own ? kDefaultBase : automatic_base(*own, [&](const std::string& group) {
+        return is_delegated(mount_point + group);
+    });
 }
 
 std::string reason_for(const std::string& controller,
@@ -188,7 +181,7 @@ class KernelGroups final : public GroupManager {
     Result<UniqueFd>
     set_up(const std::string& name, const Limits& limits, std::uint32_t owner) const {
         ASSIGN_OR_RETURN(UniqueFd group, kernel::open_directory_at(base_.get(), name));
-        RETURN_IF_ERROR(apply_limits(support_.base.substr(1) + "/" + name, limits));
+        RETURN_IF_ERROR(apply_limits(support_.base.substr(1) + "/" + name, group.get(), limits));
         if (filter_) {
             RETURN_IF_ERROR(attach_device_filter(group.get(), filter_.get()));
         }
@@ -214,25 +207,44 @@ class KernelGroups final : public GroupManager {
     UniqueFd filter_; ///< invalid where BPF is not permitted; Support says so
 };
 
-// Controllers reach our children only when every group from the root to the base passes them on.
-void enable_controllers(int mount_fd,
-                        Support& support,
-                        const std::vector<kernel::MountInfo>& mounts) {
+std::set<std::string> words_of(int dir_fd, const std::string& file) {
+    std::set<std::string> words;
+    const auto fd = kernel::open_at(dir_fd, file, O_RDONLY);
+    const auto text = fd ? kernel::read_all(fd->get(), 4096) : std::string();
+    std::istringstream stream(text ? *text : "");
+    for (std::string word; stream >> word;) {
+        words.insert(word);
+    }
+    return words;
+}
+
+// The groups from the mount's root to the base, each as a path below the root.
+std::vector<std::string> levels_to(const std::string& base) {
     std::string path = ".";
     std::vector<std::string> levels{path};
-    std::istringstream parts(support.base);
+    std::istringstream parts(base);
     for (std::string part; std::getline(parts, part, '/');) {
         if (!part.empty()) {
             levels.push_back(path += "/" + part);
         }
     }
+    return levels;
+}
+
+// Controllers reach our children only when every group from the root to the base passes them on.
+// A level that does so already is somebody else's to write to, and is left alone.
+void enable_controllers(int mount_fd,
+                        Support& support,
+                        const std::vector<kernel::MountInfo>& mounts) {
+    const std::vector<std::string> levels = levels_to(support.base);
     for (const char* controller : kControllers) {
-        Status passed;
+        bool passed = true;
         for (const std::string& level : levels) {
-            if (passed) {
-                passed = kernel::write_control(
-                    mount_fd, level + "/cgroup.subtree_control", std::string("+") + controller);
-            }
+            const std::string file = level + "/cgroup.subtree_control";
+            passed =
+                passed &&
+                (words_of(mount_fd, file).contains(controller) ||
+                 kernel::write_control(mount_fd, file, std::string("+") + controller).has_value());
         }
         if (passed) {
             support.controllers.emplace_back(controller);
@@ -247,7 +259,31 @@ Status enter_own_group(int base_fd) {
     return kernel::write_control(base_fd, std::string(kOwnGroup) + "/cgroup.procs", "0");
 }
 
+// Without cgroup.kill a stop would have to race with a fork bomb, so nothing is built on less.
+Status require_kernel_files(int base_fd) {
+    for (const char* file : {"cgroup.kill", "cgroup.freeze", "cgroup.events"}) {
+        if (::faccessat(base_fd, (std::string(kOwnGroup) + "/" + file).c_str(), F_OK, 0) != 0) {
+            return fail(ErrorCode::unsupported,
+                        std::string("this kernel's cgroup v2 has no ") + file +
+                            "; Lodge needs Linux 5.14 or newer");
+        }
+    }
+    return {};
+}
+
 } // namespace
+
+std::string automatic_base(const std::string& own_group,
+                           const std::function<bool(const std::string&)>& is_delegated) {
+    const std::string leaf = std::string("/") + kOwnGroup;
+    if (own_group.size() > leaf.size() && own_group.ends_with(leaf)) {
+        std::string parent = own_group.substr(0, own_group.size() - leaf.size());
+        if (is_delegated(parent)) {
+            return parent;
+        }
+    }
+    return kDefaultBase;
+}
 
 std::string Support::why_not(const std::string& controller) const {
     for (const auto& [name, reason] : missing) {
@@ -276,6 +312,7 @@ Result<std::unique_ptr<GroupManager>> make_group_manager(const std::string& base
     ASSIGN_OR_RETURN(const auto root, kernel::open_directory(support.mount_point));
     ASSIGN_OR_RETURN(auto base_fd, kernel::open_directory(place));
     RETURN_IF_ERROR(with_context(enter_own_group(base_fd.get()), "enter the daemon's own group"));
+    RETURN_IF_ERROR(require_kernel_files(base_fd.get()));
     enable_controllers(root.get(), support, mounts);
     support.kill = support.freeze = true;
     auto filter = load_device_filter();

@@ -5,6 +5,7 @@
 #include "lib/base/unique_fd.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,9 +62,19 @@ class GroupManager {
     [[nodiscard]] virtual Result<std::vector<std::string>> list() = 0;
 };
 
-/// `base`: a path below the cgroup2 mount ("/lodge"), or empty for automatic: the daemon's own
-/// group when a service manager delegated it (Delegate=yes), else "/lodge". Moves this process into
-/// BASE/daemon and enables the controllers it finds. unsupported without a cgroup2 mount.
+/// The base when none is configured. Pure. `own_group` is this process's group; the parent of a
+/// group called "daemon" that a service manager delegated (Delegate=yes and
+/// DelegateSubgroup=daemon, systemd 254), else "/lodge". A delegated group that the daemon sits in
+/// directly is no base: with controllers enabled below it no process may enter it (cgroup-v2.rst,
+/// "No Internal Process Constraint"), so that the manager could not start the daemon again while
+/// containers run.
+[[nodiscard]] std::string
+automatic_base(const std::string& own_group,
+               const std::function<bool(const std::string& group)>& is_delegated);
+
+/// `base`: a path below the cgroup2 mount ("/lodge"), or empty for the automatic one. Makes it,
+/// moves this process into BASE/daemon and enables the controllers it finds. unsupported without a
+/// cgroup2 mount or on a kernel without cgroup.kill.
 [[nodiscard]] Result<std::unique_ptr<GroupManager>> make_group_manager(const std::string& base);
 
 } // namespace lodge::cgroup

@@ -3,7 +3,9 @@
 #include <memory>
 #include <mutex>
 
+#include <fcntl.h>
 #include <libcgroup.h>
+#include <unistd.h>
 
 namespace lodge::cgroup {
 
@@ -13,7 +15,7 @@ struct GroupFree {
     void operator()(::cgroup* group) const { cgroup_free(&group); }
 };
 
-// libcgroup keeps the mount table in global variables, filled once.
+// libcgroup keeps the mount table in global variables: one caller at a time.
 std::mutex& libcgroup_lock() {
     static std::mutex lock;
     return lock;
@@ -24,6 +26,17 @@ Status check(int rc, const std::string& what) {
         return {};
     }
     return fail(ErrorCode::kernel, what + ": " + cgroup_strerror(rc));
+}
+
+// Reading the mounts anew at every start would cost the more, the more containers run. Pre: the
+// lock.
+Status initialise() {
+    static bool done = false;
+    if (!done) {
+        RETURN_IF_ERROR(check(cgroup_init(), "find the cgroup mounts"));
+        done = true;
+    }
+    return {};
 }
 
 Status
@@ -43,12 +56,12 @@ constexpr std::uint64_t kCpuPeriodMicros = 100'000;
 
 } // namespace
 
-Status apply_limits(const std::string& group, const Limits& limits) {
+Status apply_limits(const std::string& group, int group_fd, const Limits& limits) {
     if (!limits.memory_bytes && !limits.cpu_millis && !limits.pids) {
         return {};
     }
     const std::lock_guard guard(libcgroup_lock());
-    RETURN_IF_ERROR(check(cgroup_init(), "find the cgroup mounts"));
+    RETURN_IF_ERROR(initialise());
     const std::unique_ptr<::cgroup, GroupFree> object(cgroup_new_cgroup(group.c_str()));
     if (!object) {
         return fail(ErrorCode::resource_exhausted, "no memory for a cgroup request");
@@ -57,7 +70,10 @@ Status apply_limits(const std::string& group, const Limits& limits) {
         RETURN_IF_ERROR(
             set_value(object.get(), "memory", "memory.max", std::to_string(*limits.memory_bytes)));
         // What was sold as memory is memory: without this a tenant moves into the host's swap.
-        RETURN_IF_ERROR(set_value(object.get(), "memory", "memory.swap.max", "0"));
+        // A kernel without swap has no such file, and nowhere to move to.
+        if (::faccessat(group_fd, "memory.swap.max", F_OK, 0) == 0) {
+            RETURN_IF_ERROR(set_value(object.get(), "memory", "memory.swap.max", "0"));
+        }
     }
     if (limits.cpu_millis) {
         const std::uint64_t quota = *limits.cpu_millis * kCpuPeriodMicros / 1000;

@@ -8,7 +8,8 @@
 namespace lodge::cgroup {
 
 /// Writes the limits of an existing group through libcgroup. `group` is relative to the cgroup2
-/// mount, as libcgroup names groups. Pre: the controllers are enabled for it.
-[[nodiscard]] Status apply_limits(const std::string& group, const Limits& limits);
+/// mount, as libcgroup names groups; `group_fd` is its directory. Pre: the controllers are enabled
+/// for it.
+[[nodiscard]] Status apply_limits(const std::string& group, int group_fd, const Limits& limits);
 
 } // namespace lodge::cgroup

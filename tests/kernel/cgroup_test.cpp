@@ -1,0 +1,310 @@
+#include "lib/cgroup/groups.hpp"
+#include "lib/kernel/fs.hpp"
+#include "lib/kernel/mount.hpp"
+#include "lib/kernel/program.hpp"
+#include "tests/support/leak_check.hpp"
+#include "tests/support/patience.hpp"
+#include "tests/support/requires.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace lodge::cgroup {
+namespace {
+
+constexpr std::uint32_t kOwner = 1'000'000;
+
+std::string own_group_path() {
+    const std::string text = kernel::read_file("/proc/self/cgroup", 65536).value();
+    const std::size_t at = text.find("0::");
+    return text.substr(at + 3, text.find('\n', at) - at - 3);
+}
+
+// A process of a group, which does nothing. Forked: the tests have one thread.
+class Resident {
+  public:
+    explicit Resident(int group_fd) : pid_(::fork()) {
+        if (pid_ == 0) {
+            (void)kernel::write_control(group_fd, "cgroup.procs", "0");
+            while (true) {
+                (void)::pause();
+            }
+        }
+        // It is in when its group says so.
+        const std::string own = std::to_string(pid_) + "\n";
+        const Deadline deadline = Deadline::after(test::patience(std::chrono::seconds(10)));
+        while (!deadline.expired()) {
+            const auto procs = kernel::open_at(group_fd, "cgroup.procs", O_RDONLY);
+            if (procs && kernel::read_all(procs->get(), 65536).value().find(own) == 0) {
+                return;
+            }
+            (void)::poll(nullptr, 0, 2);
+        }
+        ADD_FAILURE() << "the process did not enter its group";
+    }
+    ~Resident() {
+        if (pid_ > 0) {
+            (void)::kill(pid_, SIGKILL);
+            (void)::waitpid(pid_, nullptr, 0);
+        }
+    }
+    Resident(const Resident&) = delete;
+    Resident& operator=(const Resident&) = delete;
+    /// The signal that ended it.
+    int reap() {
+        int status = 0;
+        (void)::waitpid(std::exchange(pid_, -1), &status, 0);
+        return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    }
+
+  private:
+    pid_t pid_;
+};
+
+// A base group of the test's own. Making the manager moves this process into it; it goes back where
+// it came from at the end.
+class Cgroup : public test::LeakChecked {
+  protected:
+    void SetUp() override {
+        REQUIRES("root");
+        REQUIRES("cgroup2");
+        LeakChecked::SetUp();
+        came_from_ = own_group_path();
+        base_ = "/lodge-test-" + std::to_string(::getpid()) + "-groups";
+        auto groups = make_group_manager(base_);
+        ASSERT_TRUE(groups.has_value()) << groups.error().to_string();
+        groups_ = std::move(*groups);
+        place_ = groups_->support().mount_point + base_;
+    }
+
+    void TearDown() override {
+        if (groups_) {
+            const std::vector<std::string> names = groups_->list().value();
+            for (const std::string& name : names) {
+                (void)groups_->kill(name);
+                EXPECT_TRUE(groups_->wait_empty(name, soon()).has_value());
+                EXPECT_TRUE(groups_->remove(name).has_value()) << name;
+            }
+            const std::string mount = groups_->support().mount_point;
+            EXPECT_TRUE(kernel::write_control(AT_FDCWD, mount + came_from_ + "/cgroup.procs", "0"));
+            EXPECT_EQ(::rmdir((place_ + "/daemon").c_str()), 0);
+            EXPECT_EQ(::rmdir(place_.c_str()), 0);
+            groups_.reset();
+            LeakChecked::TearDown();
+        }
+    }
+
+    static Deadline soon() { return Deadline::after(test::patience(std::chrono::seconds(10))); }
+
+    UniqueFd make(const std::string& name, const Limits& limits = {}) {
+        auto group = groups_->create(name, limits, kOwner);
+        EXPECT_TRUE(group.has_value()) << group.error().to_string();
+        return group ? std::move(*group) : UniqueFd();
+    }
+
+    std::string content(const std::string& file) const {
+        auto text = kernel::read_file(place_ + "/" + file, 65536);
+        return text ? std::move(*text) : text.error().to_string();
+    }
+
+    bool exists(const std::string& name) const {
+        return ::access((place_ + "/" + name).c_str(), F_OK) == 0;
+    }
+
+    // What `script` says when it runs inside a group. An independent witness: the shell.
+    std::string run_inside(const std::string& name, const std::string& script) const {
+        const auto output =
+            kernel::run_program({.path = "/bin/sh",
+                                 .arguments = {"-c",
+                                               "echo 0 > " + place_ + "/" + name +
+                                                   "/cgroup.procs || exit 9; " + script},
+                                 .deadline = soon(),
+                                 .judged = true});
+        return output ? output->standard_output + output->standard_error
+                      : output.error().to_string();
+    }
+
+    std::unique_ptr<GroupManager> groups_;
+    std::string base_;
+    std::string place_;
+    std::string came_from_;
+};
+
+TEST_F(Cgroup, MovesTheDaemonIntoALeafOfItsOwn) {
+    EXPECT_EQ(own_group_path(), base_ + "/daemon");
+    EXPECT_TRUE(groups_->list().value().empty());
+}
+
+TEST_F(Cgroup, HandsExactlyTheDelegationFilesToTheOwner) {
+    (void)make("ct");
+    for (const char* file :
+         {"", "/cgroup.procs", "/cgroup.threads", "/cgroup.subtree_control", "/cgroup.kill"}) {
+        struct stat info{};
+        ASSERT_EQ(::stat((place_ + "/ct" + file).c_str(), &info), 0) << file;
+        EXPECT_EQ(info.st_uid, std::string(file) == "/cgroup.kill" ? 0U : kOwner) << file;
+    }
+    EXPECT_EQ(groups_->list().value(), std::vector<std::string>{"ct"});
+}
+
+TEST_F(Cgroup, KillsWhatRunsBelowAndTellsWhenItIsEmpty) {
+    const UniqueFd group = make("ct");
+    ASSERT_TRUE(kernel::make_directory(place_ + "/ct/inner", 0755));
+    const auto inner = kernel::open_directory(place_ + "/ct/inner");
+    Resident above(group.get());
+    Resident below(inner->get());
+    const auto early = groups_->wait_empty("ct", Deadline::after(std::chrono::milliseconds(1)));
+    EXPECT_EQ(early.error().code(), ErrorCode::timeout);
+    EXPECT_EQ(groups_->remove("ct").error().code(), ErrorCode::busy);
+    ASSERT_TRUE(groups_->kill("ct").has_value());
+    EXPECT_TRUE(groups_->wait_empty("ct", soon()).has_value());
+    EXPECT_EQ(above.reap(), SIGKILL);
+    EXPECT_EQ(below.reap(), SIGKILL);
+    EXPECT_TRUE(groups_->remove("ct").has_value());
+    EXPECT_FALSE(exists("ct"));
+}
+
+TEST_F(Cgroup, FreezesAndThaws) {
+    const UniqueFd group = make("ct");
+    const Resident resident(group.get());
+    for (const bool frozen : {true, false}) {
+        ASSERT_TRUE(groups_->freeze("ct", frozen).has_value());
+        const std::string expected = frozen ? "frozen 1" : "frozen 0";
+        const Deadline deadline = soon();
+        while (content("ct/cgroup.events").find(expected) == std::string::npos &&
+               !deadline.expired()) {
+            (void)::poll(nullptr, 0, 2);
+        }
+        EXPECT_NE(content("ct/cgroup.events").find(expected), std::string::npos);
+    }
+}
+
+TEST_F(Cgroup, MissingGroupsNeedNoUndo) {
+    EXPECT_TRUE(groups_->kill("nothing").has_value());
+    EXPECT_TRUE(groups_->freeze("nothing", false).has_value());
+    EXPECT_TRUE(groups_->wait_empty("nothing", soon()).has_value());
+    EXPECT_TRUE(groups_->remove("nothing").has_value());
+}
+
+TEST_F(Cgroup, TakesTheTreeOfAnEarlierLifeAway) {
+    (void)make("ct");
+    ASSERT_TRUE(kernel::make_directories(place_ + "/ct/init.scope/a/b", 0755));
+    (void)make("ct");
+    EXPECT_FALSE(exists("ct/init.scope"));
+}
+
+TEST_F(Cgroup, DoesNotReplaceAGroupThatLives) {
+    const UniqueFd group = make("ct");
+    const Resident resident(group.get());
+    EXPECT_EQ(groups_->create("ct", {}, kOwner).error().code(), ErrorCode::busy);
+    EXPECT_TRUE(exists("ct"));
+}
+
+TEST_F(Cgroup, LetsOnlySafeDevicesBeUsed) {
+    (void)make("ct");
+    if (const std::string why = groups_->support().why_not("devices"); !why.empty()) {
+        EXPECT_FALSE(test::everything_is_required()) << why;
+        GTEST_SKIP() << why;
+    }
+    EXPECT_EQ(run_inside("ct", "head -c 3 /dev/zero | wc -c; echo x > /dev/null; : > /dev/full"),
+              "3\n");
+    EXPECT_EQ(run_inside("ct", "head -c 1 /dev/urandom | wc -c"), "1\n");
+    // Of the machine's own: the kernel log, and a loop device's control where there is one.
+    EXPECT_NE(run_inside("ct", "exec 3< /dev/kmsg && echo opened").find("not permitted"),
+              std::string::npos);
+    if (::access("/dev/loop-control", F_OK) == 0) {
+        EXPECT_NE(
+            run_inside("ct", "exec 3< /dev/loop-control && echo opened").find("not permitted"),
+            std::string::npos);
+    }
+    const std::string node = "/var/tmp/lodge-node-" + std::to_string(::getpid());
+    EXPECT_NE(run_inside("ct", "mknod " + node + " c 1 3").find("not permitted"),
+              std::string::npos);
+    EXPECT_NE(run_inside("ct", "mknod " + node + " b 7 0").find("not permitted"),
+              std::string::npos);
+    EXPECT_NE(::access(node.c_str(), F_OK), 0);
+}
+
+// Either the kernel holds the limit or the caller is told why not: never a silent no-op.
+TEST_F(Cgroup, HoldsEachLimitOrRefusesItWithTheReason) {
+    const std::vector<std::pair<std::string, Limits>> asked{
+        {"memory", {.memory_bytes = std::uint64_t{64} << 20}},
+        {"cpu", {.cpu_millis = 1500}},
+        {"pids", {.pids = 40}}};
+    for (const auto& [controller, limits] : asked) {
+        const auto& offered = groups_->support().controllers;
+        const bool has = std::find(offered.begin(), offered.end(), controller) != offered.end();
+        const std::string why = groups_->support().why_not(controller);
+        EXPECT_NE(has, !why.empty()) << controller;
+        const auto group = groups_->create(controller, limits, kOwner);
+        EXPECT_EQ(group.has_value(), has) << controller;
+        if (!group) {
+            EXPECT_EQ(group.error().code(), ErrorCode::unsupported);
+            EXPECT_NE(group.error().message().find(controller), std::string::npos);
+            EXPECT_FALSE(exists(controller)); // nothing half-made stays
+        }
+    }
+}
+
+TEST_F(Cgroup, NamesTheV1HierarchyThatHoldsAController) {
+    const std::vector<kernel::MountInfo> mounts = kernel::read_mountinfo().value();
+    for (const kernel::MountInfo& mount : mounts) {
+        if (mount.type == "cgroup" && mount.super_options.ends_with("memory")) {
+            EXPECT_NE(groups_->support().why_not("memory").find(mount.mount_point),
+                      std::string::npos);
+        }
+    }
+}
+
+TEST_F(Cgroup, WritesTheLimitsThatTheKernelThenShows) {
+    REQUIRES("cgroup2:memory");
+    REQUIRES("cgroup2:cpu");
+    REQUIRES("cgroup2:pids");
+    (void)make("ct", {.memory_bytes = std::uint64_t{64} << 20, .cpu_millis = 1500, .pids = 40});
+    EXPECT_EQ(content("ct/memory.max"), "67108864\n");
+    EXPECT_EQ(content("ct/memory.swap.max"), "0\n");
+    EXPECT_EQ(content("ct/cpu.max"), "150000 100000\n");
+    EXPECT_EQ(content("ct/pids.max"), "40\n");
+    // The tenant's root may not raise them.
+    struct stat info{};
+    ASSERT_EQ(::stat((place_ + "/ct/memory.max").c_str(), &info), 0);
+    EXPECT_EQ(info.st_uid, 0U);
+}
+
+TEST_F(Cgroup, StopsAForkBombAtItsLimit) {
+    REQUIRES("cgroup2:pids");
+    (void)make("ct", {.pids = 16});
+    (void)run_inside("ct", "for i in $(seq 40); do sleep 100 & done 2>/dev/null; wait");
+    EXPECT_EQ(content("ct/pids.events").rfind("max 0", 0), std::string::npos)
+        << content("ct/pids.events");
+}
+
+TEST_F(Cgroup, EndsWhatTakesMoreMemoryThanSold) {
+    REQUIRES("cgroup2:memory");
+    (void)make("ct", {.memory_bytes = std::uint64_t{24} << 20});
+    (void)run_inside("ct", "head -c 200M /dev/zero | tail -c 150M | wc -c");
+    EXPECT_EQ(content("ct/memory.events").find("oom_kill 0\n"), std::string::npos)
+        << content("ct/memory.events");
+}
+
+TEST(GroupManager, RefusesABaseThatLeavesTheHierarchy) {
+    REQUIRES("root");
+    REQUIRES("cgroup2");
+    EXPECT_EQ(make_group_manager("lodge").error().code(), ErrorCode::invalid_argument);
+    EXPECT_EQ(make_group_manager("/../lodge").error().code(), ErrorCode::invalid_argument);
+}
+
+} // namespace
+} // namespace lodge::cgroup
