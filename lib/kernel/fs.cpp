@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <memory>
 #include <vector>
 
@@ -32,15 +33,74 @@ Result<DirStream> open_stream(int dir_fd) {
     return stream;
 }
 
-Status remove_entry(int dir_fd, const std::string& name, dev_t device, unsigned depth);
+// One removal of a tree. What lies too deep to hold a descriptor for each level on the way is moved
+// up to the top and removed in the next round, so that no depth can stop it.
+struct Removal {
+    int top_fd = -1; ///< the tree's own root, once it is known to be a directory
+    unsigned moved = 0;
+};
+constexpr unsigned kMostLevels = 64;
 
-Status empty_directory(int dir_fd, dev_t device, unsigned depth) {
+Status remove_entry(int dir_fd, const std::string& name, Removal& removal, unsigned depth);
+
+Status empty_directory(int dir_fd, Removal& removal, unsigned depth) {
     return for_each_entry(dir_fd, [&](const std::string& name, unsigned char) {
-        return remove_entry(dir_fd, name, device, depth);
+        return remove_entry(dir_fd, name, removal, depth);
     });
 }
 
-Status remove_entry(int dir_fd, const std::string& name, dev_t device, unsigned depth) {
+Status empty_in_rounds(int dir_fd, Removal& removal) {
+    unsigned before = 0;
+    do {
+        before = removal.moved;
+        RETURN_IF_ERROR(empty_directory(dir_fd, removal, 1));
+    } while (removal.moved != before);
+    return {};
+}
+
+Status move_to_top(int dir_fd, const std::string& name, Removal& removal) {
+    while (true) {
+        const std::string other = ".lodge-removed-" + std::to_string(removal.moved++);
+        if (::syscall(SYS_renameat2,
+                      dir_fd,
+                      name.c_str(),
+                      removal.top_fd,
+                      other.c_str(),
+                      RENAME_NOREPLACE) == 0) {
+            return {};
+        }
+        if (errno != EEXIST) {
+            return fail_errno("rename", name);
+        }
+    }
+}
+
+// A directory of ours, unless something is mounted on it (bind mounts of the same filesystem too).
+Result<DirFd> open_unmounted(int dir_fd, const std::string& name) {
+    struct open_how how{};
+    how.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    how.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS;
+    DirFd child(static_cast<int>(::syscall(SYS_openat2, dir_fd, name.c_str(), &how, sizeof how)));
+    if (!child && errno == EXDEV) {
+        return fail(ErrorCode::busy,
+                    "'" + name + "' is a mount point; nothing below it was removed");
+    }
+    if (!child) {
+        return fail_errno("openat2", name);
+    }
+    return child;
+}
+
+Status remove_directory(int dir_fd, const std::string& name, Removal& removal, unsigned depth) {
+    ASSIGN_OR_RETURN(const DirFd child, open_unmounted(dir_fd, name));
+    if (depth == 0) {
+        removal.top_fd = child.get();
+        return empty_in_rounds(child.get(), removal);
+    }
+    return empty_directory(child.get(), removal, depth + 1);
+}
+
+Status remove_entry(int dir_fd, const std::string& name, Removal& removal, unsigned depth) {
     if (::unlinkat(dir_fd, name.c_str(), 0) == 0 || errno == ENOENT) {
         return {};
     }
@@ -48,20 +108,10 @@ Status remove_entry(int dir_fd, const std::string& name, dev_t device, unsigned 
     if (errno != EISDIR && errno != EPERM) {
         return fail_errno("unlinkat", name);
     }
-    ASSIGN_OR_RETURN(const DirFd child, open_directory_at(dir_fd, name));
-    struct stat info{};
-    if (::fstat(child.get(), &info) != 0) {
-        return fail_errno("fstat", name);
+    if (depth > kMostLevels) {
+        return move_to_top(dir_fd, name, removal);
     }
-    if (info.st_dev != device) {
-        return fail(ErrorCode::busy,
-                    "'" + name + "' is a mount point; nothing below it was removed");
-    }
-    if (depth == 0) {
-        return fail(ErrorCode::resource_exhausted,
-                    "directories nest deeper than 1024 at '" + name + "'");
-    }
-    RETURN_IF_ERROR(empty_directory(child.get(), device, depth - 1));
+    RETURN_IF_ERROR(remove_directory(dir_fd, name, removal, depth));
     if (::unlinkat(dir_fd, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
         return fail_errno("rmdir", name);
     }
@@ -161,18 +211,25 @@ Status write_all(int fd, std::string_view data) {
 
 Status write_control(int dir_fd, const std::string& path, std::string_view value) {
     ASSIGN_OR_RETURN(const UniqueFd fd, open_at(dir_fd, path, O_WRONLY));
-    if (::write(fd.get(), value.data(), value.size()) != static_cast<ssize_t>(value.size())) {
+    const ssize_t size = ::write(fd.get(), value.data(), value.size());
+    if (size < 0) {
         return fail_errno("write", path);
+    }
+    if (size != static_cast<ssize_t>(value.size())) {
+        return fail(ErrorCode::kernel, "'" + path + "' took only a part of the value");
     }
     return {};
 }
 
 Status replace_file(int dir_fd, const std::string& name, std::string_view content, mode_t mode) {
     const std::string temporary = "." + name + ".new";
+    // What a crash left under that name has its own mode and perhaps other links: never reuse it.
+    if (::unlinkat(dir_fd, temporary.c_str(), 0) != 0 && errno != ENOENT) {
+        return fail_errno("unlinkat", temporary);
+    }
     const auto replace = [&]() -> Status {
-        ASSIGN_OR_RETURN(
-            const UniqueFd fd,
-            open_at(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
+        ASSIGN_OR_RETURN(const UniqueFd fd,
+                         open_at(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL, mode));
         RETURN_IF_ERROR(write_all(fd.get(), content));
         RETURN_IF_ERROR(sync_fd(fd.get(), temporary));
         if (::renameat(dir_fd, temporary.c_str(), dir_fd, name.c_str()) != 0) {
@@ -194,10 +251,16 @@ Status make_directory(const std::string& path, mode_t mode) {
 }
 
 Status make_directory_at(int dir_fd, const std::string& name, mode_t mode) {
-    if (::mkdirat(dir_fd, name.c_str(), mode) != 0 && errno != EEXIST) {
-        return fail_errno("mkdir", name);
+    if (::mkdirat(dir_fd, name.c_str(), mode) == 0) {
+        return {};
     }
-    return {};
+    const int error_number = errno;
+    struct stat info{};
+    if (error_number == EEXIST && ::fstatat(dir_fd, name.c_str(), &info, 0) == 0 &&
+        S_ISDIR(info.st_mode)) {
+        return {};
+    }
+    return fail_errno("mkdir", name, error_number);
 }
 
 Status make_directories(const std::string& path, mode_t mode) {
@@ -209,15 +272,8 @@ Status make_directories(const std::string& path, mode_t mode) {
 }
 
 Status remove_tree_at(int dir_fd, const std::string& name) {
-    struct stat info{};
-    if (::fstatat(dir_fd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
-        if (errno == ENOENT) {
-            return {};
-        }
-        return fail_errno("stat", name);
-    }
-    constexpr unsigned kDeepest = 1024;
-    return remove_entry(dir_fd, name, info.st_dev, kDeepest);
+    Removal removal;
+    return remove_entry(dir_fd, name, removal, 0);
 }
 
 Status

@@ -44,14 +44,14 @@ open_hostile(int dir_fd, const std::string& path, int flags, mode_t mode, Resolv
 [[nodiscard]] Status
 replace_file(int dir_fd, const std::string& name, std::string_view content, mode_t mode);
 
-/// mkdir(2); an existing directory is success.
+/// mkdir(2); an existing directory, or a symlink to one, is success.
 [[nodiscard]] Status make_directory(const std::string& path, mode_t mode);
 [[nodiscard]] Status make_directory_at(int dir_fd, const std::string& name, mode_t mode);
 /// Every missing component, each with `mode`.
 [[nodiscard]] Status make_directories(const std::string& path, mode_t mode);
 
-/// Removes `name` below `dir_fd` and all in it, never following a symlink and never leaving the
-/// filesystem it started in. A missing entry is success. resource_exhausted below 1024 levels.
+/// Removes `name` below `dir_fd` and all in it, however deep it nests, never following a symlink. A
+/// mount point is left alone and `busy`. A missing entry is success.
 [[nodiscard]] Status remove_tree_at(int dir_fd, const std::string& name);
 
 /// Calls `visit` for each entry except . and .. ; stops at the first error.
