@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <string_view>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -145,11 +146,12 @@ Result<pid_t> spawn(const Program& program, int input, int output, int error) {
     return pid;
 }
 
-// Reads what is there; false at the end of the stream. Keeps the head of stdout, the tail of
-// stderr.
+// Reads what is there, but no more than a program that writes without end lets us come back from;
+// false at the end of the stream. Keeps the head of stdout, the tail of stderr.
 bool drain(int fd, std::string& into, std::size_t most, bool keep_tail) {
     std::array<char, 8192> chunk{};
-    while (true) {
+    constexpr int kMostChunks = 64; // more than a pipe holds (man 7 pipe: 64 KiB)
+    for (int i = 0; i < kMostChunks; ++i) {
         const ssize_t size = ::read(fd, chunk.data(), chunk.size());
         if (size < 0) {
             return errno == EAGAIN || errno == EINTR;
@@ -157,11 +159,13 @@ bool drain(int fd, std::string& into, std::size_t most, bool keep_tail) {
         if (size == 0) {
             return false;
         }
-        into.append(chunk.data(), static_cast<std::size_t>(size));
+        const std::string_view text(chunk.data(), static_cast<std::size_t>(size));
+        into.append(keep_tail ? text : text.substr(0, most - into.size()));
         if (into.size() > most) {
-            into = keep_tail ? into.substr(into.size() - most) : into.substr(0, most);
+            into.erase(0, into.size() - most);
         }
     }
+    return true;
 }
 
 struct Running {
@@ -172,7 +176,7 @@ struct Running {
 };
 
 // Ends when the program has exited (its pidfd is readable); descendants that keep the pipes open
-// are not waited for.
+// are not waited for, the caller kills them.
 Status follow(Running& running, const Program& program, ProgramOutput& result) {
     bool output_open = true;
     bool error_open = true;
@@ -237,9 +241,9 @@ Result<ProgramOutput> run_program(const Program& program) {
     ProgramOutput result;
     Status status =
         running.pidfd ? follow(running, program, result) : Status(fail_errno("pidfd_open"));
-    if (!status) {
-        (void)::kill(-pid, SIGKILL); // ESRCH: it went by itself meanwhile
-    }
+    // The program when it failed us, and what it left in its group either way. Until it is reaped
+    // its number is nobody else's. ESRCH: all went by themselves.
+    (void)::kill(-pid, SIGKILL);
     int wait_status = 0;
     while (::waitpid(pid, &wait_status, 0) < 0) {
         if (errno != EINTR) {

@@ -30,7 +30,7 @@ inline constexpr const char* kProgramPath = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Runs a program without a shell, in its own process group, all descriptors but 0-2 closed, and
 /// waits for it. A non-zero exit, a signal or the deadline is an error that carries the program's
-/// stderr. Thread-safe; nothing of the program is left running when it returns.
+/// stderr. Thread-safe; nothing of the program's process group is left running when it returns.
 [[nodiscard]] Result<ProgramOutput> run_program(const Program& program);
 
 } // namespace lodge::kernel
