@@ -22,9 +22,13 @@ Status ensure_sodium() {
 Result<SecretBuffer> SecretBuffer::allocate(std::size_t size) {
     RETURN_IF_ERROR(ensure_sodium());
     void* data = sodium_malloc(size);
-    if (data == nullptr) {
+    // sodium_malloc tries to lock and keeps quiet when it cannot; locking again tells, and counts
+    // once (man 2 mlock).
+    if (data == nullptr || sodium_mlock(data, size) != 0) {
+        sodium_free(data);
         return fail(ErrorCode::resource_exhausted,
-                    "no guarded memory for a secret of " + std::to_string(size) + " bytes");
+                    "no locked memory for a secret of " + std::to_string(size) +
+                        " bytes; is the limit on locked memory (ulimit -l) too low?");
     }
     return SecretBuffer(static_cast<std::byte*>(data), size);
 }

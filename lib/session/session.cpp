@@ -44,8 +44,8 @@ void take_fds(msghdr& message, std::vector<UniqueFd>& into) {
     }
 }
 
-// Fills `into`. With `fds`, descriptors that come along are taken, else they are closed. Returns
-// false when the peer closed before the first byte.
+// Fills `into` and appends descriptors that come along to `fds`. Returns false when the peer closed
+// before the first byte.
 Result<bool> receive_exactly(int socket, std::span<std::byte> into, std::vector<UniqueFd>& fds) {
     std::size_t got = 0;
     while (got < into.size()) {
@@ -67,7 +67,9 @@ Result<bool> receive_exactly(int socket, std::span<std::byte> into, std::vector<
             return fail_errno("recvmsg");
         }
         take_fds(message, fds);
-        if ((message.msg_flags & MSG_CTRUNC) != 0) {
+        // Each recvmsg may bring some: without the sum a peer could fill our descriptor table with
+        // one frame sent byte by byte.
+        if ((message.msg_flags & MSG_CTRUNC) != 0 || fds.size() > kMostFds) {
             return fail(ErrorCode::corrupt, "the peer sent more descriptors than agreed");
         }
         if (size == 0) {

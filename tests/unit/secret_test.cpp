@@ -6,6 +6,8 @@
 #include <string>
 
 #include <crypt.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 namespace lodge::secret {
 namespace {
@@ -44,6 +46,20 @@ TEST(SecretBuffer, MovesAndLeavesNothingBehind) {
     const SecretBuffer second = std::move(first);
     EXPECT_TRUE(first.empty()); // NOLINT(bugprone-use-after-move): what the move left is the point
     EXPECT_EQ(second.size(), 3U);
+}
+
+TEST(SecretBufferDeathTest, IsRefusedRatherThanLeftUnlocked) {
+    const auto ask_without_locked_memory = [] {
+        const rlimit none{.rlim_cur = 0, .rlim_max = 0};
+        // Root may lock whatever the limit says, so the child gives that up.
+        if ((::geteuid() == 0 && ::setresuid(65534, 65534, 65534) != 0) ||
+            ::setrlimit(RLIMIT_MEMLOCK, &none) != 0) {
+            ::_exit(1);
+        }
+        const auto buffer = SecretBuffer::allocate(32);
+        ::_exit(!buffer && buffer.error().code() == ErrorCode::resource_exhausted ? 7 : 2);
+    };
+    EXPECT_EXIT(ask_without_locked_memory(), ::testing::ExitedWithCode(7), "");
 }
 
 TEST(PasswordHash, IsYescryptAndVerifies) {

@@ -1,3 +1,4 @@
+#include "lib/kernel/message_socket.hpp"
 #include "lib/session/session.hpp"
 
 #include <gtest/gtest.h>
@@ -70,6 +71,26 @@ TEST(SessionFrame, RefusesForeignHeaders) {
                   static_cast<ssize_t>(sizeof header));
         EXPECT_EQ(receive_frame(monitor.get()).error().code(), ErrorCode::corrupt);
     }
+}
+
+TEST(SessionFrame, BoundsTheDescriptorsOfOneFrame) {
+    const auto [client, monitor] = stream_pair();
+    const UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const FrameHeader header{.type = FrameType::stdio, .size = 0};
+    const auto bytes = std::as_bytes(std::span(&header, 1));
+    for (const std::byte& byte : bytes) { // two with each byte: none of them is too many by itself
+        ASSERT_TRUE(kernel::send_message(
+            client.get(), std::span(&byte, 1), std::array{null.get(), null.get()}));
+    }
+    EXPECT_EQ(receive_frame(monitor.get()).error().code(), ErrorCode::corrupt);
+}
+
+TEST(SessionFrame, RefusesToSendMoreThanAgreed) {
+    const auto [client, monitor] = stream_pair();
+    const std::vector<std::byte> large(kLargestPayload + 1);
+    EXPECT_FALSE(send_frame(client.get(), FrameType::terminal_data, large).has_value());
+    EXPECT_FALSE(
+        send_frame(client.get(), FrameType::stdio, {}, std::array{0, 0, 0, 0}).has_value());
 }
 
 TEST(SessionFrame, DoesNotRaiseSigpipe) {
