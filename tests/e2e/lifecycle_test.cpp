@@ -1,0 +1,213 @@
+#include "lib/kernel/fs.hpp"
+#include "lib/kernel/program.hpp"
+#include "tests/support/lodge_host.hpp"
+#include "tests/support/patience.hpp"
+#include "tests/support/requires.hpp"
+
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+namespace lodge::test {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+class LifecycleTest : public LodgeTest {
+  protected:
+    void make(const std::string& name) {
+        const CliResult made = host->lodge({"create", name, "--template", "tiny", "--start"});
+        ASSERT_EQ(made.code, 0) << made.err << host->daemon_log();
+    }
+    CliResult guest(const std::string& name,
+                    std::vector<std::string> arguments,
+                    const std::string& input = {}) {
+        std::vector<std::string> words{"exec", name, "--", "/bin/guest"};
+        words.insert(words.end(), arguments.begin(), arguments.end());
+        return host->lodge(words, input);
+    }
+};
+
+TEST_F(LifecycleTest, GoesFromCreateToDestroy) {
+    ASSERT_EQ(host->lodge({"create", "web1", "--template", "tiny"}).code, 0);
+    EXPECT_EQ(host->field("web1", "state"), "stopped");
+    ASSERT_EQ(host->lodge({"start", "web1"}).code, 0);
+    EXPECT_EQ(host->field("web1", "state"), "running");
+    const std::string pid = host->field("web1", "pid");
+    EXPECT_TRUE(kernel::read_file("/proc/" + pid + "/comm", 64));
+    ASSERT_EQ(host->lodge({"stop", "web1", "--force"}).code, 0);
+    EXPECT_EQ(host->field("web1", "state"), "stopped");
+    EXPECT_FALSE(kernel::read_file("/proc/" + pid + "/comm", 64));
+    ASSERT_EQ(host->lodge({"destroy", "web1"}).code, 0);
+    EXPECT_NE(host->lodge({"info", "web1"}).code, 0);
+}
+
+TEST_F(LifecycleTest, ReturnsTheExitCodeOfACommand) {
+    ASSERT_NO_FATAL_FAILURE(make("web1"));
+    EXPECT_EQ(guest("web1", {"exit", "7"}).code, 7);
+    EXPECT_EQ(guest("web1", {"kill-self", "9"}).code, 137);
+    EXPECT_EQ(host->lodge({"exec", "web1", "--", "/bin/none"}).code, 127);
+    EXPECT_EQ(host->lodge({"exec", "web1", "--", "/etc/passwd"}).code, 126);
+    EXPECT_EQ(guest("web1", {"echo", "one", "two"}).out, "one two\n");
+}
+
+TEST_F(LifecycleTest, PassesStandardInputAndOutputUnchanged) {
+    ASSERT_NO_FATAL_FAILURE(make("web1"));
+    std::string bytes;
+    for (unsigned i = 0; bytes.size() < 1'000'000; ++i) {
+        bytes += static_cast<char>(i * 2654435761U >> 24);
+    }
+    EXPECT_EQ(guest("web1", {"cat"}, bytes).out, bytes);
+}
+
+TEST_F(LifecycleTest, GivesEachContainerIdsAndAddressesOfItsOwn) {
+    ASSERT_NO_FATAL_FAILURE(make("web1"));
+    ASSERT_NO_FATAL_FAILURE(make("web2"));
+    const long first = std::stol(host->field("web1", "uid_base"));
+    const long second = std::stol(host->field("web2", "uid_base"));
+    EXPECT_GE(std::abs(first - second), 65536);
+    const auto map = kernel::read_file("/proc/" + host->field("web1", "pid") + "/uid_map", 4096);
+    ASSERT_TRUE(map);
+    EXPECT_NE(map->find(std::to_string(first)), std::string::npos) << *map;
+    EXPECT_NE(host->field("web1", "mac_address"), host->field("web2", "mac_address"));
+}
+
+TEST_F(LifecycleTest, KeepsFilesAcrossAStopAndHidesThemOnDisk) {
+    ASSERT_NO_FATAL_FAILURE(make("web1"));
+    const std::string canary = "canary-5b1c9e0d-plain-text";
+    ASSERT_EQ(guest("web1", {"write", "/root/canary", canary}).code, 0);
+    const std::string image = host->field("web1", "image");
+    ASSERT_EQ(host->lodge({"stop", "web1", "--force"}).code, 0);
+    const auto search = kernel::run_program({.path = "grep",
+                                             .arguments = {"-c", "-a", canary, image},
+                                             .environment = {},
+                                             .input = {},
+                                             .deadline = Deadline::after(patience(60s)),
+                                             .judged = true});
+    ASSERT_TRUE(search);
+    EXPECT_EQ(search->exit_code, 1) << "the image holds the plain text";
+    ASSERT_EQ(host->lodge({"start", "web1"}).code, 0);
+    EXPECT_EQ(guest("web1", {"cat", "/root/canary"}).out, canary);
+}
+
+TEST_F(LifecycleTest, TellsAHaltARebootAndAFailureOfInitApart) {
+    ASSERT_NO_FATAL_FAILURE(make("web1"));
+    ASSERT_EQ(host->lodge({"wait", "web1", "--for", "running"}).code, 0);
+    const std::string pid = host->field("web1", "pid");
+    ASSERT_EQ(host->lodge({"kill", "web1", "--signal", "INT"}).code, 0);
+    const Deadline deadline = Deadline::after(patience(10s));
+    while ((host->field("web1", "pid") == pid || host->field("web1", "state") != "running") &&
+           !deadline.expired()) {
+    }
+    EXPECT_NE(host->field("web1", "pid"), pid) << "a reboot inside starts it again";
+    ASSERT_EQ(host->lodge({"kill", "web1", "--signal", "USR1"}).code, 0);
+    expect_field("web1", "state", "stopped");
+    EXPECT_EQ(host->field("web1", "last_exit"), "exit 7");
+}
+
+TEST_F(LifecycleTest, SurvivesAKillOfTheDaemon) {
+    ASSERT_NO_FATAL_FAILURE(make("web1"));
+    const std::string pid = host->field("web1", "pid");
+    host->kill_daemon();
+    EXPECT_TRUE(kernel::read_file("/proc/" + pid + "/comm", 64));
+    ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+    EXPECT_EQ(host->field("web1", "pid"), pid);
+    EXPECT_EQ(host->field("web1", "state"), "running");
+    EXPECT_EQ(guest("web1", {"exit", "3"}).code, 3);
+}
+
+TEST_F(LifecycleTest, ServesManyClientsAtOnce) {
+    std::vector<std::thread> clients;
+    std::vector<int> codes(6, -1);
+    for (std::size_t i = 0; i < codes.size(); ++i) {
+        clients.emplace_back([&, i] {
+            codes[i] =
+                host->lodge({"create", "c" + std::to_string(i), "--template", "tiny", "--start"})
+                    .code;
+        });
+    }
+    for (std::thread& client : clients) {
+        client.join();
+    }
+    EXPECT_EQ(codes, std::vector<int>(codes.size(), 0)) << host->daemon_log();
+    const std::string list = host->lodge({"list"}).out;
+    for (std::size_t i = 0; i < codes.size(); ++i) {
+        EXPECT_NE(list.find("c" + std::to_string(i) + " "), std::string::npos) << list;
+    }
+}
+
+struct Refusal {
+    std::vector<std::string> arguments;
+    std::string says;
+};
+
+TEST_F(LifecycleTest, RefusesBadInputAndLeavesNothing) {
+    ASSERT_EQ(host->lodge({"create", "taken", "--template", "tiny"}).code, 0);
+    const std::vector<Refusal> refusals{
+        {{"create", "web1", "--template", "none"}, "none"},
+        {{"create", "taken", "--template", "tiny"}, "taken"},
+        {{"create", "Not_A_Label", "--template", "tiny"}, "Not_A_Label"},
+        {{"create", "web1", "--template", "tiny", "--disk", "1M"}, "disk"},
+        {{"create", "web1", "--template", "tiny", "--memory", "-1"}, "-1"},
+        {{"create", "web1", "--template", "tiny", "--memory", "12Q"}, "12Q"},
+        {{"create", "web1", "--template", "tiny", "--ssh-key", "/no/such/key"}, "/no/such/key"},
+        {{"create", "web1", "--template", "tiny", "--encryption", "rot13"}, "rot13"},
+        {{"start", "nobody"}, "nobody"},
+        {{"exec", "taken", "--", "/bin/guest", "true"}, "taken"},
+        {{"template", "remove", "tiny"}, "tiny"},
+        {{"template", "import", "broken", "/etc/passwd"}, ""},
+    };
+    for (const Refusal& refusal : refusals) {
+        const CliResult result = host->lodge(refusal.arguments);
+        EXPECT_NE(result.code, 0) << ::testing::PrintToString(refusal.arguments);
+        EXPECT_NE(result.err.find(refusal.says), std::string::npos)
+            << ::testing::PrintToString(refusal.arguments) << ": " << result.err;
+    }
+    EXPECT_NE(host->lodge({"info", "web1"}).code, 0) << "nothing half-made stays";
+}
+
+TEST_F(LifecycleTest, BootsADistributionThatTakesSsh) {
+    if (distribution_tar().empty()) {
+        ASSERT_FALSE(everything_is_required()) << "LODGE_TEST_TEMPLATE names no tar";
+        GTEST_SKIP() << "LODGE_TEST_TEMPLATE names no tar of a root tree";
+    }
+    const CliResult imported = host->lodge({"template", "import", "debian", distribution_tar()});
+    ASSERT_EQ(imported.code, 0) << imported.err;
+    const std::string key = host->directory() + "/key";
+    ASSERT_TRUE(kernel::run_program({.path = "ssh-keygen",
+                                     .arguments = {"-q", "-t", "ed25519", "-N", "", "-f", key},
+                                     .environment = {},
+                                     .input = {},
+                                     .deadline = Deadline::after(patience(20s))}));
+    const CliResult made = host->lodge(
+        {"create", "web1", "--template", "debian", "--ssh-key", key + ".pub", "--wait", "ready"});
+    ASSERT_EQ(made.code, 0) << made.err << host->daemon_log();
+    const std::string text = host->lodge({"info", "web1", "--json"}).out;
+    const std::size_t at = text.find('"', text.find('[', text.find("\"addresses\""))) + 1;
+    const std::string address = text.substr(at, text.find('/', at) - at);
+    const auto entered = kernel::run_program({.path = "ssh",
+                                              .arguments = {"-i",
+                                                            key,
+                                                            "-o",
+                                                            "BatchMode=yes",
+                                                            "-o",
+                                                            "StrictHostKeyChecking=no",
+                                                            "-o",
+                                                            "UserKnownHostsFile=/dev/null",
+                                                            "root@" + address,
+                                                            "hostname"},
+                                              .environment = {},
+                                              .input = {},
+                                              .deadline = Deadline::after(patience(30s))});
+    ASSERT_TRUE(entered) << entered.error().to_string();
+    EXPECT_EQ(entered->standard_output, "web1\n");
+    ASSERT_EQ(host->lodge({"stop", "web1"}).code, 0);
+    EXPECT_EQ(host->field("web1", "last_exit"), "halt") << "systemd halted by itself";
+    ASSERT_EQ(host->lodge({"destroy", "web1"}).code, 0);
+    ASSERT_EQ(host->lodge({"template", "remove", "debian"}).code, 0);
+}
+
+} // namespace
+
+} // namespace lodge::test

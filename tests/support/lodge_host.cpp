@@ -1,0 +1,213 @@
+#include "tests/support/lodge_host.hpp"
+
+#include "lib/base/clock.hpp"
+#include "lib/kernel/fs.hpp"
+#include "lib/kernel/program.hpp"
+#include "tests/support/guest_container.hpp"
+#include "tests/support/patience.hpp"
+#include "tests/support/requires.hpp"
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace lodge::test {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+pid_t spawn(const std::vector<std::string>& words,
+            const std::string& output,
+            const std::string& environment) {
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(
+        &actions, STDOUT_FILENO, output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+    std::vector<char*> argv;
+    for (const std::string& word : words) {
+        argv.push_back(const_cast<char*>(word.c_str()));
+    }
+    argv.push_back(nullptr);
+    std::string path = std::string("PATH=") + kernel::kProgramPath;
+    std::string variable = environment;
+    std::vector<char*> variables{path.data(), variable.data(), nullptr};
+    pid_t pid = -1;
+    const int error = posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), variables.data());
+    posix_spawn_file_actions_destroy(&actions);
+    EXPECT_EQ(error, 0) << words[0];
+    return pid;
+}
+
+void pause_shortly() {
+    (void)::poll(nullptr, 0, 20);
+}
+
+} // namespace
+
+LodgeHost::LodgeHost() = default;
+
+LodgeHost::~LodgeHost() {
+    stop_daemon();
+}
+
+void LodgeHost::start_daemon() {
+    daemon_ = spawn({LODGE_BIN_DIR "/lodged",
+                     "--foreground",
+                     "--state-dir",
+                     directory() + "/state",
+                     "--run-dir",
+                     directory() + "/run"},
+                    directory() + "/lodged.log",
+                    "LODGE_TEST=1");
+    const Deadline deadline = Deadline::after(patience(10s));
+    while (lodge({"host", "info"}).code != 0) {
+        ASSERT_FALSE(deadline.expired()) << "lodged does not answer: " << daemon_log();
+        pause_shortly();
+    }
+}
+
+void LodgeHost::kill_daemon() {
+    if (daemon_ > 0) {
+        (void)::kill(daemon_, SIGKILL);
+        (void)::waitpid(daemon_, nullptr, 0);
+        daemon_ = -1;
+    }
+}
+
+void LodgeHost::stop_daemon() {
+    if (daemon_ > 0) {
+        (void)::kill(daemon_, SIGTERM);
+        int status = 0;
+        (void)::waitpid(daemon_, &status, 0);
+        EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << daemon_log();
+        daemon_ = -1;
+    }
+}
+
+void LodgeHost::import_tiny() {
+    namespace fs = std::filesystem;
+    const std::string tree = directory() + "/tiny";
+    for (const char* part : {"bin", "sbin", "etc", "proc", "sys", "dev", "run", "tmp", "root"}) {
+        fs::create_directories(tree + "/" + part);
+    }
+    const auto root = kernel::open_directory(tree);
+    ASSERT_TRUE(root);
+    ASSERT_TRUE(install(LODGE_BIN_DIR "/tests/lodge_guest", root->get(), "bin/guest"));
+    fs::create_hard_link(tree + "/bin/guest", tree + "/sbin/init");
+    ASSERT_TRUE(put_file(root->get(), "etc/passwd", "root:x:0:0:root:/root:/bin/guest\n"));
+    ASSERT_TRUE(put_file(root->get(), "etc/group", "root:x:0:\n"));
+    const std::string tar = directory() + "/tiny.tar";
+    ASSERT_TRUE(kernel::run_program({.path = "tar",
+                                     .arguments = {"-cf", tar, "-C", tree, "."},
+                                     .environment = {},
+                                     .input = {},
+                                     .deadline = Deadline::after(patience(20s))}));
+    const CliResult imported = lodge({"template", "import", "tiny", tar});
+    ASSERT_EQ(imported.code, 0) << imported.err << daemon_log();
+}
+
+void LodgeHost::destroy_all() {
+    const CliResult list = lodge({"list", "--json"});
+    const std::string mark = "\"name\": \"";
+    for (std::size_t at = list.out.find(mark); at != std::string::npos;
+         at = list.out.find(mark, at + 1)) {
+        const std::size_t begin = at + mark.size();
+        const std::string name = list.out.substr(begin, list.out.find('"', begin) - begin);
+        const CliResult gone = lodge({"destroy", name, "--force"});
+        EXPECT_EQ(gone.code, 0) << gone.err;
+    }
+}
+
+CliResult LodgeHost::lodge(std::vector<std::string> arguments, const std::string& input) const {
+    const auto output = kernel::run_program({.path = LODGE_BIN_DIR "/lodge",
+                                             .arguments = std::move(arguments),
+                                             .environment = {"LODGE_SOCKET=" + socket()},
+                                             .input = input,
+                                             .deadline = Deadline::after(patience(60s)),
+                                             .judged = true});
+    if (!output) {
+        return {.code = -1, .out = {}, .err = output.error().to_string()};
+    }
+    return {
+        .code = output->exit_code, .out = output->standard_output, .err = output->standard_error};
+}
+
+pid_t LodgeHost::lodge_in_background(const std::vector<std::string>& arguments) const {
+    std::vector<std::string> words{LODGE_BIN_DIR "/lodge"};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    return spawn(words, directory() + "/lodge.log", "LODGE_SOCKET=" + socket());
+}
+
+std::string LodgeHost::field(const std::string& name, const std::string& key) const {
+    const std::string text = lodge({"info", name, "--json"}).out;
+    const std::string mark = "\"" + key + "\": ";
+    const std::size_t at = text.find(mark);
+    if (at == std::string::npos) {
+        return {};
+    }
+    std::size_t begin = at + mark.size();
+    const bool quoted = text[begin] == '"';
+    begin += quoted ? 1 : 0;
+    return text.substr(begin, text.find_first_of(quoted ? "\"" : ",\n", begin) - begin);
+}
+
+std::string LodgeHost::daemon_log() const {
+    const auto text = kernel::read_file(directory() + "/lodged.log", std::size_t{16} << 20);
+    return text ? "lodged said:\n" + *text : text.error().to_string();
+}
+
+void LodgeTest::SetUp() {
+    REQUIRES("root");
+    REQUIRES("cgroup2");
+    host = std::make_unique<LodgeHost>();
+    ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+    ASSERT_NO_FATAL_FAILURE(host->import_tiny());
+    // What the first start of a host makes for all (bridge, table, group) is no leak of a
+    // container.
+    ASSERT_EQ(host->lodge({"create", "first", "--template", "tiny", "--start"}).code, 0)
+        << host->daemon_log();
+    ASSERT_EQ(host->lodge({"destroy", "first", "--force"}).code, 0) << host->daemon_log();
+    host->stop_daemon(); // the tests may replace its process
+    before_ = take_inventory({host->directory() + "/state/containers"});
+    ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+}
+
+void LodgeTest::TearDown() {
+    if (host) {
+        host->destroy_all();
+        host->stop_daemon();
+        if (!before_.empty()) {
+            EXPECT_EQ(settle_to(before_, {host->directory() + "/state/containers"}), "")
+                << host->daemon_log();
+        }
+    }
+    host.reset();
+}
+
+void LodgeTest::expect_field(const std::string& name,
+                             const std::string& key,
+                             const std::string& value) {
+    const Deadline deadline = Deadline::after(patience(10s));
+    while (host->field(name, key) != value && !deadline.expired()) {
+        pause_shortly();
+    }
+    EXPECT_EQ(host->field(name, key), value) << host->daemon_log();
+}
+
+std::string distribution_tar() {
+    const char* value =
+        std::getenv("LODGE_TEST_TEMPLATE"); // NOLINT(concurrency-mt-unsafe): nobody writes it
+    return value != nullptr && ::access(value, R_OK) == 0 ? value : "";
+}
+
+} // namespace lodge::test

@@ -1,0 +1,76 @@
+#pragma once
+
+#include "tests/support/leak_check.hpp"
+#include "tests/support/temp_dir.hpp"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace lodge::test {
+
+struct CliResult {
+    int code = -1;
+    std::string out;
+    std::string err;
+};
+
+/// A real lodged with directories of its own, and the CLI to talk to it. The template `tiny` holds
+/// the guest program alone.
+class LodgeHost {
+  public:
+    LodgeHost();
+    ~LodgeHost();
+    LodgeHost(const LodgeHost&) = delete;
+    LodgeHost& operator=(const LodgeHost&) = delete;
+
+    /// Starts lodged and waits until it answers.
+    void start_daemon();
+    /// SIGKILL, as a crash.
+    void kill_daemon();
+    /// SIGTERM; containers go on.
+    void stop_daemon();
+    /// Makes the template `tiny`.
+    void import_tiny();
+    /// Destroys every container.
+    void destroy_all();
+
+    /// The lodge command.
+    CliResult lodge(std::vector<std::string> arguments, const std::string& input = {}) const;
+    /// lodge(), started and not waited for.
+    pid_t lodge_in_background(const std::vector<std::string>& arguments) const;
+    /// A field of `lodge info NAME --json`, as its text: "running", "4711". Empty: there is none.
+    std::string field(const std::string& name, const std::string& key) const;
+
+    [[nodiscard]] std::string directory() const { return directory_.path(); }
+    [[nodiscard]] std::string socket() const { return directory() + "/run/lodged.sock"; }
+    [[nodiscard]] std::string daemon_log() const;
+
+  private:
+    TempDir directory_;
+    pid_t daemon_ = -1;
+};
+
+/// Fixture of the tiers that use the whole: a daemon with the template `tiny`; at the end nothing
+/// but what was there before the test may be left.
+class LodgeTest : public ::testing::Test {
+  protected:
+    void SetUp() override;
+    void TearDown() override;
+    /// Waits until a field has a value, up to ten seconds.
+    void expect_field(const std::string& name, const std::string& key, const std::string& value);
+
+    std::unique_ptr<LodgeHost> host;
+
+  private:
+    Inventory before_;
+};
+
+/// Path of a Debian root tree as a tar (LODGE_TEST_TEMPLATE), or empty.
+[[nodiscard]] std::string distribution_tar();
+
+} // namespace lodge::test
