@@ -128,6 +128,9 @@ class WalDatabase final : public Database {
         : writer_(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, kBusyMilliseconds) {
         writer_.exec("PRAGMA journal_mode=WAL");
         writer_.exec("PRAGMA foreign_keys=ON");
+        // Wrapped keys are deleted to destroy what they open: their bytes must go too. Debian's
+        // SQLite is built so, others are not.
+        writer_.exec("PRAGMA secure_delete=ON");
         reader_ =
             std::make_unique<SQLite::Database>(path, SQLite::OPEN_READONLY, kBusyMilliseconds);
     }

@@ -4,6 +4,8 @@
 
 #include <array>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 
 #include <stdlib.h>
@@ -46,6 +48,28 @@ TEST_F(DatabaseTest, ShowsToReadersWhatWasCommitted) {
     EXPECT_EQ(integer(rows[0][1]), 7);
     EXPECT_EQ(blob(rows[0][2]), (Blob{1, 0, 2}));
     EXPECT_TRUE(is_null(rows[0][3]));
+}
+
+TEST_F(DatabaseTest, LeavesNothingOfADeletedRowInItsFiles) {
+    const std::string secret = "wrapped-key-4c1d";
+    const auto files = [&] {
+        std::string all;
+        for (const char* suffix : {"", "-wal"}) {
+            std::ifstream file(path() + suffix, std::ios::binary);
+            all.append(std::istreambuf_iterator<char>(file), {});
+        }
+        return all;
+    };
+    {
+        const auto database = open_database(path(), kMigrations).value();
+        ASSERT_TRUE(put(*database, secret));
+        EXPECT_NE(files().find(secret), std::string::npos);
+        ASSERT_TRUE(database->write(Durability::host, [](Transaction& transaction) -> Status {
+            RETURN_IF_ERROR(transaction.execute("DELETE FROM t"));
+            return {};
+        }));
+    } // closing folds the log into the database
+    EXPECT_EQ(files().find(secret), std::string::npos);
 }
 
 TEST_F(DatabaseTest, RollsBackWhatFailed) {
