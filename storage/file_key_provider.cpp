@@ -31,7 +31,12 @@ Status check_safe(int fd, const std::string& path) {
 }
 
 Result<secret::SecretBuffer> read_key(const std::string& path) {
-    ASSIGN_OR_RETURN(const UniqueFd file, kernel::open_file(path, O_RDONLY | O_NOFOLLOW));
+    auto opened = kernel::open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (!opened && opened.error().sys_errno() == ELOOP) {
+        return fail(ErrorCode::permission_denied,
+                    "the master key '" + path + "' is a symbolic link; put the file itself there");
+    }
+    ASSIGN_OR_RETURN(const UniqueFd file, std::move(opened));
     RETURN_IF_ERROR(check_safe(file.get(), path));
     ASSIGN_OR_RETURN(secret::SecretBuffer key,
                      secret::SecretBuffer::allocate(secret::kSealKeySize));
