@@ -16,6 +16,12 @@ Result<kernel::FscryptKeyId> add_key(const OpenVolume& volume, const secret::Sec
     return kernel::add_fscrypt_key(root.get(), key.bytes());
 }
 
+Result<kernel::FscryptKeyId> wanted_key(const OpenVolume& volume) {
+    ASSIGN_OR_RETURN(const auto data,
+                     kernel::open_directory_at(volume.filesystem.get(), kDataDirectory));
+    return kernel::fscrypt_policy_key(data.get());
+}
+
 // ext4's own encryption of the data directory and all below it: for kernels without device-mapper.
 // Sizes, times and the shape of the tree stay visible; names and contents do not.
 class FscryptDriver final : public LoopDriver {
@@ -47,13 +53,16 @@ class FscryptDriver final : public LoopDriver {
     // The kernel would take a wrong key without a word and then fail each access with ENOKEY:
     // compare.
     Status unlock(const OpenVolume& volume, const secret::SecretBuffer& key) override {
-        ASSIGN_OR_RETURN(
-            const auto data,
-            with_context(kernel::open_directory_at(volume.filesystem.get(), kDataDirectory),
-                         "open the encrypted directory"));
-        ASSIGN_OR_RETURN(const auto wanted, kernel::fscrypt_policy_key(data.get()));
+        auto wanted = wanted_key(volume);
+        if (!wanted) {
+            Error error = std::move(wanted).error();
+            const bool lost = error.code() == ErrorCode::not_found;
+            const ErrorCode code = lost ? ErrorCode::corrupt : error.code();
+            return std::unexpected<Error>(
+                std::move(error).with_code(code).context("find the volume's encrypted directory"));
+        }
         ASSIGN_OR_RETURN(const auto given, add_key(volume, key));
-        if (given != wanted) {
+        if (given != *wanted) {
             return fail(ErrorCode::bad_key,
                         "the key is not the one this volume was encrypted with");
         }

@@ -13,6 +13,7 @@
 #include <string>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -38,17 +39,75 @@ Status check_room(int image_fd, const Volume& volume) {
     return {};
 }
 
-Result<bool> is_attached(const Volume& volume) {
+// The kernel dissolves a dead container's mounts in a work queue and tells nobody when it is done.
+// A blocking flock(2) would be told, but has no deadline: so look again every 2 ms.
+Status lock_image(int image_fd, const Volume& volume, const Deadline& deadline) {
+    while (::flock(image_fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            return fail_errno("flock", volume.image_path());
+        }
+        if (deadline.expired()) {
+            return fail(ErrorCode::busy,
+                        "the image '" + volume.image_path() + "' is open already: it is mounted");
+        }
+        const timespec pause{.tv_sec = 0, .tv_nsec = 2'000'000};
+        (void)::nanosleep(&pause, nullptr); // a signal just makes the next look come sooner
+    }
+    return {};
+}
+
+Status detach_loops(const Volume& volume) {
     ASSIGN_OR_RETURN(const auto loops, kernel::list_loops());
-    const std::string path = volume.image_path();
-    bool attached = false;
     for (const kernel::LoopInfo& loop : loops) {
-        if (loop.backing_file == path) {
-            attached = true;
+        if (loop.backing_file == volume.image_path()) {
             RETURN_IF_ERROR(kernel::detach_loop(loop.path));
         }
     }
-    return attached;
+    return {};
+}
+
+// Only what is written: zeros into the holes of a sparse image would want room of a host that may
+// be full, and destroying volumes is how it gets room again.
+Status zero_written(int image_fd, off_t end) {
+    const std::string zeros(std::size_t{1} << 20, '\0');
+    off_t at = 0;
+    while (true) {
+        const off_t data = ::lseek(image_fd, at, SEEK_DATA);
+        if (data < 0 && errno != ENXIO) { // ENXIO: holes to the end
+            return fail_errno("lseek(SEEK_DATA)");
+        }
+        if (data < 0 || data >= end) {
+            return {};
+        }
+        const off_t hole = ::lseek(image_fd, data, SEEK_HOLE);
+        if (hole < 0 || ::lseek(image_fd, data, SEEK_SET) < 0) {
+            return fail_errno("lseek(SEEK_HOLE)");
+        }
+        const off_t most = data + static_cast<off_t>(zeros.size());
+        at = std::min({hole, end, most});
+        RETURN_IF_ERROR(kernel::write_all(
+            image_fd, std::string_view(zeros).substr(0, static_cast<std::size_t>(at - data))));
+    }
+}
+
+Status zero_head(int image_fd, const std::string& path) {
+    constexpr off_t kHead = off_t{16} << 20;
+    auto zeroed = zero_written(image_fd, kHead);
+    if (!zeroed && zeroed.error().code() == ErrorCode::no_space) {
+        // A copy-on-write filesystem has no place for the new blocks. Give the old ones back.
+        if (::fallocate(image_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, kHead) != 0) {
+            return fail_errno("fallocate(FALLOC_FL_PUNCH_HOLE)", path);
+        }
+        zeroed = Status{};
+    }
+    if (zeroed && ::fdatasync(image_fd) != 0) {
+        return fail_errno("fdatasync", path);
+    }
+    return with_context(std::move(zeroed), "overwrite the head of '" + path + "'");
+}
+
+Deadline patience() {
+    return Deadline::after(std::chrono::seconds(5));
 }
 
 } // namespace
@@ -59,6 +118,7 @@ Result<UniqueFd> create_image(const Volume& volume) {
                      kernel::open_file(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
     Revert revert;
     revert.add([&] { (void)::unlink(path.c_str()); });
+    RETURN_IF_ERROR(lock_image(image.get(), volume, patience()));
     RETURN_IF_ERROR(check_room(image.get(), volume));
     if (::ftruncate(image.get(), static_cast<off_t>(volume.bytes)) != 0) {
         return fail_errno("ftruncate", path);
@@ -78,32 +138,19 @@ Result<UniqueFd> open_image(const Volume& volume) {
         return fail(ErrorCode::corrupt,
                     "the image '" + path + "' is shorter than its volume: it was cut");
     }
+    RETURN_IF_ERROR(lock_image(image.get(), volume, patience()));
     return image;
 }
 
 Status erase_image(const Volume& volume) {
     const std::string path = volume.image_path();
-    auto image = kernel::open_file(path, O_WRONLY | O_NOFOLLOW);
+    const auto image = kernel::open_file(path, O_RDWR | O_NOFOLLOW);
     if (!image) {
-        return image.error().sys_errno() == ENOENT
-                   ? Status{}
-                   : std::unexpected<Error>(std::move(image).error());
+        return image.error().sys_errno() == ENOENT ? Status{}
+                                                   : std::unexpected<Error>(image.error());
     }
-    struct stat info{};
-    if (::fstat(image->get(), &info) != 0) {
-        return fail_errno("fstat", path);
-    }
-    const std::string zeros(std::size_t{1} << 20, '\0');
-    constexpr off_t kHead = off_t{16} << 20;
-    for (off_t left = std::min(kHead, info.st_size); left > 0;
-         left -= static_cast<off_t>(zeros.size())) {
-        const auto part =
-            static_cast<std::size_t>(std::min(left, static_cast<off_t>(zeros.size())));
-        RETURN_IF_ERROR(kernel::write_all(image->get(), std::string_view(zeros).substr(0, part)));
-    }
-    if (::fdatasync(image->get()) != 0) {
-        return fail_errno("fdatasync", path);
-    }
+    RETURN_IF_ERROR(lock_image(image->get(), volume, Deadline::after(std::chrono::seconds(0))));
+    RETURN_IF_ERROR(zero_head(image->get(), path));
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
         return fail_errno("unlink", path);
     }
@@ -111,20 +158,16 @@ Status erase_image(const Volume& volume) {
 }
 
 Status wait_unused(const Volume& volume) {
-    const Deadline deadline = Deadline::after(std::chrono::seconds(5));
-    while (true) {
-        ASSIGN_OR_RETURN(const bool attached, is_attached(volume));
-        if (!attached) {
-            return {};
-        }
-        if (deadline.expired()) {
-            return fail(ErrorCode::busy, "the image '" + volume.image_path() + "' is still in use");
-        }
-        // The kernel dissolves a dead container's mounts in a work queue and tells nobody when it
-        // is done: there is nothing to wait on but time.
-        const timespec pause{.tv_sec = 0, .tv_nsec = 2'000'000};
-        (void)::nanosleep(&pause, nullptr); // a signal just makes the next look come sooner
+    const auto image = kernel::open_file(volume.image_path(), O_RDONLY | O_NOFOLLOW);
+    if (!image) {
+        return image.error().sys_errno() == ENOENT ? detach_loops(volume)
+                                                   : std::unexpected<Error>(image.error());
     }
+    if (lock_image(image->get(), volume, Deadline::after(std::chrono::seconds(0)))) {
+        return {};
+    }
+    RETURN_IF_ERROR(detach_loops(volume)); // one without autoclear would never go
+    return lock_image(image->get(), volume, patience());
 }
 
 } // namespace lodge::storage

@@ -67,6 +67,11 @@ Result<FscryptKeyId> fscrypt_policy_key(int dir_fd) {
         }
         return fail_errno("FS_IOC_GET_ENCRYPTION_POLICY_EX");
     }
+    if (argument.policy.version != FSCRYPT_POLICY_V2 ||
+        argument.policy.v2.contents_encryption_mode != FSCRYPT_MODE_AES_256_XTS ||
+        argument.policy.v2.filenames_encryption_mode != FSCRYPT_MODE_AES_256_CTS) {
+        return fail(ErrorCode::corrupt, "the directory has an encryption policy that is not ours");
+    }
     FscryptKeyId id{};
     std::memcpy(id.data(), &argument.policy.v2.master_key_identifier[0], id.size());
     return id;

@@ -21,7 +21,8 @@ using FscryptKeyId = std::array<std::uint8_t, 16>;
 /// names.
 [[nodiscard]] Status set_fscrypt_policy(int dir_fd, const FscryptKeyId& key);
 
-/// The key of the directory's policy; not_found when it is not encrypted.
+/// The key of the directory's policy; not_found when it is not encrypted, corrupt when its policy
+/// is not one that set_fscrypt_policy makes.
 [[nodiscard]] Result<FscryptKeyId> fscrypt_policy_key(int dir_fd);
 
 } // namespace lodge::kernel

@@ -1,16 +1,23 @@
 #include "lib/kernel/fs.hpp"
+#include "lib/kernel/fscrypt.hpp"
+#include "lib/kernel/program.hpp"
 #include "storage/volume.hpp"
 #include "tests/support/leak_check.hpp"
+#include "tests/support/patience.hpp"
 #include "tests/support/requires.hpp"
 #include "tests/support/temp_dir.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <optional>
 #include <string>
+#include <thread>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -173,6 +180,124 @@ TEST_P(VolumeTest, IsClosedByTheKernelWhenItsHolderIsKilled) {
     ASSERT_EQ(::waitpid(child, &status, 0), child);
     ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     // No close(): the leak check at the end looks for the loop device and the mapping.
+}
+
+TEST_P(VolumeTest, RefusesToOpenWhatIsOpen) {
+    auto open = driver_->create(volume_, key_).value();
+    const auto second = driver_->open(volume_, key_);
+    ASSERT_FALSE(second) << "two mounts of one image destroy it";
+    EXPECT_EQ(second.error().code(), ErrorCode::busy) << second.error().to_string();
+    const auto erased = driver_->destroy(volume_);
+    ASSERT_FALSE(erased);
+    EXPECT_EQ(erased.error().code(), ErrorCode::busy) << erased.error().to_string();
+    write_canary(open); // it was not harmed
+    open.filesystem.reset();
+    ASSERT_TRUE(driver_->open(volume_, key_));
+}
+
+TEST_P(VolumeTest, DetachesALoopDeviceThatACrashLeft) {
+    (void)driver_->create(volume_, key_).value();
+    ASSERT_TRUE(driver_->close(volume_));
+    const auto losetup = kernel::run_program(
+        {.path = "losetup",
+         .arguments = {"--find", "--show", volume_.image_path()},
+         .environment = {},
+         .input = {},
+         .deadline = Deadline::after(test::patience(std::chrono::seconds(10)))});
+    ASSERT_TRUE(losetup) << losetup.error().to_string();
+    // A holder of the image's lock, as the loop device of a killed open is.
+    const auto holder = kernel::open_file(volume_.image_path(), O_RDONLY).value();
+    ASSERT_EQ(::flock(holder.get(), LOCK_EX | LOCK_NB), 0);
+    const auto closed = driver_->close(volume_);
+    ASSERT_FALSE(closed);
+    EXPECT_EQ(closed.error().code(), ErrorCode::busy) << closed.error().to_string();
+    // The leak check sees that the loop device is gone.
+}
+
+TEST_P(VolumeTest, IsDestroyedOnAFullHost) {
+    const std::string small = directory_->path() + "/small";
+    ASSERT_EQ(::mkdir(small.c_str(), 0700), 0);
+    ASSERT_EQ(::mount("small", small.c_str(), "tmpfs", 0, "size=64m"), 0);
+    Volume volume = volume_;
+    volume.directory = small;
+    auto open = driver_->create(volume, key_);
+    EXPECT_TRUE(open) << open.error().to_string();
+    open = std::unexpected(Error(ErrorCode::internal, "closed"));
+    EXPECT_TRUE(driver_->close(volume));
+    {
+        const auto filler = kernel::open_file(small + "/filler", O_WRONLY | O_CREAT, 0600).value();
+        const auto full = kernel::write_all(filler.get(), std::string(std::size_t{70} << 20, 'x'));
+        ASSERT_FALSE(full);
+        EXPECT_EQ(full.error().code(), ErrorCode::no_space);
+    }
+    const auto destroyed = driver_->destroy(volume);
+    EXPECT_TRUE(destroyed) << destroyed.error().to_string();
+    EXPECT_NE(::access(volume.image_path().c_str(), F_OK), 0);
+    ASSERT_EQ(::umount2(small.c_str(), MNT_DETACH), 0);
+}
+
+TEST_P(VolumeTest, LeavesNothingToFindInTheImageOnceErased) {
+    (void)driver_->create(volume_, key_).value();
+    ASSERT_TRUE(driver_->close(volume_));
+    // A second name keeps the data that destroy overwrites.
+    const std::string kept = directory_->path() + "/kept";
+    ASSERT_EQ(::link(volume_.image_path().c_str(), kept.c_str()), 0);
+    ASSERT_TRUE(driver_->destroy(volume_));
+    const auto image = kernel::open_file(kept, O_RDONLY).value();
+    std::string head(std::size_t{16} << 20, 'x');
+    ASSERT_EQ(::pread(image.get(), head.data(), head.size(), 0), static_cast<ssize_t>(head.size()));
+    EXPECT_TRUE(head == std::string(head.size(), '\0'));
+}
+
+// Names of keys, as /proc/keys shows them. The kernel collects what is unused a moment later.
+bool keys_name(const std::string& name) {
+    return kernel::read_file("/proc/keys", 1 << 20).value_or("").find(name) != std::string::npos;
+}
+bool keys_forget(const std::string& name) {
+    const auto deadline = Deadline::after(test::patience(std::chrono::seconds(10)));
+    while (keys_name(name) && !deadline.expired()) {
+        std::this_thread::yield();
+    }
+    return !keys_name(name);
+}
+
+TEST_P(VolumeTest, LeavesNoKeyInTheKernelsKeyrings) {
+    auto open = driver_->create(volume_, key_).value();
+    // dm-crypt has its own copy: libcryptsetup's in our thread's keyring must not outlive the open.
+    EXPECT_TRUE(keys_forget("cryptsetup:"));
+    std::string fscrypt = "no such key";
+    if (GetParam() == model::Encryption::fscrypt) {
+        const auto data = kernel::open_directory_at(open.filesystem.get(), "data").value();
+        fscrypt.clear();
+        for (const std::uint8_t byte : kernel::fscrypt_policy_key(data.get()).value()) {
+            fscrypt += "0123456789abcdef"[byte >> 4];
+            fscrypt += "0123456789abcdef"[byte & 15];
+        }
+        EXPECT_TRUE(keys_name(fscrypt)) << "this test looks at the wrong place";
+    }
+    open.filesystem.reset();
+    ASSERT_TRUE(driver_->close(volume_));
+    EXPECT_TRUE(keys_forget(fscrypt));
+    EXPECT_FALSE(keys_name("cryptsetup:"));
+}
+
+TEST_P(VolumeTest, OpensWithoutTheMemoryOfAPassphrase) {
+    (void)driver_->create(volume_, key_).value();
+    ASSERT_TRUE(driver_->close(volume_));
+    const pid_t child = ::fork(); // this test program has no threads
+    if (child == 0) {
+        rusage before{};
+        rusage after{};
+        (void)::getrusage(RUSAGE_SELF, &before);
+        const bool opened = driver_->open(volume_, key_).has_value();
+        (void)::getrusage(RUSAGE_SELF, &after);
+        constexpr long kMostKiB = 16L << 10; // Argon2id would take a GiB
+        ::_exit(opened && after.ru_maxrss - before.ru_maxrss < kMostKiB ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    ASSERT_TRUE(driver_->close(volume_));
 }
 
 TEST_P(VolumeTest, DestroysWhatIsNotThere) {
