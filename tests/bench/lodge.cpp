@@ -104,7 +104,7 @@ void measure_crowd_of_lodge(const Place& place, Report& report) {
         (void)timed(lodge_command({"start", "crowd" + std::to_string(i)}));
     }
     report.add("lodge", "start of " + among + ", one after the other", now_ms() - begin);
-    const Memory monitors = memory_of(LODGE_BIN_DIR "/lodge-monitor");
+    const Memory monitors = memory_of("lodge-monitor");
     need(monitors.processes >= place.crowd,
          "only " + std::to_string(monitors.processes) + " monitors");
     report.add("lodge",
