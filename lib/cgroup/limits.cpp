@@ -52,6 +52,16 @@ set_value(::cgroup* group, const char* controller, const char* name, const std::
     return check(cgroup_set_value_string(control, name, value.c_str()), std::string("set ") + name);
 }
 
+Status limit_memory(::cgroup* group, int group_fd, std::uint64_t bytes) {
+    RETURN_IF_ERROR(set_value(group, "memory", "memory.max", std::to_string(bytes)));
+    // What was sold as memory is memory: without this a tenant moves into the host's swap. A kernel
+    // without swap has no such file, and nowhere to move to.
+    if (::faccessat(group_fd, "memory.swap.max", F_OK, 0) == 0) {
+        return set_value(group, "memory", "memory.swap.max", "0");
+    }
+    return {};
+}
+
 constexpr std::uint64_t kCpuPeriodMicros = 100'000;
 
 } // namespace
@@ -67,13 +77,7 @@ Status apply_limits(const std::string& group, int group_fd, const Limits& limits
         return fail(ErrorCode::resource_exhausted, "no memory for a cgroup request");
     }
     if (limits.memory_bytes) {
-        RETURN_IF_ERROR(
-            set_value(object.get(), "memory", "memory.max", std::to_string(*limits.memory_bytes)));
-        // What was sold as memory is memory: without this a tenant moves into the host's swap.
-        // A kernel without swap has no such file, and nowhere to move to.
-        if (::faccessat(group_fd, "memory.swap.max", F_OK, 0) == 0) {
-            RETURN_IF_ERROR(set_value(object.get(), "memory", "memory.swap.max", "0"));
-        }
+        RETURN_IF_ERROR(limit_memory(object.get(), group_fd, *limits.memory_bytes));
     }
     if (limits.cpu_millis) {
         const std::uint64_t quota = *limits.cpu_millis * kCpuPeriodMicros / 1000;
