@@ -163,11 +163,14 @@ Status wait_unused(const Volume& volume) {
         return image.error().sys_errno() == ENOENT ? detach_loops(volume)
                                                    : std::unexpected<Error>(image.error());
     }
-    if (lock_image(image->get(), volume, Deadline::after(std::chrono::seconds(0)))) {
-        return {};
+    if (!lock_image(image->get(), volume, Deadline::after(std::chrono::seconds(0)))) {
+        RETURN_IF_ERROR(detach_loops(volume)); // one without autoclear would never go
+        RETURN_IF_ERROR(lock_image(image->get(), volume, patience()));
     }
-    RETURN_IF_ERROR(detach_loops(volume)); // one without autoclear would never go
-    return lock_image(image->get(), volume, patience());
+    // Closing is not enough: a program that another thread spawns right now has the descriptor
+    // until its exec, and destroy, which comes next, does not wait.
+    return ::flock(image->get(), LOCK_UN) == 0 ? Status{}
+                                               : fail_errno("flock", volume.image_path());
 }
 
 } // namespace lodge::storage
