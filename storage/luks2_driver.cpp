@@ -10,6 +10,8 @@
 #include <mutex>
 
 #include <libcryptsetup.h>
+#include <linux/keyctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace lodge::storage {
@@ -43,19 +45,9 @@ crypt_pbkdf_type cheap_pbkdf() {
             .flags = CRYPT_PBKDF_NO_BENCHMARK};
 }
 
-// libcryptsetup returns a negated errno: EPERM is "no keyslot opens with this passphrase".
+// libcryptsetup returns a negated errno.
 Status check(int rc, std::string_view what, const std::string& device) {
-    if (rc >= 0) {
-        return {};
-    }
-    if (rc == -EPERM) {
-        return fail(ErrorCode::bad_key, "the key opens no keyslot of '" + device + "'");
-    }
-    Error error = Error::from_errno(what, device, -rc);
-    if (rc == -EINVAL) {
-        error = std::move(error).with_code(ErrorCode::corrupt);
-    }
-    return std::unexpected<Error>(std::move(error));
+    return rc >= 0 ? Status{} : fail_errno(what, device, -rc);
 }
 
 Result<CryptDevice> init_device(const std::string& path) {
@@ -99,22 +91,72 @@ Status format(const std::string& device, const Volume& volume, const secret::Sec
         device);
 }
 
+// LUKS2 headers are not authenticated: who can write to the image can name a weaker cipher, or
+// none, beside the keyslot as it was, and would get the tenant's next writes in plain text.
+Status check_cipher(crypt_device* crypt) {
+    const char* cipher = crypt_get_cipher(crypt);
+    const char* mode = crypt_get_cipher_mode(crypt);
+    const bool whole =
+        crypt_reencrypt_status(crypt, nullptr) == CRYPT_REENCRYPT_NONE; // one segment
+    if (!whole || cipher == nullptr || mode == nullptr || std::string_view(cipher) != kCipher ||
+        std::string_view(mode) != kCipherMode ||
+        crypt_get_volume_key_size(crypt) != static_cast<int>(kVolumeKeySize)) {
+        return fail(ErrorCode::corrupt,
+                    "the LUKS2 header of the volume names another cipher than AES-256-XTS: it was "
+                    "tampered with");
+    }
+    return {};
+}
+
+// libcryptsetup hands the volume key to dm-crypt through the keyring of the calling thread and
+// leaves it there. Our threads live on, so without this the key would outlive its mapping.
+Status forget_thread_keys() {
+    if (::syscall(SYS_keyctl, KEYCTL_CLEAR, KEY_SPEC_THREAD_KEYRING) != 0) {
+        return fail_errno("KEYCTL_CLEAR");
+    }
+    return {};
+}
+
+Status judge_activation(int rc, const std::string& name) {
+    switch (-rc) {
+    case EPERM:
+        return fail(ErrorCode::bad_key, "the key opens no keyslot of '" + name + "'");
+    case EEXIST:
+    case EBUSY:
+        return fail(ErrorCode::busy, "a mapping '" + name + "' exists already");
+    case EINVAL:
+        return fail(ErrorCode::corrupt,
+                    "the LUKS2 header of '" + name + "' does not fit its image");
+    default:
+        return check(rc, "activate", name);
+    }
+}
+
 Status activate(const std::string& device, const Volume& volume, const secret::SecretBuffer& key) {
     const std::lock_guard guard(cryptsetup_lock());
     ASSIGN_OR_RETURN(const CryptDevice crypt, init_device(device));
     const int loaded = crypt_load(crypt.get(), CRYPT_LUKS2, nullptr);
-    if (loaded < 0) {
+    if (loaded == -EINVAL) {
         return fail(ErrorCode::corrupt, "the image of the volume has no valid LUKS2 header");
     }
+    RETURN_IF_ERROR(check(loaded, "read the LUKS2 header of", device));
+    RETURN_IF_ERROR(check_cipher(crypt.get()));
     // Discards pass, so that the sparse image shrinks; what is free in it shows on the host.
-    return check(crypt_activate_by_passphrase(crypt.get(),
-                                              volume.mapper_name().c_str(),
-                                              CRYPT_ANY_SLOT,
-                                              key_text(key),
-                                              key.size(),
-                                              CRYPT_ACTIVATE_ALLOW_DISCARDS),
-                 "activate",
-                 volume.mapper_name());
+    // Private: udev probes no tenant's filesystem and makes no links to it.
+    const std::string name = volume.mapper_name();
+    const int rc =
+        crypt_activate_by_passphrase(crypt.get(),
+                                     name.c_str(),
+                                     CRYPT_ANY_SLOT,
+                                     key_text(key),
+                                     key.size(),
+                                     CRYPT_ACTIVATE_ALLOW_DISCARDS | CRYPT_ACTIVATE_PRIVATE);
+    const Status forgotten = forget_thread_keys();
+    RETURN_IF_ERROR(judge_activation(rc, name));
+    if (!forgotten) {
+        (void)crypt_deactivate(crypt.get(), name.c_str());
+    }
+    return forgotten;
 }
 
 // Gone at once when unused, else by itself when the last user goes. Success when there is none.

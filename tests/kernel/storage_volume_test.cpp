@@ -27,12 +27,28 @@ namespace {
 
 constexpr const char* kCanary = "canary-7f3a9c51-in-plain-text";
 
+// libcryptsetup opens /dev/random and /dev/urandom when it is first used and keeps them: before the
+// leak check's first look, then.
+void warm_up_libcryptsetup() {
+    const test::TempDir directory;
+    const Volume nothing{.uuid = Uuid::generate().value(),
+                         .directory = directory.path(),
+                         .bytes = std::uint64_t{4} << 20,
+                         .encryption = model::Encryption::luks2};
+    const auto image = kernel::open_file(nothing.image_path(), O_WRONLY | O_CREAT, 0600).value();
+    ASSERT_EQ(::ftruncate(image.get(), off_t{4} << 20), 0);
+    const auto driver = make_driver(model::Encryption::luks2);
+    EXPECT_FALSE(driver->open(nothing, secret::SecretBuffer::random(kVolumeKeySize).value()));
+    EXPECT_TRUE(driver->close(nothing));
+}
+
 class VolumeTest : public test::LeakChecked,
                    public ::testing::WithParamInterface<model::Encryption> {
   protected:
     void SetUp() override {
         if (GetParam() == model::Encryption::luks2) {
             REQUIRES("device_mapper");
+            warm_up_libcryptsetup();
         }
         if (GetParam() == model::Encryption::fscrypt) {
             REQUIRES("fscrypt");
@@ -313,6 +329,81 @@ INSTANTIATE_TEST_SUITE_P(Drivers,
                          [](const auto& driver) {
                              return std::string(model::to_string(driver.param));
                          });
+
+class Luks2Test : public test::LeakChecked {
+  protected:
+    void SetUp() override {
+        REQUIRES("device_mapper");
+        warm_up_libcryptsetup();
+        LeakChecked::SetUp();
+        directory_.emplace();
+        volume_ = {.uuid = Uuid::generate().value(),
+                   .directory = directory_->path(),
+                   .bytes = std::uint64_t{256} << 20,
+                   .encryption = model::Encryption::luks2};
+        key_ = secret::SecretBuffer::random(kVolumeKeySize).value();
+        driver_ = make_driver(model::Encryption::luks2);
+        ASSERT_TRUE(driver_->create(volume_, key_));
+        ASSERT_TRUE(driver_->close(volume_));
+    }
+    void TearDown() override {
+        directory_.reset();
+        if (driver_) {
+            LeakChecked::TearDown();
+        }
+    }
+
+    static std::string cryptsetup(std::vector<std::string> arguments) {
+        const auto output = kernel::run_program(
+            {.path = "cryptsetup",
+             .arguments = std::move(arguments),
+             .environment = {},
+             .input = {},
+             .deadline = Deadline::after(test::patience(std::chrono::seconds(60)))});
+        EXPECT_TRUE(output) << output.error().to_string();
+        return output ? output->standard_output : "";
+    }
+
+    std::unique_ptr<VolumeDriver> driver_;
+    std::optional<test::TempDir> directory_;
+    Volume volume_;
+    secret::SecretBuffer key_;
+};
+
+TEST_F(Luks2Test, IsWhatCryptsetupCallsLuks2WithPbkdf2) {
+    const std::string dump = cryptsetup({"luksDump", volume_.image_path()});
+    EXPECT_THAT(dump, ::testing::ContainsRegex("Version:[ \t]+2"));
+    EXPECT_NE(dump.find("aes-xts-plain64"), std::string::npos) << dump;
+    EXPECT_NE(dump.find("pbkdf2"), std::string::npos) << dump;
+    EXPECT_EQ(dump.find("argon2"), std::string::npos) << dump;
+    EXPECT_NE(dump.find(volume_.uuid.to_string()), std::string::npos) << dump;
+}
+
+TEST_F(Luks2Test, RefusesAHeaderThatNamesAnotherCipher) {
+    // The right key in a header of somebody else's making.
+    const std::string key_file = directory_->path() + "/key";
+    {
+        const auto file = kernel::open_file(key_file, O_WRONLY | O_CREAT, 0600).value();
+        ASSERT_EQ(::write(file.get(), key_.bytes().data(), key_.size()), ssize_t{kVolumeKeySize});
+    }
+    (void)cryptsetup({"luksFormat",
+                      "--batch-mode",
+                      "--type",
+                      "luks2",
+                      "--key-size",
+                      "256",
+                      "--pbkdf",
+                      "pbkdf2",
+                      "--pbkdf-force-iterations",
+                      "1000",
+                      "--key-file",
+                      key_file,
+                      volume_.image_path()});
+    const auto open = driver_->open(volume_, key_);
+    ASSERT_FALSE(open);
+    EXPECT_EQ(open.error().code(), ErrorCode::corrupt) << open.error().to_string();
+    EXPECT_NE(open.error().message().find("tampered"), std::string::npos);
+}
 
 } // namespace
 } // namespace lodge::storage
