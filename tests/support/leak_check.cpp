@@ -72,9 +72,16 @@ void add_mounts(Inventory& into) {
     }
 }
 
+// But for those of other test runs, which keep their files in directories of that name (TempDir).
 void add_loops(Inventory& into) {
+    const std::string others = "/lodge-test-";
+    const std::string own = others + std::to_string(::getpid()) + "-";
     if (const auto loops = kernel::list_loops()) {
         for (const kernel::LoopInfo& loop : *loops) {
+            if (loop.backing_file.find(others) != std::string::npos &&
+                loop.backing_file.find(own) == std::string::npos) {
+                continue;
+            }
             into.insert("loop " + loop.path + " " + loop.backing_file);
         }
     }

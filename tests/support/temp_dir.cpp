@@ -4,9 +4,11 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include <unistd.h>
+
 namespace lodge::test {
 
-TempDir::TempDir() : path_("/var/tmp/lodge-test-XXXXXX") {
+TempDir::TempDir() : path_("/var/tmp/lodge-test-" + std::to_string(::getpid()) + "-XXXXXX") {
     if (::mkdtemp(path_.data()) == nullptr) {
         throw std::runtime_error("mkdtemp failed");
     }
