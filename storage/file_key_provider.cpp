@@ -78,9 +78,11 @@ class FileKeyProvider final : public KeyProvider {
     std::string name() const override { return "file"; }
 
     Result<secret::SecretBuffer> master_key() override {
-        const std::lock_guard guard(making_);
-        if (::access(path_.c_str(), F_OK) != 0 && errno == ENOENT) {
-            RETURN_IF_ERROR(with_context(make_key(path_), "make the master key"));
+        {
+            const std::lock_guard guard(making_);
+            if (::access(path_.c_str(), F_OK) != 0 && errno == ENOENT) {
+                RETURN_IF_ERROR(with_context(make_key(path_), "make the master key"));
+            }
         }
         return with_context(read_key(path_), "read the master key");
     }
