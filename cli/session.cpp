@@ -354,7 +354,6 @@ void add_session_commands(const Registry& registry) {
     executing->add_flag("-t,--tty", options->terminal, "With a terminal");
     executing->add_option("COMMAND", options->command, "The command and its arguments, behind --")
         ->required();
-    executing->positionals_at_end();
     const auto log = std::make_shared<bool>(false);
     CLI::App* watching = registry.add(
         registry.app, "console", "Attach to a container's console", [&globals, options, log] {

@@ -1,0 +1,170 @@
+#include "daemon/operations/engine.hpp"
+#include "tests/support/temp_dir.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+namespace lodge::daemon {
+namespace {
+
+// A world of named objects in which every call can fail; what is left in it is what was leaked.
+struct Ledger {
+    std::set<std::string> live;
+    int calls = 0;
+    int fail_at = 0;
+
+    Status make(const std::string& name) {
+        if (++calls == fail_at) {
+            return fail(ErrorCode::kernel, "injected at call " + std::to_string(calls));
+        }
+        live.insert(name);
+        return {};
+    }
+    Status unmake(const std::string& name) {
+        live.erase(name);
+        return {};
+    }
+};
+
+Plan plan_over(Ledger& ledger, int steps) {
+    Plan plan;
+    for (int i = 0; i < steps; ++i) {
+        const std::string name = "object " + std::to_string(i);
+        plan.steps.push_back({name,
+                              [&ledger, name] { return ledger.make(name); },
+                              [&ledger, name] { return ledger.unmake(name); }});
+    }
+    plan.commit = plan.answer = plan.steps.size();
+    return plan;
+}
+
+class OperationFaults : public ::testing::Test {
+  protected:
+    void open() {
+        database_ = open_store(directory_.path() + "/lodge.db").value();
+        log_ = std::make_unique<OperationLog>(*database_);
+        engine_ = std::make_unique<OperationEngine>(EngineParts{.log = *log_,
+                                                                .events = events_,
+                                                                .boot_id = "boot",
+                                                                .warn = [](const std::string&) {}},
+                                                    2);
+    }
+    void SetUp() override { open(); }
+    OperationView run(Plan plan) {
+        const auto id = engine_->submit(
+            {.verb = "make", .resource = "web1", .arguments = "", .plan = std::move(plan)});
+        if (!id) {
+            return {.status = OperationStatus::failed, .error = id.error()};
+        }
+        return engine_->wait(*id, Deadline::after(std::chrono::seconds(30))).value();
+    }
+
+    test::TempDir directory_;
+    EventBus events_;
+    std::unique_ptr<db::Database> database_;
+    std::unique_ptr<OperationLog> log_;
+    std::unique_ptr<OperationEngine> engine_;
+};
+
+TEST_F(OperationFaults, LeaveNothingWhicheverStepFails) {
+    constexpr int kSteps = 5;
+    for (int k = 1; k <= kSteps + 1; ++k) {
+        Ledger ledger{.fail_at = k};
+        const OperationView view = run(plan_over(ledger, kSteps));
+        const bool succeeded = view.status == OperationStatus::succeeded;
+        EXPECT_EQ(succeeded, k > kSteps) << "failed at call " << k;
+        EXPECT_EQ(ledger.live.size(), succeeded ? 5U : 0U) << "failed at call " << k;
+    }
+}
+
+TEST_F(OperationFaults, LeaveNothingWhicheverStatementOfTheLogFails) {
+    for (int k = 1;; ++k) {
+        Ledger ledger;
+        int statements = 0;
+        database_->set_fault_hook([&] {
+            return ++statements == k ? Status(fail(ErrorCode::no_space, "injected")) : Status{};
+        });
+        const OperationView view = run(plan_over(ledger, 3));
+        engine_->drain();
+        database_->set_fault_hook({});
+        const bool succeeded = view.status == OperationStatus::succeeded;
+        EXPECT_EQ(ledger.live.size(), succeeded ? 3U : 0U) << "statement " << k;
+        engine_.reset();
+        open();
+        if (statements < k) {
+            return; // no statement was left to fail
+        }
+    }
+}
+
+TEST_F(OperationFaults, AreUndoneByTheNextDaemonFromTheLogAlone) {
+    for (int died_in = 1; died_in <= 3; ++died_in) {
+        Ledger ledger;
+        LoggedOperation left{.id = Uuid::generate().value(),
+                             .verb = "make",
+                             .resource = "web1",
+                             .arguments = "",
+                             .boot_id = "boot"};
+        ASSERT_TRUE(log_->begin(left));
+        for (int i = 0; i < died_in; ++i) {
+            const std::string name = "object " + std::to_string(i);
+            ASSERT_TRUE(log_->intend(left.id, name));
+            if (i + 1 < died_in) {
+                ledger.live.insert(name); // the last one was intended and never made
+            }
+        }
+        const auto unfinished = log_->unfinished().value();
+        ASSERT_EQ(unfinished.size(), 1U);
+        engine_->recover(unfinished[0], plan_over(ledger, 3));
+        EXPECT_TRUE(ledger.live.empty()) << "died in step " << died_in;
+        EXPECT_TRUE(log_->unfinished().value().empty());
+    }
+}
+
+TEST_F(OperationFaults, AreRunToTheirEndWhenThatIsTheirRule) {
+    Ledger ledger;
+    LoggedOperation left{.id = Uuid::generate().value(),
+                         .verb = "stop",
+                         .resource = "web1",
+                         .arguments = "",
+                         .boot_id = "boot"};
+    ASSERT_TRUE(log_->begin(left));
+    ASSERT_TRUE(log_->intend(left.id, "object 0"));
+    Plan plan = plan_over(ledger, 3);
+    plan.commit = 0;
+    plan.on_recovery = OnRecovery::rerun;
+    engine_->recover(log_->unfinished().value()[0], std::move(plan));
+    EXPECT_EQ(ledger.live.size(), 3U);
+}
+
+TEST_F(OperationFaults, AnswerBusyAndNameTheVerb) {
+    std::mutex lock;
+    lock.lock();
+    Plan slow;
+    slow.steps.push_back({"wait",
+                          [&]() -> Status {
+                              const std::lock_guard guard(lock);
+                              return {};
+                          },
+                          {}});
+    slow.commit = slow.answer = 1;
+    const auto first = engine_->submit(
+        {.verb = "start", .resource = "web1", .arguments = "", .plan = std::move(slow)});
+    ASSERT_TRUE(first);
+    Ledger ledger;
+    const auto second = engine_->submit(
+        {.verb = "stop", .resource = "web1", .arguments = "", .plan = plan_over(ledger, 1)});
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().code(), ErrorCode::busy);
+    EXPECT_NE(second.error().message().find("start"), std::string::npos);
+    lock.unlock();
+    EXPECT_EQ(engine_->wait(*first, Deadline::after(std::chrono::seconds(30)))->status,
+              OperationStatus::succeeded);
+}
+
+} // namespace
+} // namespace lodge::daemon
