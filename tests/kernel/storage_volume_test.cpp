@@ -285,7 +285,8 @@ TEST_P(VolumeTest, LeavesNoKeyInTheKernelsKeyrings) {
     if (GetParam() == model::Encryption::fscrypt) {
         const auto data = kernel::open_directory_at(open.filesystem.get(), "data").value();
         fscrypt.clear();
-        for (const std::uint8_t byte : kernel::fscrypt_policy_key(data.get()).value()) {
+        const kernel::FscryptKeyId id = kernel::fscrypt_policy_key(data.get()).value();
+        for (const std::uint8_t byte : id) {
             fscrypt += "0123456789abcdef"[byte >> 4];
             fscrypt += "0123456789abcdef"[byte & 15];
         }
