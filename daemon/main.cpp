@@ -95,6 +95,12 @@ sigset_t block_signals() {
     return signals;
 }
 
+void tell_manager(const char* state, const Log& log) {
+    if (const Status told = notify_service_manager(state); !told) {
+        log.write(LogLevel::warning, told.error().to_string() + ", ignoring");
+    }
+}
+
 Status serve(const Options& options, const Log& log) {
     const sigset_t signals = block_signals();
     if (::geteuid() != 0) {
@@ -109,12 +115,12 @@ Status serve(const Options& options, const Log& log) {
     ASSIGN_OR_RETURN(const auto server,
                      start_server(*daemon, settings.socket(), settings.socket_group));
     log.write(LogLevel::info, "ready at " + settings.socket());
-    notify_service_manager("READY=1");
+    tell_manager("READY=1", log);
     int received = 0;
     (void)::sigwait(&signals, &received); // fails only for a bad set
     log.write(LogLevel::info,
               "stopping on signal " + std::to_string(received) + "; containers go on");
-    notify_service_manager("STOPPING=1");
+    tell_manager("STOPPING=1", log);
     daemon->shut_down();
     server->stop();
     if (::unlink(settings.socket().c_str()) != 0) {
