@@ -28,6 +28,26 @@ std::optional<InitExit> decode_exit(const monitor::MonitorState& state) {
                     .oom = false};
 }
 
+Result<MonitorConnection> greet(int directory_fd, bool subscribe) {
+    ASSIGN_OR_RETURN(UniqueFd socket, kernel::connect_messages(directory_fd, monitor::kSocketName));
+    RETURN_IF_ERROR(
+        monitor::send(socket.get(),
+                      MessageType::hello,
+                      monitor::Writer().u16(monitor::kVersion).u8(subscribe ? 1 : 0).payload()));
+    ASSIGN_OR_RETURN(
+        const monitor::Message welcome,
+        monitor::expect(socket.get(), MessageType::welcome, Deadline::after(kAnswerDeadline)));
+    monitor::Reader reader(welcome.payload);
+    MonitorConnection connection;
+    connection.version = reader.u16();
+    connection.pid = reader.i32();
+    connection.socket = std::move(socket);
+    if (!reader.ok()) {
+        return fail(ErrorCode::corrupt, "malformed answer of a monitor");
+    }
+    return connection;
+}
+
 class ConnectedMonitor final : public Monitor {
   public:
     ConnectedMonitor(UniqueFd directory, UniqueFd events)
@@ -97,7 +117,7 @@ class ConnectedMonitor final : public Monitor {
                          connect_monitor(directory_.get(), false));
         RETURN_IF_ERROR(monitor::send(connection.socket.get(), request, payload, fds));
         return with_context(
-            monitor::expect(connection.socket.get(), answer, Deadline::after(kAnswerDeadline)),
+            expect_from_monitor(connection.socket.get(), answer, Deadline::after(kAnswerDeadline)),
             "ask the container's monitor");
     }
 
@@ -117,30 +137,27 @@ std::string monitor_directory(const std::string& run_directory, const Uuid& cont
 }
 
 Result<MonitorConnection> connect_monitor(int directory_fd, bool subscribe) {
-    auto socket = kernel::connect_messages(directory_fd, monitor::kSocketName);
-    if (!socket) {
-        const int error_number = socket.error().sys_errno();
-        const bool dead = error_number == ECONNREFUSED || error_number == ENOENT;
-        Error error = std::move(socket).error();
-        return std::unexpected<Error>(dead ? std::move(error).with_code(ErrorCode::not_found)
-                                           : std::move(error));
-    }
-    RETURN_IF_ERROR(
-        monitor::send(socket->get(),
-                      MessageType::hello,
-                      monitor::Writer().u16(monitor::kVersion).u8(subscribe ? 1 : 0).payload()));
-    ASSIGN_OR_RETURN(
-        const monitor::Message welcome,
-        monitor::expect(socket->get(), MessageType::welcome, Deadline::after(kAnswerDeadline)));
-    monitor::Reader reader(welcome.payload);
-    MonitorConnection connection;
-    connection.version = reader.u16();
-    connection.pid = reader.i32();
-    connection.socket = std::move(*socket);
-    if (!reader.ok()) {
-        return fail(ErrorCode::corrupt, "malformed answer of a monitor");
+    auto connection = greet(directory_fd, subscribe);
+    if (!connection) {
+        // A monitor that is ending may still take the connection and close it unread.
+        const Error& error = connection.error();
+        const bool dead = error.sys_errno() == ECONNREFUSED || error.sys_errno() == ENOENT ||
+                          error.code() == ErrorCode::cancelled;
+        if (dead) {
+            return std::unexpected<Error>(
+                std::move(connection).error().with_code(ErrorCode::not_found));
+        }
     }
     return connection;
+}
+
+Result<monitor::Message>
+expect_from_monitor(int socket, MessageType type, const Deadline& deadline) {
+    auto message = monitor::expect(socket, type, deadline);
+    if (!message && message.error().code() == ErrorCode::cancelled) {
+        return fail(ErrorCode::internal, "the container's monitor has ended");
+    }
+    return message;
 }
 
 std::unique_ptr<Monitor> make_monitor(UniqueFd directory, UniqueFd events) {

@@ -13,13 +13,17 @@ namespace lodge::daemon {
                                             const Uuid& container);
 
 /// A greeted connection to the monitor whose directory is `directory_fd`. not_found when none
-/// listens.
+/// listens, or the one that does is about to be gone.
 struct MonitorConnection {
     UniqueFd socket;
     std::uint16_t version = 0;
     std::int32_t pid = 0;
 };
 [[nodiscard]] Result<MonitorConnection> connect_monitor(int directory_fd, bool subscribe);
+
+/// monitor::expect(), for which a monitor that went away is no cancellation but a failure.
+[[nodiscard]] Result<monitor::Message>
+expect_from_monitor(int socket, monitor::MessageType type, const Deadline& deadline);
 
 /// The Monitor of a living one: `directory` is its directory, `events` a subscribed connection.
 /// Each call makes a connection of its own, so that calls do not wait for one another.

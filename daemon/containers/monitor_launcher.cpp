@@ -155,7 +155,7 @@ class Starting final : public StartingContainer {
     Result<std::unique_ptr<Monitor>> finish() override {
         // A monitor that has failed meanwhile left its reason to be read.
         (void)monitor::send(parts_.channel.get(), MessageType::go);
-        RETURN_IF_ERROR(with_context(monitor::expect(parts_.channel.get(),
+        RETURN_IF_ERROR(with_context(expect_from_monitor(parts_.channel.get(),
                                                      MessageType::started,
                                                      Deadline::after(kStartDeadline)),
                                      "start the container"));
@@ -242,8 +242,7 @@ class Launcher final : public MonitorLauncher {
     static Status end_living(int directory) {
         const auto connection = connect_monitor(directory, false);
         if (!connection) {
-            return connection.error().code() == ErrorCode::not_found ||
-                           connection.error().code() == ErrorCode::cancelled
+            return connection.error().code() == ErrorCode::not_found
                        ? Status()
                        : std::unexpected<Error>(connection.error());
         }
@@ -262,7 +261,7 @@ class Launcher final : public MonitorLauncher {
     await_clone(const StartRequest& request, UniqueFd directory, UniqueFd channel) {
         RETURN_IF_ERROR(send_order(request, directory.get(), channel.get()));
         ASSIGN_OR_RETURN(monitor::Message cloned,
-                         with_context(monitor::expect(channel.get(),
+                         with_context(expect_from_monitor(channel.get(),
                                                       MessageType::cloned,
                                                       Deadline::after(kStartDeadline)),
                                       "start the container"));

@@ -84,8 +84,9 @@ Error error_from_json(std::string_view text) {
                      "the daemon answered with something that is not of the API");
     }
     const json& body = parsed["error"];
-    Error error(error_code_from_string(body.value("code", "internal")),
-                body.value("message", "no message"));
+    Error error = Error(error_code_from_string(body.value("code", "internal")),
+                        body.value("message", "no message"))
+                      .with_errno(body.value("errno", 0));
     for (const json& intent : body.value("trail", json::array())) {
         if (intent.is_string()) {
             error = std::move(error).context(intent.get<std::string>());

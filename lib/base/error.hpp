@@ -55,16 +55,17 @@ class [[nodiscard]] Error {
     [[nodiscard]] const std::vector<std::string>& trail() const noexcept { return trail_; }
 
     /// Adds the intent of the caller ("attach the volume of 'web1'"). Do not repeat the lower text.
-    Error&& context(std::string intent) && {
+    /// By value, as its siblings: `e = std::move(e).context(...)` must not move e into itself.
+    Error context(std::string intent) && {
         trail_.push_back(std::move(intent));
         return std::move(*this);
     }
     /// Replaces the code where the caller knows better what the failure means to its own caller.
-    Error&& with_code(ErrorCode code) && {
+    Error with_code(ErrorCode code) && {
         code_ = code;
         return std::move(*this);
     }
-    Error&& with_errno(int error_number) && {
+    Error with_errno(int error_number) && {
         sys_errno_ = error_number;
         return std::move(*this);
     }

@@ -100,6 +100,9 @@ Status send_message(int socket, std::span<const std::byte> data, std::span<const
         if (sent >= 0) {
             return fail(ErrorCode::kernel, "a message was sent only in part");
         }
+        if (errno == EPIPE || errno == ECONNRESET) {
+            return fail(ErrorCode::cancelled, "the other side has gone");
+        }
         if (errno != EINTR) {
             return fail_errno("sendmsg");
         }
