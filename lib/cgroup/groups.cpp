@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -259,6 +260,20 @@ Status enter_own_group(int base_fd) {
     return kernel::write_control(base_fd, std::string(kOwnGroup) + "/cgroup.procs", "0");
 }
 
+// Two daemons in one group would sweep each other's containers. The lock lasts as long as the
+// descriptor, which no monitor inherits.
+Status lock_base(int base_fd, const std::string& base) {
+    if (::flock(base_fd, LOCK_EX | LOCK_NB) == 0) {
+        return {};
+    }
+    if (errno == EWOULDBLOCK) {
+        return fail(ErrorCode::busy,
+                    "another lodged already keeps its containers in the cgroup " + base +
+                        "; stop it, or give this one another `cgroup` in its configuration");
+    }
+    return fail_errno("flock", base);
+}
+
 // Without cgroup.kill a stop would have to race with a fork bomb, so nothing is built on less.
 Status require_kernel_files(int base_fd) {
     for (const char* file : {"cgroup.kill", "cgroup.freeze", "cgroup.events"}) {
@@ -311,6 +326,7 @@ Result<std::unique_ptr<GroupManager>> make_group_manager(const std::string& base
     RETURN_IF_ERROR(with_context(kernel::make_directories(place, 0755), "make the base group"));
     ASSIGN_OR_RETURN(const auto root, kernel::open_directory(support.mount_point));
     ASSIGN_OR_RETURN(auto base_fd, kernel::open_directory(place));
+    RETURN_IF_ERROR(lock_base(base_fd.get(), support.base));
     RETURN_IF_ERROR(with_context(enter_own_group(base_fd.get()), "enter the daemon's own group"));
     RETURN_IF_ERROR(require_kernel_files(base_fd.get()));
     enable_controllers(root.get(), support, mounts);

@@ -73,8 +73,9 @@ automatic_base(const std::string& own_group,
                const std::function<bool(const std::string& group)>& is_delegated);
 
 /// `base`: a path below the cgroup2 mount ("/lodge"), or empty for the automatic one. Makes it,
-/// moves this process into BASE/daemon and enables the controllers it finds. unsupported without a
-/// cgroup2 mount or on a kernel without cgroup.kill.
+/// moves this process into BASE/daemon and enables the controllers it finds. The base is this
+/// manager's alone as long as it lives: busy when another has it. unsupported without a cgroup2
+/// mount or on a kernel without cgroup.kill.
 [[nodiscard]] Result<std::unique_ptr<GroupManager>> make_group_manager(const std::string& base);
 
 } // namespace lodge::cgroup

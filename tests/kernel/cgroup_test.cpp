@@ -299,6 +299,14 @@ TEST_F(Cgroup, EndsWhatTakesMoreMemoryThanSold) {
         << content("ct/memory.events");
 }
 
+TEST_F(Cgroup, LetsNobodyElseSweepItsBase) {
+    const auto second = make_group_manager(base_);
+    ASSERT_FALSE(second.has_value());
+    EXPECT_EQ(second.error().code(), ErrorCode::busy);
+    groups_.reset();
+    EXPECT_TRUE((groups_ = std::move(*make_group_manager(base_))) != nullptr);
+}
+
 TEST(GroupManager, RefusesABaseThatLeavesTheHierarchy) {
     REQUIRES("root");
     REQUIRES("cgroup2");

@@ -2,11 +2,13 @@
 
 #include "lib/base/clock.hpp"
 #include "lib/kernel/fs.hpp"
+#include "lib/kernel/mount.hpp"
 #include "lib/kernel/program.hpp"
 #include "tests/support/guest_container.hpp"
 #include "tests/support/patience.hpp"
 #include "tests/support/requires.hpp"
 
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -48,21 +50,44 @@ pid_t spawn(const std::vector<std::string>& words,
     return pid;
 }
 
+std::string cgroup2_mount() {
+    if (const auto mounts = kernel::read_mountinfo()) {
+        for (const kernel::MountInfo& mount : *mounts) {
+            if (mount.type == "cgroup2") {
+                return mount.mount_point;
+            }
+        }
+    }
+    return "/sys/fs/cgroup";
+}
+
 void pause_shortly() {
     (void)::poll(nullptr, 0, 20);
 }
 
 } // namespace
 
-LodgeHost::LodgeHost() = default;
+LodgeHost::LodgeHost() {
+    // The name by which the leak check knows groups of this process from other test runs'.
+    static int count = 0;
+    cgroup_ = "/lodge-test-" + std::to_string(::getpid()) + "-host" + std::to_string(++count);
+    const auto place = kernel::open_directory(directory());
+    EXPECT_TRUE(place && put_file(place->get(), "lodge.yaml", "cgroup: " + cgroup_ + "\n"));
+}
 
 LodgeHost::~LodgeHost() {
     stop_daemon();
+    for (const char* group : {"/daemon", ""}) {
+        const std::string path = cgroup2_mount() + cgroup_ + group;
+        EXPECT_TRUE(::rmdir(path.c_str()) == 0 || errno == ENOENT) << path << ": " << errno;
+    }
 }
 
 void LodgeHost::start_daemon() {
     daemon_ = spawn({LODGE_BIN_DIR "/lodged",
                      "--foreground",
+                     "--config",
+                     directory() + "/lodge.yaml",
                      "--state-dir",
                      directory() + "/state",
                      "--run-dir",

@@ -52,6 +52,7 @@ class LodgeHost {
 
   private:
     TempDir directory_;
+    std::string cgroup_; ///< below the cgroup2 mount; this host's alone
     pid_t daemon_ = -1;
 };
 
