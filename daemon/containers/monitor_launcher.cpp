@@ -156,8 +156,8 @@ class Starting final : public StartingContainer {
         // A monitor that has failed meanwhile left its reason to be read.
         (void)monitor::send(parts_.channel.get(), MessageType::go);
         RETURN_IF_ERROR(with_context(expect_from_monitor(parts_.channel.get(),
-                                                     MessageType::started,
-                                                     Deadline::after(kStartDeadline)),
+                                                         MessageType::started,
+                                                         Deadline::after(kStartDeadline)),
                                      "start the container"));
         abandon_ = nullptr;
         return make_monitor(std::move(parts_.directory), std::move(parts_.channel));
@@ -262,8 +262,8 @@ class Launcher final : public MonitorLauncher {
         RETURN_IF_ERROR(send_order(request, directory.get(), channel.get()));
         ASSIGN_OR_RETURN(monitor::Message cloned,
                          with_context(expect_from_monitor(channel.get(),
-                                                      MessageType::cloned,
-                                                      Deadline::after(kStartDeadline)),
+                                                          MessageType::cloned,
+                                                          Deadline::after(kStartDeadline)),
                                       "start the container"));
         monitor::Reader reader(cloned.payload);
         InitProcess init;

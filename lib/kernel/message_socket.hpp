@@ -28,8 +28,8 @@ struct ReceivedMessage {
 [[nodiscard]] Result<std::pair<UniqueFd, UniqueFd>> make_message_pair();
 
 /// Sends `data` as one message with `fds` attached (SCM_RIGHTS). Works on SEQPACKET and, where the
-/// caller keeps messages apart itself, on STREAM sockets. Never raises SIGPIPE. `cancelled` when the
-/// other side has gone.
+/// caller keeps messages apart itself, on STREAM sockets. Never raises SIGPIPE. `cancelled` when
+/// the other side has gone.
 [[nodiscard]] Status
 send_message(int socket, std::span<const std::byte> data, std::span<const int> fds = {});
 
