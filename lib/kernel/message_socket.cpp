@@ -101,7 +101,8 @@ Status send_message(int socket, std::span<const std::byte> data, std::span<const
             return fail(ErrorCode::kernel, "a message was sent only in part");
         }
         if (errno == EPIPE || errno == ECONNRESET) {
-            return fail(ErrorCode::cancelled, "the other side has gone");
+            return std::unexpected(
+                Error(ErrorCode::cancelled, "the other side has gone").with_errno(errno));
         }
         if (errno != EINTR) {
             return fail_errno("sendmsg");
