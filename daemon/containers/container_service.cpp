@@ -9,45 +9,55 @@
 
 namespace lodge::daemon {
 
+// The row is looked at again with the name held: what ran before us may have changed it.
+Result<Uuid> Containers::submit(const std::string& verb,
+                                const model::Container& container,
+                                const MakePlan& make_plan) {
+    return engine_.submit({.verb = verb,
+                           .resource = container.spec.name,
+                           .arguments = container.uuid.to_string(),
+                           .prepare = [this, &container, &make_plan]() -> Result<Plan> {
+                               ASSIGN_OR_RETURN(const auto now,
+                                                parts_.containers.find(container.uuid));
+                               return make_plan(now);
+                           }});
+}
+
 Result<Uuid> Containers::start(const Caller&, const std::string& name) {
     ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
-    RETURN_IF_ERROR(model::allowed(model::Verb::start, container.state, name));
-    return engine_.submit({.verb = "start",
-                           .resource = name,
-                           .arguments = container.uuid.to_string(),
-                           .plan = start_plan(parts_, container)});
+    return submit("start", container, [&](const model::Container& now) -> Result<Plan> {
+        RETURN_IF_ERROR(model::allowed(model::Verb::start, now.state, name));
+        return start_plan(parts_, now);
+    });
 }
 
 Result<Uuid> Containers::stop(const Caller&, const std::string& name, const StopRequest& request) {
     ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
-    RETURN_IF_ERROR(model::allowed(model::Verb::stop, container.state, name));
     const StopOrder order{.force = request.force, .timeout = request.timeout};
-    return engine_.submit({.verb = "stop",
-                           .resource = name,
-                           .arguments = container.uuid.to_string(),
-                           .plan = stop_plan(parts_, container, order)});
+    return submit("stop", container, [&](const model::Container& now) -> Result<Plan> {
+        RETURN_IF_ERROR(model::allowed(model::Verb::stop, now.state, name));
+        return stop_plan(parts_, now, order);
+    });
 }
 
 Result<Uuid>
 Containers::restart(const Caller&, const std::string& name, const StopRequest& request) {
     ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
-    RETURN_IF_ERROR(model::allowed(model::Verb::restart, container.state, name));
     const StopOrder order{.force = request.force, .timeout = request.timeout};
-    return engine_.submit({.verb = "restart",
-                           .resource = name,
-                           .arguments = container.uuid.to_string(),
-                           .plan = restart_plan(parts_, container, order)});
+    return submit("restart", container, [&](const model::Container& now) -> Result<Plan> {
+        RETURN_IF_ERROR(model::allowed(model::Verb::restart, now.state, name));
+        return restart_plan(parts_, now, order);
+    });
 }
 
 Result<Uuid> Containers::destroy(const Caller&, const std::string& name, bool force) {
     ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
-    if (!force) {
-        RETURN_IF_ERROR(model::allowed(model::Verb::destroy, container.state, name));
-    }
-    return engine_.submit({.verb = "destroy",
-                           .resource = name,
-                           .arguments = container.uuid.to_string(),
-                           .plan = destroy_plan(parts_, container)});
+    return submit("destroy", container, [&](const model::Container& now) -> Result<Plan> {
+        if (!force) {
+            RETURN_IF_ERROR(model::allowed(model::Verb::destroy, now.state, name));
+        }
+        return destroy_plan(parts_, now);
+    });
 }
 
 Result<std::shared_ptr<Monitor>> Containers::living_monitor(const std::string& name,
@@ -178,14 +188,16 @@ void Containers::exited(const Uuid& uuid, const std::optional<InitExit>& exit) {
     const bool crashed =
         !exit || exit->kind == InitExit::Kind::exited || exit->kind == InitExit::Kind::signalled;
     const StopOrder order{.force = true};
-    Plan plan =
-        reboot ? restart_plan(parts_, *container, order) : stop_plan(parts_, *container, order);
-    const auto submitted = engine_.submit({.verb = reboot ? "restart" : "stop",
-                                           .resource = name,
-                                           .arguments = uuid.to_string(),
-                                           .plan = std::move(plan)});
+    const auto submitted = submit(
+        reboot ? "restart" : "stop", *container, [&](const model::Container& now) -> Result<Plan> {
+            if (now.init_pid != container->init_pid ||
+                now.init_start_time != container->init_start_time) {
+                return fail(ErrorCode::invalid_state, "'" + name + "' was collected already");
+            }
+            return reboot ? restart_plan(parts_, now, order) : stop_plan(parts_, now, order);
+        });
     if (!submitted) {
-        return; // busy: a stop, restart or destroy is on its way and sees the same exit
+        return; // a stop, restart or destroy is on its way, or was here, and saw the same exit
     }
     if (crashed) {
         parts_.announce(

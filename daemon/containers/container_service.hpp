@@ -42,6 +42,9 @@ class Containers final : public ContainerService {
     Status assign_addresses(model::Container& container) const;
     Status assign_uid_base(model::Container& container) const;
     Status check_limits(const model::ContainerSpec& spec) const;
+    using MakePlan = std::function<Result<Plan>(const model::Container& now)>;
+    Result<Uuid>
+    submit(const std::string& verb, const model::Container& container, const MakePlan& make_plan);
     Result<std::shared_ptr<Monitor>> living_monitor(const std::string& name, model::Verb verb);
     ContainerView view_of(model::Container container);
 

@@ -145,7 +145,7 @@ Result<Uuid> Containers::create(const Caller&, CreateRequest request) {
     auto submitted = engine_.submit({.verb = start ? "create+start" : "create",
                                      .resource = container.spec.name,
                                      .arguments = container.uuid.to_string(),
-                                     .plan = std::move(plan)});
+                                     .prepare = [&plan] { return std::move(plan); }});
     if (!submitted) {
         designed_.erase(container.uuid);
     }

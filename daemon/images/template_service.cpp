@@ -29,10 +29,6 @@ Result<Uuid> Templates::make(const std::string& verb,
                              const std::string& name,
                              const MakeTemplate& make_template) {
     RETURN_IF_ERROR(model::validate_name(name));
-    if (parts_.templates.find(name)) {
-        return fail(ErrorCode::already_exists,
-                    "a template called '" + name + "' exists already; remove it first");
-    }
     ASSIGN_OR_RETURN(const Uuid id, Uuid::generate());
     const auto made = std::make_shared<templates::Template>();
     Plan plan;
@@ -61,7 +57,14 @@ Result<Uuid> Templates::make(const std::string& verb,
                            .resource = lock_of(name),
                            .arguments = name,
                            .id = id,
-                           .plan = std::move(plan)});
+                           .prepare = [&]() -> Result<Plan> {
+                               if (parts_.templates.find(name)) {
+                                   return fail(ErrorCode::already_exists,
+                                               "a template called '" + name +
+                                                   "' exists already; remove it first");
+                               }
+                               return std::move(plan);
+                           }});
 }
 
 Result<Uuid>
@@ -89,14 +92,22 @@ Result<Uuid> Templates::import(const Caller&, const std::string& name, UniqueFd 
 
 Result<Uuid> Templates::remove(const Caller&, const std::string& name) {
     ASSIGN_OR_RETURN(const auto found, parts_.templates.find(name));
-    ASSIGN_OR_RETURN(const bool used, parts_.containers.uses_template(found.digest));
+    return engine_.submit(
+        {.verb = "template remove",
+         .resource = lock_of(name),
+         .arguments = name + " " + found.digest,
+         .prepare = [this, &name, &found] { return removal(name, found.digest); }});
+}
+
+Result<Plan> Templates::removal(const std::string& name, const std::string& digest) {
+    ASSIGN_OR_RETURN(const bool used, parts_.containers.uses_template(digest));
     if (used) {
         return fail(ErrorCode::busy,
                     "the template '" + name + "' is in use by containers; destroy them first");
     }
     Plan plan;
     plan.steps.push_back({"forget",
-                          [this, name, digest = found.digest]() -> Status {
+                          [this, name, digest]() -> Status {
                               RETURN_IF_ERROR(forget(parts_, name, digest));
                               parts_.events.publish(
                                   {.kind = "template", .resource = name, .what = "removed"});
@@ -106,10 +117,7 @@ Result<Uuid> Templates::remove(const Caller&, const std::string& name) {
     plan.commit = 0;
     plan.answer = plan.steps.size();
     plan.on_recovery = OnRecovery::rerun;
-    return engine_.submit({.verb = "template remove",
-                           .resource = lock_of(name),
-                           .arguments = name + " " + found.digest,
-                           .plan = std::move(plan)});
+    return plan;
 }
 
 Result<std::vector<templates::Definition>> Templates::definitions() {

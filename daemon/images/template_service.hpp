@@ -24,6 +24,7 @@ class Templates final : public TemplateService {
     using MakeTemplate = std::function<Result<templates::Template>(const templates::Work& work)>;
     Result<Uuid>
     make(const std::string& verb, const std::string& name, const MakeTemplate& make_template);
+    Result<Plan> removal(const std::string& name, const std::string& digest);
 
     const Parts& parts_;
     OperationEngine& engine_;

@@ -65,7 +65,6 @@ Result<Uuid> OperationEngine::submit(Request request) {
                        .verb = request.verb,
                        .resource = request.resource,
                        .started_at = now_ms()};
-    operation->plan = std::move(request.plan);
     operation->arguments = std::move(request.arguments);
     {
         std::unique_lock guard(lock_);
@@ -87,15 +86,18 @@ Result<Uuid> OperationEngine::submit(Request request) {
         held_[request.resource] = operation;
         known_[request.id] = operation;
     }
-    const Status logged = parts_.log.begin({.id = request.id,
-                                            .verb = request.verb,
-                                            .resource = request.resource,
-                                            .arguments = operation->arguments,
-                                            .boot_id = parts_.boot_id});
-    if (!logged) {
-        answer(operation, logged);
+    const Status ready = call([&]() -> Status {
+        ASSIGN_OR_RETURN(operation->plan, request.prepare());
+        return parts_.log.begin({.id = request.id,
+                                 .verb = request.verb,
+                                 .resource = request.resource,
+                                 .arguments = operation->arguments,
+                                 .boot_id = parts_.boot_id});
+    });
+    if (!ready) {
+        answer(operation, ready);
         release(operation);
-        return std::unexpected<Error>(logged.error());
+        return std::unexpected<Error>(ready.error());
     }
     {
         const std::lock_guard guard(lock_);

@@ -39,7 +39,9 @@ class OperationEngine final : public OperationService {
         std::string resource;  ///< the lock: a container's or template's name
         std::string arguments; ///< from which the plan can be rebuilt
         Uuid id;               ///< nil: a new one
-        Plan plan;
+        /// Called with the resource held, so that what it reads of it is still true when the plan
+        /// runs. Its refusal is submit()'s.
+        std::function<Result<Plan>()> prepare;
     };
     /// Starts it. busy, naming the verb, when another operation holds the resource; one that has
     /// already answered and only cleans up is waited for.

@@ -56,7 +56,9 @@ class OperationFaults : public ::testing::Test {
     void SetUp() override { open(); }
     OperationView run(Plan plan) {
         const auto id = engine_->submit(
-            {.verb = "make", .resource = "web1", .arguments = "", .plan = std::move(plan)});
+            {.verb = "make", .resource = "web1", .arguments = "", .prepare = [&plan] {
+                 return std::move(plan);
+             }});
         if (!id) {
             return {.status = OperationStatus::failed, .error = id.error()};
         }
@@ -152,12 +154,16 @@ TEST_F(OperationFaults, AnswerBusyAndNameTheVerb) {
                           },
                           {}});
     slow.commit = slow.answer = 1;
-    const auto first = engine_->submit(
-        {.verb = "start", .resource = "web1", .arguments = "", .plan = std::move(slow)});
+    const auto first =
+        engine_->submit({.verb = "start", .resource = "web1", .arguments = "", .prepare = [&slow] {
+                             return std::move(slow);
+                         }});
     ASSERT_TRUE(first);
     Ledger ledger;
-    const auto second = engine_->submit(
-        {.verb = "stop", .resource = "web1", .arguments = "", .plan = plan_over(ledger, 1)});
+    const auto second =
+        engine_->submit({.verb = "stop", .resource = "web1", .arguments = "", .prepare = [&ledger] {
+                             return plan_over(ledger, 1);
+                         }});
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().code(), ErrorCode::busy);
     EXPECT_NE(second.error().message().find("start"), std::string::npos);
