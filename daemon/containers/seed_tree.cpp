@@ -25,6 +25,16 @@ struct NewFile {
     gid_t group = 0;
 };
 
+// An overlay shows its upper layer's root: what the template says of "/" must be true there too.
+Status copy_owner_and_mode(int from_fd, int to_fd, const std::string& what) {
+    struct stat like{};
+    if (::fstat(from_fd, &like) != 0 || ::fchown(to_fd, like.st_uid, like.st_gid) != 0 ||
+        ::fchmod(to_fd, like.st_mode & 07777) != 0) {
+        return fail_errno("copy owner and mode of", what);
+    }
+    return {};
+}
+
 // Makes `name` below `parent_fd` with the mode and owner that the template's directory of that path
 // has.
 Result<UniqueFd> open_copied_directory(
@@ -200,6 +210,7 @@ std::string home_of(const std::string& passwd, const std::string& user) {
 }
 
 Status seed_tree(int template_fd, int target_fd, const Seed& seed) {
+    RETURN_IF_ERROR(copy_owner_and_mode(template_fd, target_fd, "the root"));
     RETURN_IF_ERROR(put_file(
         template_fd, target_fd, {.path = "/etc/hostname", .content = seed.hostname + "\n"}));
     RETURN_IF_ERROR(

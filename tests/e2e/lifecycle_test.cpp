@@ -52,6 +52,14 @@ TEST_F(LifecycleTest, ReturnsTheExitCodeOfACommand) {
     EXPECT_EQ(guest("web1", {"echo", "one", "two"}).out, "one two\n");
 }
 
+TEST_F(LifecycleTest, ShowsTheTemplatesRootToEveryUser) {
+    ASSERT_NO_FATAL_FAILURE(make("web1"));
+    EXPECT_EQ(guest("web1", {"stat", "/"}).out, "0 0 40755\n");
+    const CliResult other =
+        host->lodge({"exec", "web1", "--user", "1000", "--", "/bin/guest", "id"});
+    EXPECT_EQ(other.out.substr(0, 5), "1000 ") << other.err;
+}
+
 TEST_F(LifecycleTest, PassesStandardInputAndOutputUnchanged) {
     ASSERT_NO_FATAL_FAILURE(make("web1"));
     std::string bytes;
