@@ -4,9 +4,10 @@
 #include "lib/model/container.hpp"
 #include "lib/yaml/yaml.hpp"
 
-#include <array>
+#include <algorithm>
+#include <charconv>
 #include <filesystem>
-#include <functional>
+#include <set>
 
 #include <unistd.h>
 
@@ -55,6 +56,60 @@ yaml::Setter limits_mode(bool& best_effort) {
     };
 }
 
+// "53/udp", as in /etc/services.
+Result<network::HostService> parse_host_service(const std::string& words) {
+    using Transport = network::HostService::Transport;
+    const std::size_t slash = words.find('/');
+    const std::string transport = slash == std::string::npos ? "" : words.substr(slash + 1);
+    std::uint16_t port = 0;
+    const char* const end = words.data() + std::min(slash, words.size());
+    const auto [stop, error] = std::from_chars(words.data(), end, port);
+    if ((transport != "tcp" && transport != "udp") || error != std::errc{} || stop != end ||
+        port == 0) {
+        return fail(ErrorCode::invalid_argument,
+                    "'" + words + "' is not a service; write it as 53/udp or 443/tcp");
+    }
+    return network::HostService{transport == "tcp" ? Transport::tcp : Transport::udp, port};
+}
+
+// An empty list is a choice too: nothing but ICMP.
+yaml::Setter host_services(std::vector<network::HostService>& into) {
+    return [&into](const yaml::Node& node) -> Status {
+        std::vector<std::string> services;
+        RETURN_IF_ERROR(yaml::text_list(services)(node));
+        into.clear();
+        for (const std::string& service : services) {
+            const auto parsed = parse_host_service(service);
+            if (!parsed) {
+                return yaml::refuse(node, parsed.error().message());
+            }
+            into.push_back(*parsed);
+        }
+        return {};
+    };
+}
+
+// The gateway of each family is the bridge's own address.
+Status one_pool_per_family(const std::vector<model::CidrAddress>& pools, const yaml::Node& node) {
+    std::set<model::IpAddress::Family> families;
+    for (const model::CidrAddress& pool : pools) {
+        if (!families.insert(pool.address.family()).second) {
+            return yaml::refuse(node, "there is more than one pool of a family");
+        }
+    }
+    return {};
+}
+
+// 0xffffffff is no id (chown(2)), so the last range must end before it.
+Status check_ranges(const Settings& settings, const yaml::Node& root) {
+    const std::uint64_t end =
+        settings.first_uid + std::uint64_t{settings.uid_ranges} * model::kIdsPerContainer;
+    if (end >= (std::uint64_t{1} << 32)) {
+        return yaml::refuse(root, "first_uid and uid_ranges reach past the last id, 4294967294");
+    }
+    return {};
+}
+
 yaml::Setter network_section(Settings& settings) {
     return [&settings](const yaml::Node& node) -> Status {
         std::vector<std::string> pools;
@@ -62,7 +117,8 @@ yaml::Setter network_section(Settings& settings) {
             yaml::read_mapping(node,
                                {{"bridge", yaml::text(settings.bridge)},
                                 {"pools", yaml::text_list(pools)},
-                                {"nameservers", yaml::text_list(settings.nameservers)}}));
+                                {"nameservers", yaml::text_list(settings.nameservers)},
+                                {"host_services", host_services(settings.host_services)}}));
         if (!pools.empty()) {
             settings.pools.clear();
         }
@@ -73,6 +129,7 @@ yaml::Setter network_section(Settings& settings) {
             }
             settings.pools.push_back(*parsed);
         }
+        RETURN_IF_ERROR(one_pool_per_family(settings.pools, node));
         for (const std::string& server : settings.nameservers) {
             if (const auto parsed = model::IpAddress::parse(server); !parsed) {
                 return yaml::refuse(node, parsed.error().message());
@@ -89,13 +146,14 @@ Status apply_config(std::string_view yaml_text, const std::string& file_name, Se
     if (root.kind == yaml::Node::Kind::none) {
         return {}; // an empty file: the defaults
     }
-    return yaml::read_mapping(
+    std::string definitions;
+    RETURN_IF_ERROR(yaml::read_mapping(
         root,
         {{"state_dir", yaml::text(settings.state_directory)},
          {"run_dir", yaml::text(settings.run_directory)},
          {"socket", yaml::text(settings.socket_path)},
          {"socket_group", yaml::text(settings.socket_group)},
-         {"definitions_dir", yaml::text(settings.definitions_directory)},
+         {"definitions_dir", yaml::text(definitions)},
          {"cgroup", yaml::text(settings.cgroup_base)},
          {"encryption", yaml::parsed(settings.encryption, parse_encryption_choice)},
          {"limits", limits_mode(settings.limits_best_effort)},
@@ -105,7 +163,11 @@ Status apply_config(std::string_view yaml_text, const std::string& file_name, Se
          {"most_unpacked",
           yaml::parsed(settings.most_unpacked_bytes,
                        [](const std::string& w) { return parse_size(w); })},
-         {"network", network_section(settings)}});
+         {"network", network_section(settings)}}));
+    if (!definitions.empty()) {
+        settings.definitions_directory = definitions;
+    }
+    return check_ranges(settings, root);
 }
 
 Result<Settings> default_settings() {

@@ -9,6 +9,7 @@
 
 #include <utility>
 
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 namespace lodge::daemon {
@@ -34,11 +35,17 @@ Status make_places(const Settings& settings) {
         RETURN_IF_ERROR(with_context(kernel::make_directories(directory, 0700),
                                      "make the directory " + directory));
     }
+    // The group has to pass through it to the socket; what else lies there is closed on its own.
+    if (!settings.socket_group.empty() && ::chmod(settings.run_directory.c_str(), 0711) != 0) {
+        return fail_errno("chmod", settings.run_directory);
+    }
     return {};
 }
 
 network::BridgeSpec bridge_of(const Settings& settings) {
-    return {.name = settings.bridge, .addresses = settings.pools};
+    return {.name = settings.bridge,
+            .addresses = settings.pools,
+            .host_services = settings.host_services};
 }
 
 // Everything that has to be made before the services can exist, in this order.

@@ -88,8 +88,8 @@ struct CreateRequest {
 };
 
 struct StopRequest {
-    std::chrono::milliseconds timeout{60'000}; ///< for the graceful part
-    bool force = false;                        ///< no graceful part
+    std::optional<std::chrono::milliseconds> timeout; ///< of the graceful part; absent: configured
+    bool force = false;                               ///< no graceful part
 };
 
 /// A container with what is known of it at this moment.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "lib/model/address.hpp"
+#include "network/network.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -15,7 +16,7 @@ struct Settings {
     std::string state_directory = "/var/lib/lodge";
     std::string run_directory = "/run/lodge";
     std::string socket_path;  ///< empty: RUN/lodged.sock
-    std::string socket_group; ///< may use the socket besides root; empty: nobody
+    std::string socket_group; ///< may use the socket besides root; empty: nobody else
     std::string definitions_directory;
     std::string monitor_program;
     std::string unpack_program;
@@ -26,11 +27,13 @@ struct Settings {
     std::vector<model::CidrAddress>
         pools;                            ///< the bridge's own addresses; containers get the others
     std::vector<std::string> nameservers; ///< empty: the host's own, loopback ones left out
+    std::vector<network::HostService> host_services = network::BridgeSpec{}.host_services;
     std::uint32_t first_uid = 0x40000000; ///< of the ranges, a multiple of 65,536
     std::uint32_t uid_ranges = 8192;
     std::chrono::milliseconds stop_timeout{60'000};
     std::uint64_t most_unpacked_bytes = std::uint64_t{16} << 30;
 
+    bool operator==(const Settings&) const = default;
     [[nodiscard]] std::string containers_directory() const {
         return state_directory + "/containers";
     }

@@ -9,6 +9,14 @@
 
 namespace lodge::daemon {
 
+namespace {
+
+StopOrder order_of(const StopRequest& request, const Settings& settings) {
+    return {.force = request.force, .timeout = request.timeout.value_or(settings.stop_timeout)};
+}
+
+} // namespace
+
 // The row is looked at again with the name held: what ran before us may have changed it.
 Result<Uuid> Containers::submit(const std::string& verb,
                                 const model::Container& container,
@@ -33,7 +41,7 @@ Result<Uuid> Containers::start(const Caller&, const std::string& name) {
 
 Result<Uuid> Containers::stop(const Caller&, const std::string& name, const StopRequest& request) {
     ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
-    const StopOrder order{.force = request.force, .timeout = request.timeout};
+    const StopOrder order = order_of(request, parts_.settings);
     return submit("stop", container, [&](const model::Container& now) -> Result<Plan> {
         RETURN_IF_ERROR(model::allowed(model::Verb::stop, now.state, name));
         return stop_plan(parts_, now, order);
@@ -43,7 +51,7 @@ Result<Uuid> Containers::stop(const Caller&, const std::string& name, const Stop
 Result<Uuid>
 Containers::restart(const Caller&, const std::string& name, const StopRequest& request) {
     ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
-    const StopOrder order{.force = request.force, .timeout = request.timeout};
+    const StopOrder order = order_of(request, parts_.settings);
     return submit("restart", container, [&](const model::Container& now) -> Result<Plan> {
         RETURN_IF_ERROR(model::allowed(model::Verb::restart, now.state, name));
         return restart_plan(parts_, now, order);
