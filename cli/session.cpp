@@ -184,6 +184,19 @@ Result<int> run_piped(const UniqueFd& connection) {
     return ending.code;
 }
 
+// What a shell reports of a program that a signal ended: we end as by its default action, but the
+// terminal is put in order first.
+int code_of_signal(int number) {
+    constexpr int kSignalBase = 128;
+    return kSignalBase + number;
+}
+
+// The end of a file that is no terminal only means that nobody types any more; a terminal has none,
+// unless it hung up.
+bool hung_up(ssize_t size_read) {
+    return size_read <= 0 && ::isatty(STDIN_FILENO) == 1;
+}
+
 // Between our terminal and the container's: bytes never pass through the daemon or the monitor.
 Result<int> run_terminal(const UniqueFd& connection) {
     ASSIGN_OR_RETURN(const UniqueFd signals, watch_signals());
@@ -214,12 +227,21 @@ Result<int> run_terminal(const UniqueFd& connection) {
         if (waits[2].revents != 0 && screen.ours) {
             std::array<char, 4096> chunk{};
             const ssize_t size = ::read(STDIN_FILENO, chunk.data(), chunk.size());
+            if (hung_up(size)) {
+                return code_of_signal(SIGHUP);
+            }
             input_open =
                 size > 0 &&
                 ::write(screen.ours.get(), chunk.data(), static_cast<std::size_t>(size)) == size;
         }
-        if (waits[1].revents != 0 && next_signal(signals.get()) == SIGWINCH && screen.ours) {
-            copy_window_size(STDIN_FILENO, screen.ours.get());
+        if (waits[1].revents != 0) {
+            const int number = next_signal(signals.get());
+            if (number != SIGWINCH) {
+                return code_of_signal(number); // the container's side is hung up by our going
+            }
+            if (screen.ours) {
+                copy_window_size(STDIN_FILENO, screen.ours.get());
+            }
         }
         if (waits[0].revents != 0) {
             ASSIGN_OR_RETURN(ending, read_ending(connection.get(), nullptr));
@@ -265,22 +287,27 @@ Result<int> run_console(const UniqueFd& connection) {
             }
         }
         if (waits[1].revents != 0) {
-            if (next_signal(signals.get()) != SIGWINCH) {
-                return 0;
+            const int number = next_signal(signals.get());
+            if (number != SIGWINCH) {
+                return code_of_signal(number);
             }
             RETURN_IF_ERROR(send_size(connection.get()));
         }
         if (waits[2].revents != 0) {
             std::array<char, 4096> chunk{};
             const ssize_t size = ::read(STDIN_FILENO, chunk.data(), chunk.size());
-            input_open = size > 0;
-            const std::string_view typed(chunk.data(),
-                                         size > 0 ? static_cast<std::size_t>(size) : 0);
-            if (typed.find(kDetachKey) != std::string_view::npos) {
-                return 0;
+            if (hung_up(size)) {
+                return code_of_signal(SIGHUP);
             }
+            input_open = size > 0;
+            const std::string_view keys(chunk.data(),
+                                        size > 0 ? static_cast<std::size_t>(size) : 0);
+            const std::string_view typed = keys.substr(0, keys.find(kDetachKey));
             RETURN_IF_ERROR(session::send_frame(
                 connection.get(), FrameType::terminal_data, std::as_bytes(std::span(typed))));
+            if (typed.size() < keys.size()) {
+                return 0;
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 // A whole userland in one static program: init and every command that tests run inside a container.
 // As a process's first argument says: guest COMMAND ARGUMENTS...; called as init, it is init.
+#include "tests/guest/terminal.hpp"
+
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -38,7 +40,10 @@ void say(const std::string& line) {
 }
 
 int act_on_signal(int number) {
-    if (number == SIGRTMIN + 3) {
+    const bool halt = number == SIGRTMIN + 3 || number == SIGPWR;
+    if (halt && ::access("/stubborn", F_OK) == 0) {
+        say("guest: I will not");
+    } else if (halt) {
         say("guest: power off");
         (void)::reboot(RB_POWER_OFF);
     } else if (number == SIGINT) {
@@ -58,7 +63,7 @@ int act_on_signal(int number) {
 int run_init() {
     sigset_t signals;
     (void)::sigemptyset(&signals);
-    for (const int number : {SIGCHLD, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGRTMIN + 3}) {
+    for (const int number : {SIGCHLD, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGPWR, SIGRTMIN + 3}) {
         (void)::sigaddset(&signals, number);
     }
     (void)::sigprocmask(SIG_BLOCK, &signals, nullptr);
@@ -122,6 +127,11 @@ int run_cat(const Arguments& arguments) {
     }
     const int fd = ::open(arguments[0].c_str(), O_RDONLY | O_CLOEXEC);
     return fd < 0 ? complain(arguments[0]) : copy_to_stdout(fd);
+}
+
+// Copies all of stdin, then ends with this code.
+int run_cat_then_exit(const Arguments& arguments) {
+    return copy_to_stdout(STDIN_FILENO) == 0 ? std::atoi(arguments.at(0).c_str()) : 1;
 }
 
 int run_env(const Arguments&) {
@@ -382,6 +392,8 @@ constexpr std::array kCommands{
     Command{"prowl", run_prowl, 1},
     Command{"nest", run_nest, 0},
     Command{"flood", run_flood, 2},
+    Command{"watch-size", guest::run_watch_size, 1},
+    Command{"cat-then-exit", run_cat_then_exit, 1},
 };
 
 } // namespace
@@ -393,7 +405,8 @@ int main(int argc, char** argv) {
     // As a login shell: "-guest".
     if (argc == 1 && argv[0][0] == '-') {
         say("login shell");
-        return run_pwd({});
+        (void)run_pwd({});
+        return ::isatty(STDIN_FILENO) == 1 ? guest::run_shell() : 0;
     }
     const Arguments arguments(argv + (argc > 1 ? 2 : 1), argv + argc);
     for (const Command& command : kCommands) {
