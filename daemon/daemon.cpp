@@ -2,6 +2,7 @@
 
 #include "daemon/containers/container_service.hpp"
 #include "daemon/containers/watcher.hpp"
+#include "daemon/event_log.hpp"
 #include "daemon/images/template_service.hpp"
 #include "daemon/recovery/recovery.hpp"
 #include "daemon/seccomp/profile.hpp"
@@ -86,9 +87,13 @@ std::map<model::Encryption, std::unique_ptr<storage::VolumeDriver>> make_volume_
     return drivers;
 }
 
+std::function<void(const std::string&)> warning_to(const Log& log) {
+    return [log](const std::string& line) { log.write(LogLevel::warning, line); };
+}
+
 class RealDaemon final : public Daemon {
   public:
-    RealDaemon(Settings settings, Drivers drivers, LogLine warn)
+    RealDaemon(Settings settings, Drivers drivers, const Log& log)
         : settings_(std::move(settings)), drivers_(std::move(drivers)),
           container_rows_(*drivers_.database), template_rows_(*drivers_.database),
           log_(*drivers_.database), volumes_(make_volume_drivers()),
@@ -98,6 +103,7 @@ class RealDaemon final : public Daemon {
                .run_directory = settings_.template_mounts(),
                .unpack_program = settings_.unpack_program,
                .most_unpacked_bytes = settings_.most_unpacked_bytes})),
+          events_([log](const Event& event) { log_event(log, event); }),
           parts_{.settings = settings_,
                  .containers = container_rows_,
                  .templates = template_rows_,
@@ -110,12 +116,12 @@ class RealDaemon final : public Daemon {
                  .launcher = *drivers_.launcher,
                  .monitors = monitors_,
                  .events = events_,
-                 .warn = warn,
+                 .warn = warning_to(log),
                  .boot_id = drivers_.boot_id},
           engine_({.log = log_,
                    .events = events_,
                    .boot_id = drivers_.boot_id,
-                   .warn = std::move(warn)},
+                   .warn = warning_to(log)},
                   kWorkers),
           containers_(parts_, engine_), templates_(parts_, engine_) {}
 
@@ -177,10 +183,9 @@ class RealDaemon final : public Daemon {
 
 } // namespace
 
-Result<std::unique_ptr<Daemon>> make_daemon(Settings settings, LogLine warn) {
+Result<std::unique_ptr<Daemon>> make_daemon(Settings settings, const Log& log) {
     ASSIGN_OR_RETURN(Drivers drivers, make_drivers(settings));
-    auto daemon =
-        std::make_unique<RealDaemon>(std::move(settings), std::move(drivers), std::move(warn));
+    auto daemon = std::make_unique<RealDaemon>(std::move(settings), std::move(drivers), log);
     RETURN_IF_ERROR(with_context(daemon->take_up(), "take up what an earlier daemon left"));
     return daemon;
 }

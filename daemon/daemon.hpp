@@ -1,11 +1,11 @@
 #pragma once
 
+#include "daemon/log.hpp"
 #include "daemon/services.hpp"
 #include "daemon/settings.hpp"
 #include "lib/cgroup/groups.hpp"
 #include "storage/volume.hpp"
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,7 +39,6 @@ class Daemon {
     virtual void shut_down() = 0;
 };
 
-using LogLine = std::function<void(const std::string& line)>;
-[[nodiscard]] Result<std::unique_ptr<Daemon>> make_daemon(Settings settings, LogLine warn);
+[[nodiscard]] Result<std::unique_ptr<Daemon>> make_daemon(Settings settings, const Log& log);
 
 } // namespace lodge::daemon

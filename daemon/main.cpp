@@ -109,9 +109,7 @@ Status serve(const Options& options, const Log& log) {
     RETURN_IF_ERROR(harden());
     ASSIGN_OR_RETURN(const Settings settings, read_settings(options));
     ASSIGN_OR_RETURN(const UniqueFd lock, lock_state(settings));
-    ASSIGN_OR_RETURN(const auto daemon, make_daemon(settings, [&log](const std::string& line) {
-                         log.write(LogLevel::warning, line);
-                     }));
+    ASSIGN_OR_RETURN(const auto daemon, make_daemon(settings, log));
     ASSIGN_OR_RETURN(const auto server,
                      start_server(*daemon, settings.socket(), settings.socket_group));
     log.write(LogLevel::info, "ready at " + settings.socket());

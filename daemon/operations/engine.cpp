@@ -95,8 +95,7 @@ Result<Uuid> OperationEngine::submit(Request request) {
                                  .boot_id = parts_.boot_id});
     });
     if (!ready) {
-        answer(operation, ready);
-        release(operation);
+        forget(operation);
         return std::unexpected<Error>(ready.error());
     }
     {
@@ -243,6 +242,15 @@ void OperationEngine::answer(const RunningPtr& operation, const Status& status) 
     }
     changed_.notify_all();
     announce(operation);
+}
+
+void OperationEngine::forget(const RunningPtr& refused) {
+    {
+        const std::lock_guard guard(lock_);
+        held_.erase(refused->view.resource);
+        known_.erase(refused->view.id);
+    }
+    changed_.notify_all();
 }
 
 void OperationEngine::release(const RunningPtr& operation) {

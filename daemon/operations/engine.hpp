@@ -73,6 +73,7 @@ class OperationEngine final : public OperationService {
     Status perform_step(const RunningPtr& operation, std::size_t index);
     void undo(const Plan& plan, std::size_t steps, const std::string& what);
     void answer(const RunningPtr& operation, const Status& status);
+    void forget(const RunningPtr& refused);
     void release(const RunningPtr& operation);
     void announce(const RunningPtr& operation);
     RunningPtr find(const Uuid& id);

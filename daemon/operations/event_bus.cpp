@@ -49,6 +49,9 @@ void EventBus::publish(Event event) {
         const std::lock_guard guard(lock_);
         event.sequence = ++sequence_;
         event.at = now_ms();
+        if (witness_) {
+            witness_(event);
+        }
         for (std::deque<Event>& queue : queues_) {
             if (queue.size() >= kLongestQueue) {
                 queue.pop_front(); // the reader sees the gap in `sequence`

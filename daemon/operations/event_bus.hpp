@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -13,6 +14,9 @@ namespace lodge::daemon {
 /// Hands events to subscribers through bounded queues. Thread-safe; outlives its subscriptions.
 class EventBus {
   public:
+    /// `witness` sees every event, in order, on the thread that publishes it.
+    explicit EventBus(std::function<void(const Event&)> witness = {})
+        : witness_(std::move(witness)) {}
     void publish(Event event);
     [[nodiscard]] std::unique_ptr<EventSubscription> subscribe();
     /// Wakes and ends all subscriptions.
@@ -20,6 +24,7 @@ class EventBus {
 
   private:
     friend class QueueSubscription;
+    const std::function<void(const Event&)> witness_;
     std::mutex lock_; ///< protects all below and the queues of subscriptions
     std::condition_variable changed_;
     std::list<std::deque<Event>> queues_;

@@ -1,0 +1,36 @@
+#include "daemon/event_log.hpp"
+
+namespace lodge::daemon {
+
+namespace {
+
+bool failed(const Event& event) {
+    return event.operation ? event.operation->status == OperationStatus::failed
+                           : event.what == "crashed";
+}
+
+std::string describe_operation(const OperationView& operation) {
+    const std::string took = std::to_string(operation.ended_at - operation.started_at) + " ms";
+    if (operation.error) { // its outermost context names the verb and the resource
+        return operation.error->to_string() + ", after " + took;
+    }
+    return operation.verb + " '" + operation.resource + "' done in " + took;
+}
+
+} // namespace
+
+std::string describe(const Event& event) {
+    if (event.operation) {
+        return event.what == "ended" ? describe_operation(*event.operation) : std::string();
+    }
+    return event.kind + " '" + event.resource + "' " + event.what +
+           (event.detail.empty() ? "" : ": " + event.detail);
+}
+
+void log_event(const Log& log, const Event& event) {
+    if (const std::string line = describe(event); !line.empty()) {
+        log.write(failed(event) ? LogLevel::warning : LogLevel::info, line);
+    }
+}
+
+} // namespace lodge::daemon
