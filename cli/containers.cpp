@@ -169,7 +169,9 @@ void add_container_commands(const Registry& registry) {
             });
         command->add_flag("--force,--fast", options->force, "Do not ask it to halt first");
         command->add_option(
-            "--timeout", options->timeout, "How long it may take to halt by itself (60s)");
+            "--timeout",
+            options->timeout,
+            "How long it may take to halt by itself (default: as lodged is configured)");
     }
     {
         const auto [command, options] =

@@ -206,15 +206,21 @@ void add_create_command(const Registry& registry) {
         "--template,--ostemplate", options->template_name, "Template to make it from");
     command->add_option("--spec", options->spec_file, "YAML file with the same keys; flags win");
     command->add_option("--disk,--diskspace", options->disk, "Size of its disk (2G)");
-    command->add_option("--memory,--ram", options->memory, "Memory limit (512M)");
-    command->add_option("--cpus", options->cpus, "CPU limit (1.5)");
-    command->add_option("--pids", options->pids, "Limit of processes");
-    command->add_option("--ssh-key", options->ssh_key_files, "File with public keys for root");
+    command->add_option(
+        "--memory,--ram", options->memory, "Memory limit, such as 512M (default: none)");
+    command->add_option("--cpus", options->cpus, "CPU limit, such as 1.5 (default: none)");
+    command->add_option("--pids", options->pids, "Limit of processes (default: none)");
+    command
+        ->add_option(
+            "--ssh-key", options->ssh_key_files, "File with public keys for root; may be repeated")
+        ->allow_extra_args(false);
     command->add_flag(
         "--password-stdin", options->password_stdin, "Read root's password from stdin");
     command->add_option("--hostname", options->hostname, "Host name inside (default: NAME)");
-    command->add_option(
-        "--ip,--ipadd", options->addresses, "Address, one per family (default: from the pool)");
+    command
+        ->add_option(
+            "--ip,--ipadd", options->addresses, "Address, one per family (default: from the pool)")
+        ->allow_extra_args(false);
     command->add_option(
         "--encryption", options->encryption, "luks2, fscrypt or none (default: the best there is)");
     command->add_option("--rootfs", options->rootfs, "shared (default) or private");

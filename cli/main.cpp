@@ -3,11 +3,37 @@
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace lodge::cli {
 namespace {
 
 constexpr const char* kDefaultSocket = "/run/lodge/lodged.sock";
+
+// `lodge help`, `lodge help template build`.
+void add_help_command(const Registry& registry) {
+    const auto words = std::make_shared<std::vector<std::string>>();
+    CLI::App* help = registry.add(
+        registry.app, "help", "Show what a command does", [&registry, words]() -> Result<int> {
+            const CLI::App* shown = &registry.app;
+            std::string name = shown->get_name();
+            for (const std::string& word : *words) {
+                const auto found = shown->get_subcommands(
+                    [&word](const CLI::App* command) { return command->get_name() == word; });
+                if (found.empty()) {
+                    return fail(ErrorCode::invalid_argument, "there is no command '" + word + "'");
+                }
+                shown = found.front();
+                name += " " + word;
+            }
+            // App::help() would show the command that was parsed, which is this one.
+            std::cout << shown->get_formatter()->make_help(shown, name, CLI::AppFormatMode::Normal);
+            return 0;
+        });
+    help->add_option("COMMAND", *words, "The command");
+}
 
 int run(int argc, char** argv) {
     Globals globals;
@@ -31,6 +57,7 @@ int run(int argc, char** argv) {
     add_ssh_command(registry);
     add_template_commands(registry);
     add_host_commands(registry);
+    add_help_command(registry);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
