@@ -69,14 +69,6 @@ Result<int> signal_number(const std::string& words) {
     return fail(ErrorCode::invalid_argument, "'" + words + "' is not a signal's name or number");
 }
 
-std::string joined(const json& list) {
-    std::string text;
-    for (const json& item : list) {
-        text += (text.empty() ? "" : ",") + item.get<std::string>();
-    }
-    return text;
-}
-
 Result<int> list(const Globals& globals) {
     ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", "/v1/containers"));
     ASSIGN_OR_RETURN(const json all, parse_answer(text));
@@ -106,14 +98,7 @@ Result<int> info(const Globals& globals, const std::string& name) {
         print_json(one);
         return 0;
     }
-    std::vector<std::vector<std::string>> rows;
-    for (const auto& [key, value] : one.items()) {
-        rows.push_back({key,
-                        value.is_string()  ? value.get<std::string>()
-                        : value.is_array() ? joined(value)
-                                           : value.dump()});
-    }
-    print_table(rows);
+    print_object(one);
     return 0;
 }
 

@@ -1,11 +1,15 @@
 #include "cli/output.hpp"
 
 #include "lib/api/json.hpp"
+#include "lib/base/units.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <cstdio>
+#include <ctime>
 #include <iostream>
 
 #include <unistd.h>
@@ -40,6 +44,29 @@ class ProgressLine {
     bool shown_;
     std::string last_;
 };
+
+std::string iso_time(std::int64_t unix_seconds) {
+    const auto time = static_cast<std::time_t>(unix_seconds);
+    std::tm parts{};
+    std::array<char, 32> text{};
+    (void)::gmtime_r(&time, &parts);
+    return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
+}
+
+std::string cell_of(const std::string& key, const json& value) {
+    if (value.is_number_integer() && key.ends_with("_at")) {
+        return iso_time(value.get<std::int64_t>());
+    }
+    if (value.is_number_unsigned() && key.ends_with("bytes")) {
+        return format_size(value.get<std::uint64_t>());
+    }
+    if (value.is_null()) {
+        return {};
+    }
+    return value.is_string()  ? value.get<std::string>()
+           : value.is_array() ? joined(value)
+                              : value.dump();
+}
 
 } // namespace
 
@@ -120,6 +147,23 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
         line.erase(line.find_last_not_of(' ') + 1);
         std::cout << line << '\n';
     }
+}
+
+std::string joined(const json& list) {
+    std::string text;
+    for (const json& item : list) {
+        text += (text.empty() ? "" : ",") + item.get<std::string>();
+    }
+    return text;
+}
+
+void print_object(const json& object) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& [key, value] : object.items()) {
+        const std::string cell = cell_of(key, value);
+        rows.push_back({key, cell.empty() ? "-" : cell});
+    }
+    print_table(rows);
 }
 
 void confirm(const Globals& globals, const std::string& what) {

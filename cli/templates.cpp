@@ -47,11 +47,7 @@ Result<int> info(const Globals& globals, const std::string& name) {
         print_json(one);
         return 0;
     }
-    std::vector<std::vector<std::string>> rows;
-    for (const auto& [key, value] : one.items()) {
-        rows.push_back({key, value.is_string() ? value.get<std::string>() : value.dump()});
-    }
-    print_table(rows);
+    print_object(one);
     return 0;
 }
 
