@@ -1,5 +1,6 @@
 #include "lib/session/session.hpp"
 
+#include "cli/flow.hpp"
 #include "cli/output.hpp"
 #include "cli/terminal.hpp"
 
@@ -90,47 +91,36 @@ int next_signal(int signal_fd) {
 // One of the three streams: handed over as it is when it is a pipe, else through a pipe of ours, so
 // that a tenant never holds a file, a terminal or a socket of the host.
 struct Stream {
+    Stream(UniqueFd their_end, UniqueFd our_end, int source, int sink)
+        : theirs(std::move(their_end)), ours(std::move(our_end)), flow(source, sink) {}
     UniqueFd theirs; ///< what the command gets
     UniqueFd ours;   ///< our end, when we pump
-    int local = -1;  ///< our stdin, stdout or stderr
+    Flow flow;
 };
 
 Result<Stream> make_stream(int local, bool input) {
-    Stream stream{.local = local};
     struct stat info{};
     if (::fstat(local, &info) == 0 && S_ISFIFO(info.st_mode)) {
-        stream.theirs.reset(::fcntl(local, F_DUPFD_CLOEXEC, 3));
-        return stream;
+        return Stream(UniqueFd(::fcntl(local, F_DUPFD_CLOEXEC, 3)), UniqueFd(), -1, -1);
     }
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
         return fail_errno("pipe2");
     }
-    stream.theirs.reset(ends[input ? 0 : 1]);
-    stream.ours.reset(ends[input ? 1 : 0]);
-    return stream;
+    UniqueFd theirs(ends[input ? 0 : 1]);
+    UniqueFd ours(ends[input ? 1 : 0]);
+    if (::fcntl(ours.get(), F_SETFL, O_NONBLOCK) != 0) {
+        return fail_errno("fcntl(F_SETFL)");
+    }
+    const int fd = ours.get();
+    return input ? Stream(std::move(theirs), std::move(ours), local, fd)
+                 : Stream(std::move(theirs), std::move(ours), fd, local);
 }
 
 // Moves what is there; closes our end when one side is done.
-void pump(Stream& stream, bool input) {
-    std::array<char, 65536> chunk{};
-    const int from = input ? stream.local : stream.ours.get();
-    const int to = input ? stream.ours.get() : stream.local;
-    const ssize_t size = ::read(from, chunk.data(), chunk.size());
-    if (size < 0 && (errno == EINTR || errno == EAGAIN)) {
-        return;
-    }
-    std::string_view left(chunk.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
-    bool broken = size <= 0;
-    while (!left.empty() && !broken) {
-        const ssize_t written = ::write(to, left.data(), left.size());
-        if (written < 0 && errno == EINTR) {
-            continue;
-        }
-        broken = written < 0;
-        left.remove_prefix(written > 0 ? static_cast<std::size_t>(written) : 0);
-    }
-    if (broken) {
+void pump(Stream& stream) {
+    if (stream.flow.move() != Flow::State::flowing) {
+        stream.flow.close();
         stream.ours.reset();
     }
 }
@@ -150,25 +140,25 @@ Result<int> run_piped(const UniqueFd& connection) {
     }
     Ending ending;
     // After the exit, what still lies in the pipes of the output is fetched.
-    while (!ending.over || out.ours || err.ours) {
+    while (!ending.over || out.flow.open() || err.flow.open()) {
+        if (ending.over) {
+            in.flow.close();
+        }
+        const bool pending = out.flow.pending() || err.flow.pending();
         std::array<pollfd, 5> waits{{{ending.over ? -1 : connection.get(), POLLIN, 0},
                                      {ending.over ? -1 : signals.get(), POLLIN, 0},
-                                     {in.ours && !ending.over ? STDIN_FILENO : -1, POLLIN, 0},
-                                     {out.ours.get(), POLLIN, 0},
-                                     {err.ours.get(), POLLIN, 0}}};
-        const int ready = ::poll(waits.data(), waits.size(), ending.over ? 0 : -1);
-        if (ready == 0) {
+                                     in.flow.wait(),
+                                     out.flow.wait(),
+                                     err.flow.wait()}};
+        if (::poll(waits.data(), waits.size(), ending.over && !pending ? 0 : -1) == 0) {
             break; // over, and nothing is left: a daemon that the command left behind may keep the
                    // pipe
         }
-        if (waits[2].revents != 0) {
-            pump(in, true);
-        }
-        if (waits[3].revents != 0) {
-            pump(out, false);
-        }
-        if (waits[4].revents != 0) {
-            pump(err, false);
+        std::size_t at = 2;
+        for (Stream* stream : {&in, &out, &err}) {
+            if (waits.at(at++).revents != 0) {
+                pump(*stream);
+            }
         }
         if (waits[1].revents != 0) {
             const session::SignalPayload payload{.number = next_signal(signals.get())};
@@ -193,54 +183,66 @@ int code_of_signal(int number) {
 
 // The end of a file that is no terminal only means that nobody types any more; a terminal has none,
 // unless it hung up.
-bool hung_up(ssize_t size_read) {
-    return size_read <= 0 && ::isatty(STDIN_FILENO) == 1;
+bool hung_up() {
+    return ::isatty(STDIN_FILENO) == 1;
+}
+
+// Waits for the container's terminal; the session may end before there is one.
+Result<Ending> await_terminal(int connection, UniqueFd& master) {
+    Ending ending;
+    while (!master && !ending.over) {
+        ASSIGN_OR_RETURN(ending, read_ending(connection, &master));
+    }
+    if (master && ::fcntl(master.get(), F_SETFL, O_RDWR | O_NONBLOCK) != 0) {
+        return fail_errno("fcntl(F_SETFL)");
+    }
+    return ending;
 }
 
 // Between our terminal and the container's: bytes never pass through the daemon or the monitor.
 Result<int> run_terminal(const UniqueFd& connection) {
     ASSIGN_OR_RETURN(const UniqueFd signals, watch_signals());
     UniqueFd master;
-    Ending ending;
-    while (!master && !ending.over) {
-        ASSIGN_OR_RETURN(ending, read_ending(connection.get(), &master));
-    }
+    ASSIGN_OR_RETURN(Ending ending, await_terminal(connection.get(), master));
     if (ending.over) {
         return ending.code;
     }
     const RawTerminal raw(STDIN_FILENO);
     copy_window_size(STDIN_FILENO, master.get());
-    bool input_open = true;
-    Stream screen{.ours = std::move(master), .local = STDOUT_FILENO};
-    while (!ending.over || screen.ours) {
-        std::array<pollfd, 4> waits{
-            {{ending.over ? -1 : connection.get(), POLLIN, 0},
-             {ending.over ? -1 : signals.get(), POLLIN, 0},
-             {input_open && !ending.over && screen.ours ? STDIN_FILENO : -1, POLLIN, 0},
-             {screen.ours.get(), POLLIN, 0}}};
-        if (::poll(waits.data(), waits.size(), ending.over ? 0 : -1) == 0) {
+    Flow keyboard(STDIN_FILENO, master.get());
+    Flow screen(master.get(), STDOUT_FILENO);
+    while (!ending.over || screen.open()) {
+        if (ending.over || !screen.open()) {
+            keyboard.close();
+        }
+        std::array<pollfd, 4> waits{{{ending.over ? -1 : connection.get(), POLLIN, 0},
+                                     {ending.over ? -1 : signals.get(), POLLIN, 0},
+                                     keyboard.wait(),
+                                     screen.wait()}};
+        if (::poll(waits.data(), waits.size(), ending.over && !screen.pending() ? 0 : -1) == 0) {
             break;
         }
-        if (waits[3].revents != 0) {
-            pump(screen, false);
+        if (waits[3].revents != 0 && screen.move() != Flow::State::flowing) {
+            screen.close();
+            keyboard.close();
+            master.reset(); // the container's side sees a hang-up
         }
-        if (waits[2].revents != 0 && screen.ours) {
-            std::array<char, 4096> chunk{};
-            const ssize_t size = ::read(STDIN_FILENO, chunk.data(), chunk.size());
-            if (hung_up(size)) {
+        if (waits[2].revents != 0 && keyboard.open()) {
+            const Flow::State state = keyboard.move();
+            if (state == Flow::State::source_ended && hung_up()) {
                 return code_of_signal(SIGHUP);
             }
-            input_open =
-                size > 0 &&
-                ::write(screen.ours.get(), chunk.data(), static_cast<std::size_t>(size)) == size;
+            if (state != Flow::State::flowing) {
+                keyboard.close();
+            }
         }
         if (waits[1].revents != 0) {
             const int number = next_signal(signals.get());
             if (number != SIGWINCH) {
                 return code_of_signal(number); // the container's side is hung up by our going
             }
-            if (screen.ours) {
-                copy_window_size(STDIN_FILENO, screen.ours.get());
+            if (master) {
+                copy_window_size(STDIN_FILENO, master.get());
             }
         }
         if (waits[0].revents != 0) {
@@ -296,7 +298,7 @@ Result<int> run_console(const UniqueFd& connection) {
         if (waits[2].revents != 0) {
             std::array<char, 4096> chunk{};
             const ssize_t size = ::read(STDIN_FILENO, chunk.data(), chunk.size());
-            if (hung_up(size)) {
+            if (size <= 0 && hung_up()) {
                 return code_of_signal(SIGHUP);
             }
             input_open = size > 0;

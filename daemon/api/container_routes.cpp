@@ -88,6 +88,25 @@ Status read_texts(const json& value, std::vector<std::string>& into, const std::
     return {};
 }
 
+bool has_nul(const std::string& text) {
+    return text.find('\0') != std::string::npos;
+}
+
+Status check_exec(const ExecRequest& request) {
+    if (request.argv.empty() != request.login_shell ||
+        std::any_of(request.argv.begin(), request.argv.end(), has_nul)) {
+        return fail(ErrorCode::invalid_argument, "give a command, or ask for a login shell");
+    }
+    for (const std::string& entry : request.environment) {
+        const std::size_t equals = entry.find('=');
+        if (equals == std::string::npos || equals == 0 || has_nul(entry)) {
+            return fail(ErrorCode::invalid_argument,
+                        "'" + entry.substr(0, equals) + "' is not of the form KEY=VALUE");
+        }
+    }
+    return {};
+}
+
 Result<ExecRequest> read_exec(const json& body) {
     ExecRequest request;
     for (const auto& [key, value] : body.items()) {
@@ -110,13 +129,7 @@ Result<ExecRequest> read_exec(const json& body) {
             return fail(ErrorCode::invalid_argument, "'" + key + "' is unknown or has a bad value");
         }
     }
-    const bool has_nul =
-        std::any_of(request.argv.begin(), request.argv.end(), [](const std::string& a) {
-            return a.find('\0') != std::string::npos;
-        });
-    if (request.argv.empty() != request.login_shell || has_nul) {
-        return fail(ErrorCode::invalid_argument, "give a command, or ask for a login shell");
-    }
+    RETURN_IF_ERROR(check_exec(request));
     return request;
 }
 

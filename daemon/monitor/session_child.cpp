@@ -201,13 +201,12 @@ Status find_user(Child& child) {
     return {};
 }
 
-Status run(Child& child, const std::array<UniqueFd, 3>& stdio) {
+Status prepare(Child& child, const std::array<UniqueFd, 3>& stdio) {
     RETURN_IF_ERROR(with_context(join(child, stdio), "enter the container"));
     RETURN_IF_ERROR(find_user(child));
     RETURN_IF_ERROR(with_context(take_terminal(child), "open a terminal in the container"));
     fill_environment(child);
-    RETURN_IF_ERROR(become_user(child));
-    return execute(child);
+    return become_user(child);
 }
 
 } // namespace
@@ -223,14 +222,15 @@ void run_session_child(const SessionContext& context,
                 .root = {},
                 .account = {},
                 .environment = {}};
-    const Status status = run(child, stdio);
+    const Status prepared = prepare(child, stdio);
+    const Status executed = prepared ? execute(child) : prepared;
     // Reached only when the exec failed. As a shell has it: 127 not found, 126 found but not
-    // executable.
-    const Error& error = status.error();
+    // executable; and 126 for what never came to look for it.
+    const Error& error = executed.error();
     constexpr int kCannotExecute = 126;
     constexpr int kNotFound = 127;
     (void)send_failure(child.channel, StartStage::none, error); // the exit code says it as well
-    ::_exit(error.code() == ErrorCode::not_found ? kNotFound : kCannotExecute);
+    ::_exit(prepared && error.code() == ErrorCode::not_found ? kNotFound : kCannotExecute);
 }
 
 } // namespace lodge::monitor

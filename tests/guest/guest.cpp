@@ -105,6 +105,12 @@ int run_echo(const Arguments& arguments) {
     return 0;
 }
 
+int run_say_both(const Arguments& arguments) {
+    say(arguments.at(0));
+    const std::string line = arguments.at(1) + "\n";
+    return ::write(STDERR_FILENO, line.data(), line.size()) > 0 ? 0 : 1;
+}
+
 int copy_to_stdout(int fd) {
     std::array<char, 65536> buffer{};
     ssize_t size = 0;
@@ -367,6 +373,7 @@ constexpr std::array kCommands{
     Command{"true", [](const Arguments&) { return 0; }, 0},
     Command{"exit", run_exit, 1},
     Command{"echo", run_echo, 0},
+    Command{"say-both", run_say_both, 2},
     Command{"cat", run_cat, 0},
     Command{"env", run_env, 0},
     Command{"id", run_id, 0},

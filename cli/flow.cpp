@@ -1,0 +1,47 @@
+#include "cli/flow.hpp"
+
+#include <cerrno>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace lodge::cli {
+
+namespace {
+
+bool try_again(int error_number) {
+    return error_number == EINTR || error_number == EAGAIN;
+}
+
+ssize_t write_some(int fd, const char* bytes, std::size_t size) {
+    // A socket is shared with whoever gave it to us: it must not become O_NONBLOCK for them too.
+    const ssize_t sent = ::send(fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent < 0 && errno == ENOTSOCK ? ::write(fd, bytes, size) : sent;
+}
+
+} // namespace
+
+pollfd Flow::wait() const {
+    return pending() && open() ? pollfd{.fd = sink_, .events = POLLOUT, .revents = 0}
+                               : pollfd{.fd = source_, .events = POLLIN, .revents = 0};
+}
+
+Flow::State Flow::move() {
+    if (pending()) {
+        const ssize_t written = write_some(sink_, &buffer_.at(begin_), end_ - begin_);
+        if (written < 0) {
+            return try_again(errno) ? State::flowing : State::sink_ended;
+        }
+        begin_ += static_cast<std::size_t>(written);
+        return State::flowing;
+    }
+    const ssize_t size = ::read(source_, buffer_.data(), buffer_.size());
+    if (size <= 0) {
+        return size < 0 && try_again(errno) ? State::flowing : State::source_ended;
+    }
+    begin_ = 0;
+    end_ = static_cast<std::size_t>(size);
+    return State::flowing;
+}
+
+} // namespace lodge::cli

@@ -1,0 +1,211 @@
+// What goes through `exec` without a terminal: streams, surroundings, exit codes, and a client that
+// dies.
+#include "lib/base/clock.hpp"
+#include "lib/kernel/fs.hpp"
+#include "lib/kernel/program.hpp"
+#include "tests/support/cli_process.hpp"
+#include "tests/support/patience.hpp"
+#include "tests/support/session_client.hpp"
+
+#include <csignal>
+#include <filesystem>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+namespace lodge::test {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Pipe {
+    UniqueFd read;
+    UniqueFd write;
+};
+
+Pipe make_pipe() {
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+    return {.read = UniqueFd(ends[0]), .write = UniqueFd(ends[1])};
+}
+
+class StreamsTest : public LodgeTest {
+  protected:
+    void SetUp() override {
+        LodgeTest::SetUp();
+        if (HasFatalFailure() || IsSkipped()) {
+            return;
+        }
+        ASSERT_EQ(host->lodge({"create", "web1", "--template", "tiny", "--start"}).code, 0)
+            << host->daemon_log();
+    }
+    // `exec web1 OPTIONS -- /bin/guest WORDS`.
+    CliResult guest(const std::vector<std::string>& words,
+                    const std::vector<std::string>& options = {}) {
+        std::vector<std::string> arguments{"exec", "web1"};
+        arguments.insert(arguments.end(), options.begin(), options.end());
+        arguments.insert(arguments.end(), {"--", "/bin/guest"});
+        arguments.insert(arguments.end(), words.begin(), words.end());
+        return host->lodge(arguments);
+    }
+    // What a shell on the host prints, with `lodge` in its path.
+    std::string shell(const std::string& script) {
+        const auto done = kernel::run_program(
+            {.path = "bash",
+             .arguments = {"-euo", "pipefail", "-c", "PATH=$BIN:$PATH; cd \"$DIR\"; " + script},
+             .environment = {"BIN=" LODGE_BIN_DIR,
+                             "DIR=" + host->directory(),
+                             "LODGE_SOCKET=" + host->socket()},
+             .deadline = Deadline::after(patience(120s))});
+        EXPECT_TRUE(done) << done.error().to_string() << host->daemon_log();
+        return done ? done->standard_output : "";
+    }
+    std::size_t monitor_descriptors() {
+        const auto status =
+            kernel::read_file("/proc/" + host->field("web1", "pid") + "/status", 65536);
+        EXPECT_TRUE(status);
+        const std::string mark = "PPid:\t";
+        const std::string parent =
+            status ? status->substr(status->find(mark) + mark.size(), 8) : "0";
+        std::error_code error;
+        const std::filesystem::directory_iterator all(
+            "/proc/" + std::to_string(std::stoi(parent)) + "/fd", error);
+        EXPECT_FALSE(error) << error.message();
+        return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+    }
+    // Daemon and monitor do their work, and the monitor holds no more than before.
+    void expect_well(std::size_t descriptors_before) {
+        EXPECT_EQ(guest({"exit", "7"}).code, 7) << host->daemon_log();
+        EXPECT_NE(host->lodge({"list"}).out.find("running"), std::string::npos);
+        const Deadline deadline = Deadline::after(patience(10s));
+        while (monitor_descriptors() != descriptors_before && !deadline.expired()) {
+        }
+        EXPECT_EQ(monitor_descriptors(), descriptors_before);
+    }
+};
+
+TEST_F(StreamsTest, CarriesAHundredMegabytesThroughPipes) {
+    EXPECT_EQ(shell("head -c 100000000 /dev/urandom >big; sha256sum <big >sum;"
+                    "cat big | lodge exec web1 -- /bin/guest cat | sha256sum | cmp - sum;"
+                    "rm big; echo same"),
+              "same\n");
+}
+
+TEST_F(StreamsTest, CarriesAHundredMegabytesBetweenFiles) {
+    EXPECT_EQ(shell("head -c 100000000 /dev/urandom >big;"
+                    "lodge exec web1 -- /bin/guest cat <big >copy; cmp big copy;"
+                    "rm big copy; echo same"),
+              "same\n");
+}
+
+TEST_F(StreamsTest, KeepsStandardErrorApart) {
+    EXPECT_EQ(shell("lodge exec web1 -- /bin/guest say-both to-out to-err >out 2>err; cat out err"),
+              "to-out\nto-err\n");
+    const CliResult piped = guest({"say-both", "to-out", "to-err"});
+    EXPECT_EQ(piped.out, "to-out\n");
+    EXPECT_EQ(piped.err, "to-err\n");
+}
+
+TEST_F(StreamsTest, EndsACommandWhoseReaderWentAway) {
+    // As with `yes | head -1`: SIGPIPE, not a hang.
+    EXPECT_EQ(shell("set +o pipefail;"
+                    "lodge exec web1 -- /bin/guest cat /dev/zero | head -c 5 | wc -c;"
+                    "echo ${PIPESTATUS[0]}"),
+              "5\n141\n");
+}
+
+TEST_F(StreamsTest, ReturnsExitCodesAsAShellDoes) {
+    for (const int code : {0, 1, 7, 255}) {
+        EXPECT_EQ(guest({"exit", std::to_string(code)}).code, code);
+    }
+    for (const int number : {SIGTERM, SIGKILL, SIGSEGV}) {
+        EXPECT_EQ(guest({"kill-self", std::to_string(number)}).code, 128 + number);
+    }
+    const CliResult missing = host->lodge({"exec", "web1", "--", "/bin/none"});
+    EXPECT_EQ(missing.code, 127);
+    EXPECT_NE(missing.err.find("/bin/none"), std::string::npos) << missing.err;
+    EXPECT_EQ(host->lodge({"exec", "web1", "--", "not-in-path"}).code, 127);
+    const CliResult refused = host->lodge({"exec", "web1", "--", "/etc/passwd"});
+    EXPECT_EQ(refused.code, 126);
+    EXPECT_NE(refused.err.find("/etc/passwd"), std::string::npos) << refused.err;
+    EXPECT_EQ(host->lodge({"exec", "web1", "--", "/etc"}).code, 126);
+}
+
+TEST_F(StreamsTest, SetsTheEnvironment) {
+    const std::string all = guest({"env"}, {"--env", "COLOUR=dark red", "-e", "EMPTY="}).out;
+    EXPECT_NE(all.find("COLOUR=dark red\n"), std::string::npos) << all;
+    EXPECT_NE(all.find("EMPTY=\n"), std::string::npos) << all;
+    EXPECT_NE(all.find("HOME=/root\n"), std::string::npos) << all;
+    EXPECT_EQ(all.find("LODGE_SOCKET"), std::string::npos) << "of the host: " << all;
+    const CliResult odd = guest({"env"}, {"--env", "NO-EQUALS"});
+    EXPECT_EQ(odd.code, 2) << odd.out;
+    EXPECT_NE(odd.err.find("NO-EQUALS"), std::string::npos) << odd.err;
+}
+
+TEST_F(StreamsTest, RunsAsTheUserAskedFor) {
+    EXPECT_EQ(guest({"id"}).out.rfind("0 0", 0), 0U);
+    EXPECT_EQ(guest({"id"}, {"--user", "1234"}).out.rfind("1234 ", 0), 0U);
+    const CliResult nobody = guest({"id"}, {"--user", "nosuchuser"});
+    EXPECT_EQ(nobody.code, 126);
+    EXPECT_NE(nobody.err.find("nosuchuser"), std::string::npos) << nobody.err;
+}
+
+TEST_F(StreamsTest, StartsInTheDirectoryAskedFor) {
+    EXPECT_EQ(guest({"pwd"}).out, "/root\n");
+    EXPECT_EQ(guest({"pwd"}, {"--cwd", "/etc"}).out, "/etc\n");
+    const CliResult nowhere = guest({"pwd"}, {"--cwd", "/no/such/place"});
+    EXPECT_EQ(nowhere.code, 126);
+    EXPECT_NE(nowhere.err.find("/no/such/place"), std::string::npos) << nowhere.err;
+}
+
+TEST_F(StreamsTest, PassesSignalsToTheCommand) {
+    Pipe out = make_pipe();
+    CliProcess cli(
+        *host, {"exec", "web1", "--", "/bin/guest", "await-signal"}, {.out = out.write.get()});
+    out.write.reset();
+    ASSERT_TRUE(read_until(out.read.get(), "ready\n"));
+    cli.signal(SIGTERM);
+    EXPECT_TRUE(read_until(out.read.get(), "signal 15\n"));
+    EXPECT_EQ(cli.wait(), 15) << "the command's own exit code";
+}
+
+TEST_F(StreamsTest, AKilledClientEndsItsStreamInTheContainer) {
+    const std::size_t before = monitor_descriptors();
+    Pipe in = make_pipe();
+    Pipe out = make_pipe();
+    {
+        CliProcess cli(*host,
+                       {"exec", "web1", "--", "/bin/guest", "cat"},
+                       {.in = in.read.get(), .out = out.write.get()});
+        out.write.reset();
+        ASSERT_TRUE(kernel::write_all(in.write.get(), "first half\n"));
+        ASSERT_TRUE(read_until(out.read.get(), "first half\n"));
+        cli.signal(SIGKILL);
+        EXPECT_EQ(cli.wait(), 137);
+    }
+    // `cat` held the pipe itself; nobody else writes into it.
+    pollfd wait{.fd = out.read.get(), .events = POLLIN, .revents = 0};
+    ASSERT_EQ(::poll(&wait, 1, static_cast<int>(patience(10s).count())), 1) << "it lives on";
+    char byte = 0;
+    EXPECT_EQ(::read(out.read.get(), &byte, 1), 0);
+    expect_well(before);
+}
+
+TEST_F(StreamsTest, ACommandLearnsThatItsClientWasKilled) {
+    const std::size_t before = monitor_descriptors();
+    Pipe out = make_pipe();
+    CliProcess cli(
+        *host, {"exec", "web1", "--", "/bin/guest", "await-signal"}, {.out = out.write.get()});
+    out.write.reset();
+    ASSERT_TRUE(read_until(out.read.get(), "ready\n"));
+    cli.signal(SIGKILL);
+    EXPECT_TRUE(read_until(out.read.get(), "signal 1\n")) << "SIGHUP, as from a lost terminal";
+    EXPECT_EQ(cli.wait(), 137);
+    expect_well(before);
+}
+
+} // namespace
+
+} // namespace lodge::test
