@@ -166,7 +166,7 @@ TEST_F(MonitorTest, RunsACommandAsTheContainersOwnUser) {
     result = run_guest(guest_->monitor(), {"id"}, "4242");
     EXPECT_EQ(result->output, "4242 4242 4242\n") << result->error;
     result = run_guest(guest_->monitor(), {"id"}, "nobody-here");
-    EXPECT_EQ(result->code, 127);
+    EXPECT_EQ(result->code, 126);
     EXPECT_NE(result->error.find("no user"), std::string::npos);
 }
 

@@ -72,14 +72,16 @@ void add_mounts(Inventory& into) {
     }
 }
 
-// But for those of other test runs, which keep their files in directories of that name (TempDir).
+// But for those of other test runs, which keep their files in directories of that name (TempDir),
+// and those of a lodged that is at work on this machine.
 void add_loops(Inventory& into) {
     const std::string others = "/lodge-test-";
     const std::string own = others + std::to_string(::getpid()) + "-";
     if (const auto loops = kernel::list_loops()) {
         for (const kernel::LoopInfo& loop : *loops) {
-            if (loop.backing_file.find(others) != std::string::npos &&
-                loop.backing_file.find(own) == std::string::npos) {
+            const bool foreign = loop.backing_file.find(others) != std::string::npos &&
+                                 loop.backing_file.find(own) == std::string::npos;
+            if (foreign || loop.backing_file.starts_with("/var/lib/lodge/")) {
                 continue;
             }
             into.insert("loop " + loop.path + " " + loop.backing_file);
@@ -97,7 +99,8 @@ void add_dm_devices(Inventory& into) {
 }
 
 // The groups of the whole machine, but for those that tests of another process made for themselves
-// ("lodge-test-PID-...", see GuestContainer). Groups come and go while we look, which would end a
+// ("lodge-test-PID-...", see GuestContainer) and those of a lodged that is at work here ("lodge",
+// its default). Groups come and go while we look, which would end a
 // recursive_directory_iterator.
 void add_cgroups_below(Inventory& into, const fs::path& directory) {
     static const std::string others = "/lodge-test-";
@@ -108,7 +111,8 @@ void add_cgroups_below(Inventory& into, const fs::path& directory) {
         std::error_code ignored;
         const std::string path = entry->path().string();
         const bool foreign =
-            path.find(others) != std::string::npos && path.find(own) == std::string::npos;
+            (path.find(others) != std::string::npos && path.find(own) == std::string::npos) ||
+            entry->path().filename() == "lodge";
         if (!entry->is_directory(ignored) || entry->is_symlink(ignored) || foreign) {
             continue;
         }

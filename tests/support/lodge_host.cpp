@@ -61,6 +61,18 @@ std::string cgroup2_mount() {
     return "/sys/fs/cgroup";
 }
 
+// Templates stay mounted while they exist, whether or not a daemon runs; a directory with a mount
+// in it cannot be removed.
+void detach_mounts_below(const std::string& directory) {
+    const auto mounts = kernel::read_mountinfo();
+    EXPECT_TRUE(mounts);
+    for (const kernel::MountInfo& mount : mounts ? *mounts : std::vector<kernel::MountInfo>()) {
+        if (mount.mount_point.starts_with(directory + "/")) {
+            EXPECT_TRUE(kernel::detach_mount(mount.mount_point));
+        }
+    }
+}
+
 void pause_shortly() {
     (void)::poll(nullptr, 0, 20);
 }
@@ -77,6 +89,7 @@ LodgeHost::LodgeHost() {
 
 LodgeHost::~LodgeHost() {
     stop_daemon();
+    detach_mounts_below(directory());
     for (const char* group : {"/daemon", ""}) {
         const std::string path = cgroup2_mount() + cgroup_ + group;
         EXPECT_TRUE(::rmdir(path.c_str()) == 0 || errno == ENOENT) << path << ": " << errno;
