@@ -48,8 +48,6 @@ void add_ssh_command(const Registry& registry);
 void add_template_commands(const Registry& registry);
 void add_host_commands(const Registry& registry);
 
-/// The documented exit code of an error; see docs/exit-codes.md.
-[[nodiscard]] int exit_code_of(const Error& error) noexcept;
 /// One or two lines on stderr, or JSON; the trail with --verbose.
 void report(const Globals& globals, const Error& error);
 

@@ -1,4 +1,5 @@
 #include "cli/app.hpp"
+#include "cli/exit_code.hpp"
 
 #include <csignal>
 #include <cstdlib>
@@ -61,6 +62,11 @@ int run(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
+        if (const auto rest = app.remaining();
+            error.get_name() == "RequiredError" && app.get_subcommands().empty() && !rest.empty()) {
+            std::cerr << "lodge: there is no command '" << rest.front() << "'; see `lodge help`\n";
+            return 2;
+        }
         const int rc = app.exit(error);
         return rc == 0 ? 0 : 2;
     }

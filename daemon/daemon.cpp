@@ -146,8 +146,10 @@ class RealDaemon final : public Daemon {
         }
         for (const auto& [encryption, driver] : volumes_) {
             info.encryptions.push_back(driver->info());
-            if (info.encryption.empty() && info.encryptions.back().available &&
-                encryption != model::Encryption::none) {
+            const bool chosen = settings_.encryption == "auto"
+                                    ? encryption != model::Encryption::none
+                                    : settings_.encryption == model::to_string(encryption);
+            if (info.encryption.empty() && info.encryptions.back().available && chosen) {
                 info.encryption = model::to_string(encryption);
             }
         }

@@ -142,7 +142,11 @@ int run(int argc, char** argv) {
                  options.foreground,
                  "Stay in the foreground; always so, for service managers of old");
     app.set_version_flag("--version", LODGE_VERSION);
-    CLI11_PARSE(app, argc, argv);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
     const Log log;
     if (const Status status = serve(options, log); !status) {
         log.write(LogLevel::error, status.error().to_string());

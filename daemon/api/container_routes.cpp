@@ -34,6 +34,7 @@ json to_json(const ContainerView& view) {
     result["busy_with"] = view.busy_with;
     result["ready"] = view.template_ready;
     result["last_exit"] = container.last_exit;
+    result["broken_why"] = container.broken_why;
     result["created_at"] = container.created_at;
     result["started_at"] = container.started_at;
     return result;
