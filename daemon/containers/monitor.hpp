@@ -15,20 +15,24 @@
 
 namespace lodge::daemon {
 
-/// Everything lodge-monitor needs to make a container run. The descriptors are lent for the call.
+/// Everything lodge-monitor needs to make a container run, its layers apart. The descriptor is lent
+/// for the call.
 struct StartRequest {
     Uuid uuid;
     std::string name;
     std::string hostname;
     std::uint32_t uid_base = 0;
-    bool shared_root = true;       ///< overlay of `lower` and data/{upper,work}; else data/root
-    int volume_fd = -1;            ///< detached mount of the volume's ext4
-    int lower_fd = -1;             ///< detached clone of the template, when shared_root
-    int cgroup_fd = -1;            ///< the container's group
-    bool network = true;           ///< wait for network_ready before init runs
+    bool shared_root = true; ///< overlay of the template and data/{upper,work}; else data/root
+    int cgroup_fd = -1;      ///< the container's group
     std::vector<std::string> init; ///< argv of init
     std::string halt_signal;       ///< for graceful stop, "SIGRTMIN+3"
     std::size_t console_log_bytes = std::size_t{64} << 10;
+};
+
+/// What a container's root is made of. Descriptors, lent for the call.
+struct Layers {
+    int volume_fd = -1; ///< detached mount of the volume's ext4
+    int lower_fd = -1;  ///< detached clone of the template, when the root is shared
 };
 
 struct InitProcess {
@@ -88,8 +92,8 @@ class Monitor {
     [[nodiscard]] virtual int event_fd() const = 0;
 };
 
-/// A container that was cloned and whose init waits to be let go. Dropping it without finish()
-/// kills the clone and the monitor, and so does the death of the daemon.
+/// A container on its way: build(), then finish(). Dropping it without finish() kills the clone and
+/// the monitor, and so does the death of the daemon.
 class StartingContainer {
   public:
     StartingContainer() = default;
@@ -97,7 +101,10 @@ class StartingContainer {
     StartingContainer& operator=(const StartingContainer&) = delete;
     virtual ~StartingContainer() = default;
 
-    /// The container's network namespace, to attach its card to.
+    /// Hands the layers over and returns when the clone exists; the monitor goes on to build its
+    /// root. Once.
+    [[nodiscard]] virtual Status build(const Layers& layers) = 0;
+    /// The container's network namespace, to attach its card to. Pre, of this and of init(): built.
     [[nodiscard]] virtual int network_namespace() const = 0;
     [[nodiscard]] virtual InitProcess init() const = 0;
     /// Lets init run. Returns when init was exec'ed (the commit point of a start) or failed to be.
@@ -112,8 +119,8 @@ class MonitorLauncher {
     MonitorLauncher& operator=(const MonitorLauncher&) = delete;
     virtual ~MonitorLauncher() = default;
 
-    /// Spawns lodge-monitor, which clones the container into its cgroup with all its namespaces and
-    /// builds its root; returns when the clone waits for its network.
+    /// Spawns lodge-monitor, which clones the container into its cgroup with all its namespaces.
+    /// Does not wait for it: meanwhile the caller opens the layers.
     [[nodiscard]] virtual Result<std::unique_ptr<StartingContainer>>
     begin(const StartRequest& request) = 0;
     /// Connects to the living monitor of a container; not_found when there is none.

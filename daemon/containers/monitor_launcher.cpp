@@ -133,14 +133,9 @@ class Children {
 
 class Starting final : public StartingContainer {
   public:
-    struct Parts {
-        UniqueFd directory;
-        UniqueFd channel;
-        UniqueFd network;
-        InitProcess init;
-    };
-    Starting(Parts parts, std::function<void()> abandon)
-        : parts_(std::move(parts)), abandon_(std::move(abandon)) {}
+    Starting(UniqueFd directory, UniqueFd channel, std::function<void()> abandon)
+        : directory_(std::move(directory)), channel_(std::move(channel)),
+          abandon_(std::move(abandon)) {}
     ~Starting() override {
         if (abandon_) {
             abandon_();
@@ -149,22 +144,48 @@ class Starting final : public StartingContainer {
     Starting(const Starting&) = delete;
     Starting& operator=(const Starting&) = delete;
 
-    int network_namespace() const override { return parts_.network.get(); }
-    InitProcess init() const override { return parts_.init; }
+    Status build(const Layers& layers) override {
+        std::vector<int> fds{layers.volume_fd};
+        if (layers.lower_fd >= 0) {
+            fds.push_back(layers.lower_fd);
+        }
+        // A monitor that has failed meanwhile left its reason to be read.
+        (void)monitor::send(channel_.get(), MessageType::layers, {}, fds);
+        ASSIGN_OR_RETURN(monitor::Message cloned,
+                         with_context(expect_from_monitor(channel_.get(),
+                                                          MessageType::cloned,
+                                                          Deadline::after(kStartDeadline)),
+                                      "start the container"));
+        monitor::Reader reader(cloned.payload);
+        init_.pid = reader.i32();
+        init_.start_time = reader.u64();
+        if (!reader.ok() || cloned.fds.size() != 1) {
+            return fail(ErrorCode::corrupt, "malformed message of a monitor");
+        }
+        network_ = std::move(cloned.fds[0]);
+        return {};
+    }
+
+    int directory() const { return directory_.get(); }
+    int channel() const { return channel_.get(); }
+    int network_namespace() const override { return network_.get(); }
+    InitProcess init() const override { return init_; }
 
     Result<std::unique_ptr<Monitor>> finish() override {
-        // A monitor that has failed meanwhile left its reason to be read.
-        (void)monitor::send(parts_.channel.get(), MessageType::go);
-        RETURN_IF_ERROR(with_context(expect_from_monitor(parts_.channel.get(),
+        (void)monitor::send(channel_.get(), MessageType::go); // as above
+        RETURN_IF_ERROR(with_context(expect_from_monitor(channel_.get(),
                                                          MessageType::started,
                                                          Deadline::after(kStartDeadline)),
                                      "start the container"));
         abandon_ = nullptr;
-        return make_monitor(std::move(parts_.directory), std::move(parts_.channel));
+        return make_monitor(std::move(directory_), std::move(channel_));
     }
 
   private:
-    Parts parts_;
+    UniqueFd directory_;
+    UniqueFd channel_;
+    UniqueFd network_;
+    InitProcess init_;
     std::function<void()> abandon_;
 };
 
@@ -188,10 +209,11 @@ class Launcher final : public MonitorLauncher {
             spawn_monitor(settings_.program, request.uuid.to_string(), pair.second.get()));
         children_.add(request.uuid, pid);
         pair.second.reset();
-        auto starting = await_clone(request, std::move(directory), std::move(pair.first));
-        if (!starting) {
-            (void)discard(request.uuid); // the start's own error is the one to tell
-        }
+        auto starting = std::make_unique<Starting>(
+            std::move(directory), std::move(pair.first), [this, uuid = request.uuid] {
+                (void)discard(uuid); // the start's own error is the one to tell
+            });
+        RETURN_IF_ERROR(send_order(request, starting->directory(), starting->channel()));
         return starting;
     }
 
@@ -257,28 +279,6 @@ class Launcher final : public MonitorLauncher {
         return await_death(pidfd->get());
     }
 
-    Result<std::unique_ptr<StartingContainer>>
-    await_clone(const StartRequest& request, UniqueFd directory, UniqueFd channel) {
-        RETURN_IF_ERROR(send_order(request, directory.get(), channel.get()));
-        ASSIGN_OR_RETURN(monitor::Message cloned,
-                         with_context(expect_from_monitor(channel.get(),
-                                                          MessageType::cloned,
-                                                          Deadline::after(kStartDeadline)),
-                                      "start the container"));
-        monitor::Reader reader(cloned.payload);
-        InitProcess init;
-        init.pid = reader.i32();
-        init.start_time = reader.u64();
-        if (!reader.ok() || cloned.fds.size() != 1) {
-            return fail(ErrorCode::corrupt, "malformed message of a monitor");
-        }
-        return std::make_unique<Starting>(Starting::Parts{.directory = std::move(directory),
-                                                          .channel = std::move(channel),
-                                                          .network = std::move(cloned.fds[0]),
-                                                          .init = init},
-                                          [this, uuid = request.uuid] { (void)discard(uuid); });
-    }
-
     Status send_order(const StartRequest& request, int directory, int channel) const {
         monitor::StartOrder order;
         order.uuid = request.uuid.to_string();
@@ -289,10 +289,7 @@ class Launcher final : public MonitorLauncher {
         order.init = request.init;
         order.seccomp_program.assign(settings_.seccomp_program.begin(),
                                      settings_.seccomp_program.end());
-        std::vector<int> fds{directory, request.cgroup_fd, request.volume_fd};
-        if (request.shared_root) {
-            fds.push_back(request.lower_fd);
-        }
+        const std::array fds{directory, request.cgroup_fd};
         return monitor::send(channel, MessageType::start, encode(order), fds);
     }
 

@@ -22,7 +22,6 @@ using StartingPtr = std::shared_ptr<Starting>;
 
 Status open_volume(const Parts& parts, Starting& starting) {
     const model::Container& container = starting.container;
-    ASSIGN_OR_RETURN(starting.made_of, parts.templates.find(container.spec.template_name));
     ASSIGN_OR_RETURN(const auto key, parts.key_of(container));
     ASSIGN_OR_RETURN(starting.volume,
                      parts.driver_of(container).open(parts.volume_of(container), key));
@@ -50,25 +49,31 @@ Status make_group(const Parts& parts, Starting& starting) {
     return {};
 }
 
-Status clone(const Parts& parts, Starting& starting) {
+// The monitor makes the clone while we open its volume.
+Status spawn(const Parts& parts, Starting& starting) {
     const model::Container& container = starting.container;
-    const bool shared = container.spec.rootfs == model::Rootfs::shared;
+    ASSIGN_OR_RETURN(starting.made_of, parts.templates.find(container.spec.template_name));
+    ASSIGN_OR_RETURN(
+        starting.clone,
+        parts.launcher.begin({.uuid = container.uuid,
+                              .name = container.spec.name,
+                              .hostname = container.spec.hostname,
+                              .uid_base = container.uid_base,
+                              .shared_root = container.spec.rootfs == model::Rootfs::shared,
+                              .cgroup_fd = starting.group.get(),
+                              .init = {starting.made_of.init},
+                              .halt_signal = starting.made_of.halt_signal}));
+    return {};
+}
+
+Status build(const Parts& parts, Starting& starting) {
+    const model::Container& container = starting.container;
     kernel::MountFd lower;
-    if (shared) {
+    if (container.spec.rootfs == model::Rootfs::shared) {
         ASSIGN_OR_RETURN(lower, parts.store.mount(container.template_digest));
     }
-    ASSIGN_OR_RETURN(starting.clone,
-                     parts.launcher.begin({.uuid = container.uuid,
-                                           .name = container.spec.name,
-                                           .hostname = container.spec.hostname,
-                                           .uid_base = container.uid_base,
-                                           .shared_root = shared,
-                                           .volume_fd = starting.volume.filesystem.get(),
-                                           .lower_fd = lower.get(),
-                                           .cgroup_fd = starting.group.get(),
-                                           .network = true,
-                                           .init = {starting.made_of.init},
-                                           .halt_signal = starting.made_of.halt_signal}));
+    RETURN_IF_ERROR(starting.clone->build(
+        {.volume_fd = starting.volume.filesystem.get(), .lower_fd = lower.get()}));
     starting.init = starting.clone->init();
     return {};
 }
@@ -113,6 +118,16 @@ Plan start_plan(const Parts& parts, const model::Container& container) {
     starting->container = container;
     const network::Nic nic = parts.nic_of(container);
     Plan plan;
+    const auto discard = [&parts, starting]() -> Status {
+        starting->clone.reset();
+        starting->monitor.reset();
+        return parts.launcher.discard(starting->container.uuid);
+    };
+    plan.steps.push_back({"group",
+                          [&parts, starting] { return make_group(parts, *starting); },
+                          [&parts, container] { return undo_group(parts, container); }});
+    plan.steps.push_back(
+        {"spawn", [&parts, starting] { return spawn(parts, *starting); }, discard});
     plan.steps.push_back({"open",
                           [&parts, starting] { return open_volume(parts, *starting); },
                           [&parts, starting]() -> Status {
@@ -120,19 +135,11 @@ Plan start_plan(const Parts& parts, const model::Container& container) {
                               return parts.driver_of(starting->container)
                                   .close(parts.volume_of(starting->container));
                           }});
-    plan.steps.push_back({"group",
-                          [&parts, starting] { return make_group(parts, *starting); },
-                          [&parts, container] { return undo_group(parts, container); }});
+    plan.steps.push_back(
+        {"build", [&parts, starting] { return build(parts, *starting); }, discard});
     plan.steps.push_back({"admit",
                           [&parts, nic] { return parts.firewall.admit(nic); },
                           [&parts, nic] { return parts.firewall.expel(nic.host_name()); }});
-    plan.steps.push_back({"clone",
-                          [&parts, starting] { return clone(parts, *starting); },
-                          [&parts, starting]() -> Status {
-                              starting->clone.reset();
-                              starting->monitor.reset();
-                              return parts.launcher.discard(starting->container.uuid);
-                          }});
     plan.steps.push_back({"attach",
                           [&parts, starting, nic] {
                               return parts.links.attach(nic, starting->clone->network_namespace());

@@ -232,8 +232,8 @@ Result<StartOrder> decode_start_order(Message& message) {
     order.console_log_bytes = reader.u32();
     order.init = reader.texts();
     order.seccomp_program = reader.text();
-    const std::size_t wanted_fds = order.shared_root ? 4 : 3;
-    if (!reader.ok() || order.init.empty() || message.fds.size() != wanted_fds) {
+    constexpr std::size_t kWantedFds = 2;
+    if (!reader.ok() || order.init.empty() || message.fds.size() != kWantedFds) {
         return malformed("start order");
     }
     // Ids of the host's own users, or past the last one: never.
@@ -247,10 +247,6 @@ Result<StartOrder> decode_start_order(Message& message) {
     }
     order.directory = std::move(message.fds[0]);
     order.cgroup = std::move(message.fds[1]);
-    order.volume = std::move(message.fds[2]);
-    if (order.shared_root) {
-        order.lower = std::move(message.fds[3]);
-    }
     return order;
 }
 

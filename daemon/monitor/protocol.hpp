@@ -30,10 +30,11 @@ inline constexpr std::uint32_t kIdsPerContainer = 65536;
 
 enum class MessageType : std::uint16_t {
     // Start channel. After `started` it stays open as a control connection that has subscribed.
-    start = 1,   ///< daemon -> monitor: StartOrder; directory, cgroup, volume[, lower]
+    start = 1,   ///< daemon -> monitor: StartOrder; directory, cgroup
     cloned = 2,  ///< monitor -> daemon: i32 pid, u64 start time; network namespace
     go = 3,      ///< daemon -> monitor -> clone: let init run
     started = 4, ///< monitor -> daemon: init was exec'ed
+    layers = 5,  ///< daemon -> monitor: volume[, lower]
     // Between the monitor and its clone.
     ids_mapped = 10, ///< monitor -> clone
     root_ready = 11, ///< monitor -> clone: the root is in place; /dev mount
@@ -144,8 +145,6 @@ struct StartOrder {
     std::string seccomp_program; ///< bytes of sock_filter
     UniqueFd directory;
     UniqueFd cgroup;
-    UniqueFd volume;
-    UniqueFd lower;
 };
 [[nodiscard]] std::string encode(const StartOrder& order);
 /// Takes the descriptors out of the message.

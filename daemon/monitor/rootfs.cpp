@@ -60,10 +60,10 @@ Result<kernel::MountFd> mount_overlay(std::uint32_t uid_base) {
 }
 
 Result<kernel::MountFd> build_shared_root(const Start& start, int userns_fd) {
-    RETURN_IF_ERROR(with_context(
-        map_ids(start.order.lower.get(), userns_fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV),
-        "map the ids of the template"));
-    RETURN_IF_ERROR(kernel::attach_mount(start.order.lower.get(), AT_FDCWD, kLower));
+    RETURN_IF_ERROR(
+        with_context(map_ids(start.lower.get(), userns_fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV),
+                     "map the ids of the template"));
+    RETURN_IF_ERROR(kernel::attach_mount(start.lower.get(), AT_FDCWD, kLower));
     auto root = with_context(mount_overlay(start.order.uid_base), "join volume and template");
     // The overlay has clones of its own of both layers.
     RETURN_IF_ERROR(kernel::detach_mount(kLower));
@@ -134,9 +134,9 @@ Status leave_start_mounts() {
 }
 
 Result<kernel::MountFd> build_root(const Start& start, int userns_fd) {
-    RETURN_IF_ERROR(with_context(map_ids(start.order.volume.get(), userns_fd, MOUNT_ATTR_NODEV),
+    RETURN_IF_ERROR(with_context(map_ids(start.volume.get(), userns_fd, MOUNT_ATTR_NODEV),
                                  "map the ids of the volume"));
-    RETURN_IF_ERROR(kernel::attach_mount(start.order.volume.get(), AT_FDCWD, kVolume));
+    RETURN_IF_ERROR(kernel::attach_mount(start.volume.get(), AT_FDCWD, kVolume));
     auto root =
         start.order.shared_root ? build_shared_root(start, userns_fd) : build_private_root();
     RETURN_IF_ERROR(kernel::detach_mount(kVolume));

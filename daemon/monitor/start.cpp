@@ -32,6 +32,8 @@ constexpr std::uint64_t kNamespaces =
 
 // Generous: an emulated machine with a busy disk. A healthy start takes milliseconds.
 constexpr auto kCloneDeadline = 60s;
+// How long the daemon may take to open the volume: ext4 may have a journal to replay.
+constexpr auto kLayersDeadline = 120s;
 // How long the daemon may take to bring the network.
 constexpr auto kGoDeadline = 120s;
 
@@ -58,8 +60,6 @@ void forget_parent(Start& start) {
     start.proc.reset();
     start.order.directory.reset();
     start.order.cgroup.reset();
-    start.order.volume.reset();
-    start.order.lower.reset();
 }
 
 Status clone_container(Start& start) {
@@ -101,14 +101,28 @@ Status tell_cloned(Start& start) {
                 fds);
 }
 
+// The daemon opens the volume while we make the clone; what it opened comes only now.
+Status await_layers(Start& start) {
+    ASSIGN_OR_RETURN(Message message,
+                     expect(start.channel, MessageType::layers, Deadline::after(kLayersDeadline)));
+    if (message.fds.size() != (start.order.shared_root ? 2U : 1U)) {
+        return fail(ErrorCode::corrupt, "the daemon sent other layers than it announced");
+    }
+    start.volume = std::move(message.fds[0]);
+    if (start.order.shared_root) {
+        start.lower = std::move(message.fds[1]);
+    }
+    return {};
+}
+
 Status build_filesystems(Start& start) {
     ASSIGN_OR_RETURN(
         const UniqueFd userns,
         kernel::open_at(start.proc.get(), std::to_string(start.pid) + "/ns/user", O_RDONLY));
     {
         ASSIGN_OR_RETURN(const kernel::MountFd root, build_root(start, userns.get()));
-        start.order.volume.reset();
-        start.order.lower.reset();
+        start.volume.reset();
+        start.lower.reset();
         RETURN_IF_ERROR(hand_over_root(root));
     }
     start.stage = StartStage::root_mounted;
@@ -220,6 +234,7 @@ constexpr std::array kSteps{
     Step{StartStage::cloned, clone_container},
     Step{StartStage::ids_mapped, map_ids},
     Step{StartStage::ids_mapped, tell_cloned},
+    Step{StartStage::ids_mapped, await_layers},
     Step{StartStage::devices_made, build_filesystems},
     Step{StartStage::devices_made, await_set_up},
     Step{StartStage::waiting, [](Start& start) { return adopt_pid_namespace(start); }},

@@ -11,8 +11,8 @@ namespace lodge::monitor {
 
 /// What is left of a start once init runs: all that a monitor holds of its container.
 struct Container {
-    StartOrder order; ///< its descriptors but directory and cgroup are closed
-    UniqueFd proc;    ///< of our own, mounted nowhere any more
+    StartOrder order;
+    UniqueFd proc; ///< of our own, mounted nowhere any more
     UniqueFd listener;
     UniqueFd pidfd;
     pid_t pid = 0;
@@ -25,7 +25,9 @@ struct Start {
     StartOrder order;
     int channel = -1; ///< to the daemon; its end of file is the daemon's death
     StartStage stage = StartStage::none;
-    UniqueFd proc; ///< O_PATH of a proc of our own
+    UniqueFd volume; ///< detached mount of the volume's filesystem, until the root stands
+    UniqueFd lower;  ///< detached mount of the template, when the root is shared
+    UniqueFd proc;   ///< O_PATH of a proc of our own
     UniqueFd listener;
     UniqueFd clone_socket;
     pid_t pid = 0;

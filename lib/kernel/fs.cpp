@@ -252,7 +252,8 @@ Status make_directory(const std::string& path, mode_t mode) {
 
 Status make_directory_at(int dir_fd, const std::string& name, mode_t mode) {
     if (::mkdirat(dir_fd, name.c_str(), mode) == 0) {
-        return {};
+        return ::fchmodat(dir_fd, name.c_str(), mode, 0) == 0 ? Status()
+                                                              : fail_errno("chmod", name);
     }
     const int error_number = errno;
     struct stat info{};

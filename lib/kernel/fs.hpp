@@ -44,7 +44,9 @@ open_hostile(int dir_fd, const std::string& path, int flags, mode_t mode, Resolv
 [[nodiscard]] Status
 replace_file(int dir_fd, const std::string& name, std::string_view content, mode_t mode);
 
-/// mkdir(2); an existing directory, or a symlink to one, is success.
+/// mkdir(2) with exactly `mode`, whatever the umask: the daemon's hides files, but a container must
+/// be able to walk its own tree and its control group. An existing directory, or a symlink to one,
+/// is success and stays as it is. Not for directories that others can rename in.
 [[nodiscard]] Status make_directory(const std::string& path, mode_t mode);
 [[nodiscard]] Status make_directory_at(int dir_fd, const std::string& name, mode_t mode);
 /// Every missing component, each with `mode`.

@@ -7,7 +7,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     lodge::monitor::Message message;
     message.type = lodge::monitor::MessageType::start;
     message.payload = payload;
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < 2; ++i) {
         message.fds.emplace_back();
     }
     (void)lodge::monitor::decode_start_order(message);

@@ -87,6 +87,15 @@ TEST_F(Files, DirectoriesAreMadeOnceAndOnlyOverDirectories) {
     EXPECT_EQ(make_directory(path("file"), 0700).error().code(), ErrorCode::already_exists);
 }
 
+TEST_F(Files, MakesADirectoryOfTheModeThatWasAskedFor) {
+    const mode_t former = ::umask(077);
+    ASSERT_TRUE(make_directory(path("open"), 0755).has_value());
+    (void)::umask(former);
+    struct stat info{};
+    ASSERT_EQ(::stat(path("open").c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 07777, 0755U);
+}
+
 TEST_F(Files, RemoveTreeDoesNotFollowLinks) {
     ASSERT_TRUE(make_directories(path("outside"), 0700).has_value());
     put("kept", "x");

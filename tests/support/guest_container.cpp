@@ -154,17 +154,17 @@ Status GuestContainer::prepare(bool shared_root) {
         ASSIGN_OR_RETURN(lower, new_tmpfs());
         RETURN_IF_ERROR(fill_userland(lower.get()));
     } else {
+        lower.reset(); // of an earlier call
         ASSIGN_OR_RETURN(const UniqueFd root,
                          kernel::open_at(volume.get(), "data/root", O_PATH | O_DIRECTORY));
         RETURN_IF_ERROR(fill_userland(root.get()));
     }
-    request.volume_fd = volume.get();
-    request.lower_fd = lower.get();
     return {};
 }
 
 Result<std::unique_ptr<daemon::StartingContainer>> GuestContainer::begin() {
-    auto starting = launcher_->begin(request);
+    ASSIGN_OR_RETURN(auto starting, launcher_->begin(request));
+    RETURN_IF_ERROR(starting->build({.volume_fd = volume.get(), .lower_fd = lower.get()}));
     // As the daemon does: what runs holds the filesystems, and nothing else.
     volume.reset();
     lower.reset();

@@ -31,29 +31,27 @@ Message message_of(const StartOrder& order, std::size_t fds) {
 }
 
 TEST(MonitorProtocol, CarriesAStartOrder) {
-    Message message = message_of(sound_order(), 3);
+    Message message = message_of(sound_order(), 2);
     const auto order = decode_start_order(message);
     ASSERT_TRUE(order) << order.error().to_string();
     EXPECT_EQ(order->hostname, "web1");
     EXPECT_EQ(order->init, (std::vector<std::string>{"/sbin/init", "--option"}));
     EXPECT_EQ(order->seccomp_program, sound_order().seccomp_program);
-    EXPECT_TRUE(order->volume.valid());
-    EXPECT_FALSE(order->lower.valid());
+    EXPECT_TRUE(order->directory.valid());
+    EXPECT_TRUE(order->cgroup.valid());
 }
 
 TEST(MonitorProtocol, RefusesAnOrderCutAnywhere) {
     const std::string whole = encode(sound_order());
     for (std::size_t size = 0; size < whole.size(); ++size) {
-        Message message = message_of(sound_order(), 3);
+        Message message = message_of(sound_order(), 2);
         message.payload.resize(size);
         EXPECT_FALSE(decode_start_order(message)) << size;
     }
 }
 
 TEST(MonitorProtocol, RefusesAnOrderWithoutAllItsDescriptors) {
-    StartOrder order = sound_order();
-    order.shared_root = true;
-    Message message = message_of(order, 3);
+    Message message = message_of(sound_order(), 1);
     EXPECT_FALSE(decode_start_order(message));
 }
 
@@ -61,17 +59,17 @@ TEST(MonitorProtocol, RefusesIdsOfTheHostAndMissingFilters) {
     for (const std::uint32_t base : {0U, 1000U, 65535U, UINT32_MAX - 65535U, UINT32_MAX}) {
         StartOrder order = sound_order();
         order.uid_base = base;
-        Message message = message_of(order, 3);
+        Message message = message_of(order, 2);
         EXPECT_FALSE(decode_start_order(message)) << base;
     }
     StartOrder order = sound_order();
     order.seccomp_program.clear();
-    Message message = message_of(order, 3);
+    Message message = message_of(order, 2);
     EXPECT_FALSE(decode_start_order(message));
 }
 
 TEST(MonitorProtocol, IgnoresFieldsThatAreNewerThanItself) {
-    Message message = message_of(sound_order(), 3);
+    Message message = message_of(sound_order(), 2);
     message.payload += "appended by a newer release";
     EXPECT_TRUE(decode_start_order(message));
 }
