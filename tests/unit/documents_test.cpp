@@ -96,6 +96,12 @@ TEST(Documents, EveryKeyOfTheConfigurationIsDescribed) {
         }
     }
     EXPECT_EQ(described, keys);
+    const std::string manual = read_document("etc/man/lodge.yaml.5");
+    for (const std::string& key : keys) {
+        EXPECT_NE(manual.find("\n.It Cm " + key.substr(key.find('.') + 1) + "\n"),
+                  std::string::npos)
+            << key;
+    }
 }
 
 class NoDaemon final : public daemon::Daemon {
