@@ -1,6 +1,6 @@
 // lodge-unpack TREE MOST_BYTES: unpacks the tar archive on stdin into the empty directory TREE. The
 // archive is hostile and so may be what it makes libarchive do: the work is done in a process of
-// its own, inside TREE as its root, without network and with four capabilities. Exit codes: 0 done,
+// its own, inside TREE as its root, without network and with five capabilities. Exit codes: 0 done,
 // 2 refused, 3 no space, 4 too large, 1 anything else; one sentence on stderr.
 
 #include "templates/unpack/extract.hpp"
