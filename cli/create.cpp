@@ -67,7 +67,9 @@ Status read_key_file(const std::string& path, std::vector<std::string>& keys) {
         if (line.empty() || line.front() == '#') {
             continue;
         }
-        RETURN_IF_ERROR(with_context(model::validate_ssh_public_key(line), path));
+        if (const Status valid = model::validate_ssh_public_key(line); !valid) {
+            return fail(valid.error().code(), "'" + path + "': " + valid.error().message());
+        }
         keys.push_back(std::move(line));
         ++taken;
     }

@@ -3,9 +3,10 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <iostream>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lodge::cli {
@@ -36,6 +37,16 @@ void add_help_command(const Registry& registry) {
     help->add_option("COMMAND", *words, "The command");
 }
 
+// Of a command line that CLI11 could not make sense of, and whose options it therefore did not set.
+bool asks_for_json(int argc, char** argv) {
+    for (const std::string_view word : std::span(argv, static_cast<std::size_t>(argc))) {
+        if (word == "--json" || word == "--") {
+            return word == "--json";
+        }
+    }
+    return false;
+}
+
 int run(int argc, char** argv) {
     Globals globals;
     const char* from_environment =
@@ -61,14 +72,18 @@ int run(int argc, char** argv) {
     add_help_command(registry);
     try {
         app.parse(argc, argv);
+    } catch (const CLI::Success& help) {
+        return app.exit(help);
     } catch (const CLI::ParseError& error) {
-        if (const auto rest = app.remaining();
-            error.get_name() == "RequiredError" && app.get_subcommands().empty() && !rest.empty()) {
-            std::cerr << "lodge: there is no command '" << rest.front() << "'; see `lodge help`\n";
-            return 2;
-        }
-        const int rc = app.exit(error);
-        return rc == 0 ? 0 : 2;
+        const auto rest = app.remaining();
+        const bool unknown =
+            error.get_name() == "RequiredError" && app.get_subcommands().empty() && !rest.empty();
+        const std::string why =
+            unknown ? "there is no command '" + rest.front() + "'" : std::string(error.what());
+        globals.json = asks_for_json(argc, argv);
+        const Error refused(ErrorCode::invalid_argument, why + "; see `lodge help`");
+        report(globals, refused);
+        return exit_code_of(refused);
     }
     (void)std::signal(SIGPIPE, SIG_IGN);
     const Result<int> outcome = chosen();

@@ -5,6 +5,8 @@
 #include <fstream>
 #include <memory>
 
+#include <unistd.h>
+
 namespace lodge::cli {
 
 namespace {
@@ -74,7 +76,9 @@ Result<int> import(const Globals& globals, const TemplateOptions& options) {
     if (!file) {
         return fail(ErrorCode::invalid_argument, "the file '" + options.file + "' cannot be read");
     }
-    confirm(globals, "importing '" + options.file + "' ...");
+    if (::isatty(STDERR_FILENO) == 1) {
+        confirm(globals, "importing '" + options.file + "' ...");
+    }
     ASSIGN_OR_RETURN(const std::string text,
                      globals.client().upload(path_of(options.name) + "/import", file));
     ASSIGN_OR_RETURN(const json operation, parse_answer(text));

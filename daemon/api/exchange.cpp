@@ -82,6 +82,7 @@ void Exchange::copy_body_to(int fd) {
     while (stream.read(chunk.data(), static_cast<std::streamsize>(chunk.size())) ||
            stream.gcount() > 0) {
         if (!kernel::write_all(fd, {chunk.data(), static_cast<std::size_t>(stream.gcount())})) {
+            response_.setKeepAlive(false); // what is left of the body is not read
             return;
         }
     }

@@ -129,6 +129,22 @@ Result<std::string> read_body(int socket, std::size_t size) {
     return body;
 }
 
+// What came while we were still sending, read past Poco's session, which is in the midst of its
+// request.
+Result<std::string> read_early_answer(int socket) {
+    ASSIGN_OR_RETURN(const std::string head, read_head(socket));
+    std::istringstream stream(head);
+    HTTPResponse response;
+    response.read(stream);
+    const auto length = response.getContentLength();
+    ASSIGN_OR_RETURN(std::string text,
+                     read_body(socket, length > 0 ? static_cast<std::size_t>(length) : 0));
+    if (response.getStatus() >= HTTPResponse::HTTP_MULTIPLE_CHOICES) {
+        return std::unexpected<Error>(error_from_json(text));
+    }
+    return text;
+}
+
 } // namespace
 
 Result<std::string>
@@ -152,6 +168,9 @@ Result<std::string> Client::upload(const std::string& path, std::istream& conten
         std::ostream& out = session.sendRequest(request);
         Poco::StreamCopier::copyStream(content, out, std::size_t{1} << 20);
         out.flush();
+        if (!out) { // lodged did not want the rest: it has said why, and closed
+            return read_early_answer(session.socket().impl()->sockfd());
+        }
         return read_answer(session);
     });
 }

@@ -174,6 +174,13 @@ Writer open_writer() {
     return writer;
 }
 
+// A tar ends with blocks of zeros (tar(5)). One that was cut between two entries has none, which
+// libarchive takes for its end all the same.
+bool has_end_mark(archive* reader, la_int64_t end_of_last_entry) {
+    constexpr la_int64_t kBlock = 512;
+    return archive_filter_bytes(reader, 0) - end_of_last_entry >= kBlock;
+}
+
 } // namespace
 
 Outcome extract(int archive_fd, const ExtractLimits& limits) {
@@ -185,8 +192,15 @@ Outcome extract(int archive_fd, const ExtractLimits& limits) {
     Extraction extraction(limits);
     archive_entry* entry = nullptr;
     while (true) {
+        if (entry != nullptr && archive_read_data_skip(reader.get()) < ARCHIVE_WARN) {
+            return unreadable(reader.get(), false);
+        }
+        const la_int64_t end_of_entry = archive_filter_bytes(reader.get(), 0);
         const int rc = archive_read_next_header(reader.get(), &entry);
         if (rc == ARCHIVE_EOF) {
+            if (!extraction.empty() && !has_end_mark(reader.get(), end_of_entry)) {
+                return {kRefused, "the archive is damaged or cut: its end mark is missing"};
+            }
             break;
         }
         if (rc < ARCHIVE_WARN) {
