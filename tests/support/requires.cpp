@@ -64,6 +64,9 @@ std::string missing(const std::string& feature) {
     if (feature.rfind("cgroup2:", 0) == 0) {
         return missing_controller(feature.substr(8));
     }
+    if (feature == "systemd") { // as sd_booted(3) has it
+        return ::access("/run/systemd/system", F_OK) == 0 ? "" : "systemd is not PID 1 here";
+    }
     return "no test knows the feature '" + feature + "'";
 }
 
