@@ -95,6 +95,7 @@ Result<Uuid> OperationEngine::submit(Request request) {
                                  .boot_id = parts_.boot_id});
     });
     if (!ready) {
+        end_log(operation); // a begin that failed may be in the log all the same
         forget(operation);
         return std::unexpected<Error>(ready.error());
     }
@@ -133,11 +134,15 @@ void OperationEngine::run(const RunningPtr& operation) {
                         "': " + cleaned.error().to_string() + ", ignoring");
         }
     }
+    end_log(operation);
+    release(operation);
+}
+
+void OperationEngine::end_log(const RunningPtr& operation) {
     if (const Status ended = parts_.log.end(operation->view.id); !ended) {
         parts_.warn("close the log of " + operation->view.verb + ": " + ended.error().to_string() +
                     ", ignoring");
     }
-    release(operation);
 }
 
 // The part that decides between success and failure; on failure what was done is undone.

@@ -74,6 +74,7 @@ class OperationEngine final : public OperationService {
     void undo(const Plan& plan, std::size_t steps, const std::string& what);
     void answer(const RunningPtr& operation, const Status& status);
     void forget(const RunningPtr& refused);
+    void end_log(const RunningPtr& operation);
     void release(const RunningPtr& operation);
     void announce(const RunningPtr& operation);
     RunningPtr find(const Uuid& id);

@@ -4,6 +4,8 @@ namespace lodge::daemon {
 
 Status OperationLog::begin(const LoggedOperation& operation) {
     return database_.write(db::Durability::process, [&](db::Transaction& transaction) -> Status {
+        RETURN_IF_ERROR(
+            transaction.execute("DELETE FROM operation WHERE resource = ?", {operation.resource}));
         RETURN_IF_ERROR(transaction.execute(
             "INSERT INTO operation (id, verb, resource, arguments, boot_id) VALUES (?,?,?,?,?)",
             {operation.id.to_string(),

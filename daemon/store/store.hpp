@@ -72,6 +72,8 @@ struct LoggedOperation {
 class OperationLog {
   public:
     explicit OperationLog(db::Database& database) : database_(database) {}
+    /// A resource has one operation at a time: an earlier one whose end could not be written has
+    /// ended, and running it again at recovery would undo what came after it.
     [[nodiscard]] Status begin(const LoggedOperation& operation);
     /// Written before the step acts.
     [[nodiscard]] Status intend(const Uuid& id, const std::string& step);
