@@ -107,7 +107,7 @@ class StartingContainer {
     /// The container's network namespace, to attach its card to. Pre, of this and of init(): built.
     [[nodiscard]] virtual int network_namespace() const = 0;
     [[nodiscard]] virtual InitProcess init() const = 0;
-    /// Lets init run. Returns when init was exec'ed (the commit point of a start) or failed to be.
+    /// Lets init run. Returns when init was exec'ed or failed to be.
     [[nodiscard]] virtual Result<std::unique_ptr<Monitor>> finish() = 0;
 };
 

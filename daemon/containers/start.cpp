@@ -18,7 +18,6 @@ struct Starting {
     std::unique_ptr<Monitor> monitor;
     InitProcess init;
 };
-using StartingPtr = std::shared_ptr<Starting>;
 
 Status open_volume(const Parts& parts, Starting& starting) {
     const model::Container& container = starting.container;
@@ -53,6 +52,8 @@ Status make_group(const Parts& parts, Starting& starting) {
 Status spawn(const Parts& parts, Starting& starting) {
     const model::Container& container = starting.container;
     ASSIGN_OR_RETURN(starting.made_of, parts.templates.find(container.spec.template_name));
+    // A stop may have left its monitor behind.
+    RETURN_IF_ERROR(parts.launcher.discard(container.uuid));
     ASSIGN_OR_RETURN(
         starting.clone,
         parts.launcher.begin({.uuid = container.uuid,
@@ -85,30 +86,56 @@ Status finish(Starting& starting) {
     return {};
 }
 
-Status record(const Parts& parts, const StartingPtr& starting) {
-    if (!starting
-             ->monitor) { // recovery: the start came about, the daemon that asked for it is gone
-        ASSIGN_OR_RETURN(starting->monitor, parts.launcher.connect(starting->container.uuid));
-        ASSIGN_OR_RETURN(const MonitorStatus status, starting->monitor->status());
-        starting->init = status.init;
-    }
-    model::Container container = starting->container;
+Status record(const Parts& parts, Starting& starting) {
+    model::Container container = starting.container;
     container.state = model::State::running;
-    container.init_pid = starting->init.pid;
-    container.init_start_time = starting->init.start_time;
+    container.init_pid = starting.init.pid;
+    container.init_start_time = starting.init.start_time;
     container.started_at = static_cast<std::int64_t>(::time(nullptr));
     container.broken_why.clear();
     RETURN_IF_ERROR(parts.containers.update_state(container, parts.boot_id));
-    parts.monitors.put(container.uuid, std::move(starting->monitor));
+    parts.monitors.put(container.uuid, std::move(starting.monitor));
     parts.announce(container, "running");
     return {};
 }
 
+// A write that failed may have come about all the same.
+Status undo_record(const Parts& parts, const Uuid& uuid) {
+    auto container = parts.containers.find(uuid);
+    if (!container) {
+        return container.error().code() == ErrorCode::not_found
+                   ? Status{}
+                   : std::unexpected<Error>(container.error());
+    }
+    container->state = model::State::stopped;
+    container->init_pid.reset();
+    container->init_start_time.reset();
+    return parts.containers.update_state(*container, parts.boot_id);
+}
+
+bool is_recorded(const Parts& parts, const Uuid& uuid) {
+    const auto container = parts.containers.find(uuid);
+    return container && container->state != model::State::stopped;
+}
+
+Status end_processes(const Parts& parts, const std::string& group) {
+    RETURN_IF_ERROR(parts.groups.kill(group));
+    return parts.groups.wait_empty(group, Deadline::after(std::chrono::seconds(10)));
+}
+
 Status undo_group(const Parts& parts, const model::Container& container) {
     const std::string group = Parts::group_of(container);
-    RETURN_IF_ERROR(parts.groups.kill(group));
-    RETURN_IF_ERROR(parts.groups.wait_empty(group, Deadline::after(std::chrono::seconds(10))));
+    RETURN_IF_ERROR(end_processes(parts, group));
     return parts.groups.remove(group);
+}
+
+// Init, once it runs, outlives its monitor, and its mounts hold the volume that is closed next.
+Status undo_clone(const Parts& parts, Starting& starting) {
+    starting.clone.reset();
+    starting.monitor.reset();
+    const Status discarded = parts.launcher.discard(starting.container.uuid);
+    RETURN_IF_ERROR(end_processes(parts, Parts::group_of(starting.container)));
+    return discarded;
 }
 
 } // namespace
@@ -118,11 +145,7 @@ Plan start_plan(const Parts& parts, const model::Container& container) {
     starting->container = container;
     const network::Nic nic = parts.nic_of(container);
     Plan plan;
-    const auto discard = [&parts, starting]() -> Status {
-        starting->clone.reset();
-        starting->monitor.reset();
-        return parts.launcher.discard(starting->container.uuid);
-    };
+    const auto discard = [&parts, starting] { return undo_clone(parts, *starting); };
     plan.steps.push_back({"group",
                           [&parts, starting] { return make_group(parts, *starting); },
                           [&parts, container] { return undo_group(parts, container); }});
@@ -146,13 +169,11 @@ Plan start_plan(const Parts& parts, const model::Container& container) {
                           },
                           [&parts, nic] { return parts.links.detach(nic.host_name()); }});
     plan.steps.push_back({"finish", [starting] { return finish(*starting); }, {}});
-    plan.commit = plan.steps.size();
-    plan.steps.push_back({"record", [&parts, starting] { return record(parts, starting); }, {}});
-    plan.answer = plan.steps.size();
-    plan.committed = [&parts, container] {
-        const auto monitor = parts.launcher.connect(container.uuid);
-        return monitor && (*monitor)->status().has_value();
-    };
+    plan.steps.push_back({"record",
+                          [&parts, starting] { return record(parts, *starting); },
+                          [&parts, container] { return undo_record(parts, container.uuid); }});
+    plan.commit = plan.answer = plan.steps.size();
+    plan.committed = [&parts, container] { return is_recorded(parts, container.uuid); };
     return plan;
 }
 
