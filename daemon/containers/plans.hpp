@@ -26,7 +26,7 @@ struct StopOrder {
 stop_plan(const Parts& parts, const model::Container& container, const StopOrder& order);
 [[nodiscard]] Plan
 restart_plan(const Parts& parts, const model::Container& container, const StopOrder& order);
-/// Stops first when it runs.
+/// Stops first when it runs, and removes what an earlier stop could not.
 [[nodiscard]] Plan destroy_plan(const Parts& parts, const model::Container& container);
 
 /// Appends the steps of `tail` to `head`; commit, answer and recovery become those of `tail`.

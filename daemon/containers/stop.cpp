@@ -69,14 +69,22 @@ bool wait_for_news(const Monitor& monitor, const Deadline& deadline) {
     }
 }
 
+// What the template says, even if the database cannot be read: another signal may mean anything.
+Result<int> halt_signal(const Parts& parts, const model::Container& container) {
+    const auto made_of = parts.templates.find(container.spec.template_name);
+    if (!made_of && made_of.error().code() != ErrorCode::not_found) {
+        return std::unexpected<Error>(made_of.error());
+    }
+    return signal_number(made_of ? made_of->halt_signal : "SIGTERM");
+}
+
 // Asks init to halt and waits; whether it obeyed shows later.
 Status halt(const Parts& parts, const Stopping& stopping) {
     const auto monitor = parts.monitors.find(stopping.container.uuid);
     if (stopping.order.force || !monitor) {
         return {};
     }
-    const auto made_of = parts.templates.find(stopping.container.spec.template_name);
-    const int number = signal_number(made_of ? made_of->halt_signal : "SIGTERM");
+    ASSIGN_OR_RETURN(const int number, halt_signal(parts, stopping.container));
     if (const Status sent = monitor->signal_init(number); !sent) {
         return {}; // it is gone already, or its monitor is: the next steps find out
     }
@@ -97,6 +105,7 @@ Status kill(const Parts& parts, const model::Container& container) {
     return parts.groups.wait_empty(group, Deadline::after(kKillDeadline));
 }
 
+// How init ended. The monitor keeps it until the row has it.
 Status collect(const Parts& parts, Stopping& stopping) {
     auto monitor = parts.monitors.find(stopping.container.uuid);
     if (!monitor) {
@@ -113,19 +122,21 @@ Status collect(const Parts& parts, Stopping& stopping) {
         }
         if (status->exit) {
             stopping.exit = describe(*status->exit);
-            (void)monitor->release(); // discard() below ends it if it does not go by itself
             break;
         }
         if (!wait_for_news(*monitor, deadline)) {
             break;
         }
     }
-    parts.monitors.remove(stopping.container.uuid);
-    return parts.launcher.discard(stopping.container.uuid);
+    return {};
 }
 
+// Run again at recovery, or before a destroy, it must not write over the exit that is known.
 Status record(const Parts& parts, const Stopping& stopping) {
     model::Container container = stopping.container;
+    if (container.state == model::State::stopped) {
+        return {};
+    }
     container.state = model::State::stopped;
     container.init_pid.reset();
     container.init_start_time.reset();
@@ -134,6 +145,14 @@ Status record(const Parts& parts, const Stopping& stopping) {
     RETURN_IF_ERROR(parts.containers.update_state(container, parts.boot_id));
     parts.announce(container, "stopped", stopping.exit);
     return {};
+}
+
+Status release(const Parts& parts, const Uuid& container) {
+    if (const auto monitor = parts.monitors.find(container)) {
+        (void)monitor->release(); // discard() ends it if it does not go by itself
+    }
+    parts.monitors.remove(container);
+    return parts.launcher.discard(container);
 }
 
 } // namespace
@@ -147,7 +166,10 @@ Plan stop_plan(const Parts& parts, const model::Container& container, const Stop
     plan.steps.push_back({"collect", [&parts, stopping] { return collect(parts, *stopping); }, {}});
     plan.steps.push_back({"stopped", [&parts, stopping] { return record(parts, *stopping); }, {}});
     plan.answer = plan.steps.size();
-    // Behind the answer: what the kernel takes its time for.
+    // Behind the answer: what the kernel takes its time for. What cannot be removed now is so by
+    // the next verb, or by the next daemon.
+    plan.steps.push_back(
+        {"release", [&parts, container] { return release(parts, container.uuid); }, {}});
     plan.steps.push_back(
         {"remove group",
          [&parts, container] { return parts.groups.remove(Parts::group_of(container)); },
@@ -183,12 +205,8 @@ Plan restart_plan(const Parts& parts, const model::Container& container, const S
 }
 
 Plan destroy_plan(const Parts& parts, const model::Container& container) {
-    Plan plan;
-    plan.steps.push_back({"close volume",
-                          [&parts, container] {
-                              return parts.driver_of(container).close(parts.volume_of(container));
-                          },
-                          {}});
+    // Of a stopped one too: a stop may have left what it could not remove.
+    Plan plan = stop_plan(parts, container, {.force = true});
     plan.steps.push_back({"erase",
                           [&parts, container] {
                               return parts.driver_of(container).destroy(parts.volume_of(container));
@@ -209,13 +227,8 @@ Plan destroy_plan(const Parts& parts, const model::Container& container) {
                               return {};
                           },
                           {}});
-    plan.commit = 0;
     plan.answer = plan.steps.size();
-    plan.on_recovery = OnRecovery::rerun;
-    if (container.state == model::State::stopped) {
-        return plan;
-    }
-    return followed_by(stop_plan(parts, container, {.force = true}), std::move(plan));
+    return plan;
 }
 
 } // namespace lodge::daemon
