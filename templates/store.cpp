@@ -100,6 +100,25 @@ class DirectoryStore final : public TemplateStore {
         return kernel::remove_tree_at(directory.get(), hex);
     }
 
+    Result<std::vector<std::string>> list() override {
+        std::vector<std::string> digests;
+        const auto directory = kernel::open_directory(settings_.directory);
+        if (!directory) {
+            return directory.error().code() == ErrorCode::not_found
+                       ? Result<std::vector<std::string>>(std::move(digests))
+                       : std::unexpected<Error>(directory.error());
+        }
+        RETURN_IF_ERROR(kernel::for_each_entry(
+            directory->get(), [&](const std::string& name, unsigned char) -> Status {
+                const std::string digest = std::string(kDigestPrefix) + name;
+                if (hex_of(digest)) { // another name is nothing of ours
+                    digests.push_back(digest);
+                }
+                return {};
+            }));
+        return digests;
+    }
+
     Result<kernel::MountFd> mount(const std::string& digest) override {
         ASSIGN_OR_RETURN(const std::string hex, hex_of(digest));
         const std::lock_guard guard(mounting_);

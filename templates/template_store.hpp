@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace lodge::templates {
 
@@ -55,6 +56,8 @@ class TemplateStore {
     [[nodiscard]] virtual Status discard(const std::string& work_id) = 0;
     /// Removes the image of a digest. Pre: unmounted.
     [[nodiscard]] virtual Status remove(const std::string& digest) = 0;
+    /// Digests of all images: the inventory.
+    [[nodiscard]] virtual Result<std::vector<std::string>> list() = 0;
 
     /// The image mounted read-only, once per host, at RUN/<hex> (so that all containers share its
     /// page cache), as a fresh detached clone for the caller. Mounts it when nobody has yet.

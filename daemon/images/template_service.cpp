@@ -1,5 +1,6 @@
 #include "daemon/images/template_service.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace lodge::daemon {
@@ -11,19 +12,52 @@ std::string lock_of(const std::string& name) {
     return "template " + name;
 }
 
-Status forget(const Parts& parts, const std::string& name, const std::string& digest) {
-    RETURN_IF_ERROR(parts.templates.remove(name));
-    ASSIGN_OR_RETURN(const auto others, parts.templates.list());
-    for (const templates::Template& other : others) {
-        if (other.digest == digest) {
-            return {}; // another name stands for the same image
-        }
+Result<bool> is_claimed(const Parts& parts, const std::string& digest) {
+    ASSIGN_OR_RETURN(const auto names, parts.templates.list());
+    const auto stands_for = [&](const templates::Template& made) { return made.digest == digest; };
+    if (std::any_of(names.begin(), names.end(), stands_for)) {
+        return true;
+    }
+    return parts.containers.uses_template(digest);
+}
+
+Status remove_unclaimed(const Parts& parts, const std::string& digest) {
+    ASSIGN_OR_RETURN(const bool claimed, is_claimed(parts, digest));
+    if (claimed) {
+        return {};
     }
     RETURN_IF_ERROR(parts.store.unmount(digest));
     return parts.store.remove(digest);
 }
 
 } // namespace
+
+Status sweep_images(const Parts& parts) {
+    ASSIGN_OR_RETURN(const auto digests, parts.store.list());
+    for (const std::string& digest : digests) {
+        RETURN_IF_ERROR(remove_unclaimed(parts, digest));
+    }
+    return {};
+}
+
+// An image that was there already, of the same content, may have gone with its last name while
+// this one was made.
+Status Templates::publish(const templates::Template& made) {
+    const std::lock_guard guard(claiming_);
+    ASSIGN_OR_RETURN(const auto digests, parts_.store.list());
+    if (std::find(digests.begin(), digests.end(), made.digest) == digests.end()) {
+        return fail(ErrorCode::busy,
+                    "the same image was removed under another name meanwhile; try again");
+    }
+    RETURN_IF_ERROR(parts_.templates.put(made));
+    parts_.events.publish({.kind = "template", .resource = made.name, .what = "created"});
+    return {};
+}
+
+Status Templates::drop_image(const std::string& digest) {
+    const std::lock_guard guard(claiming_);
+    return digest.empty() ? Status{} : remove_unclaimed(parts_, digest);
+}
 
 Result<Uuid> Templates::make(const std::string& verb,
                              const std::string& name,
@@ -43,15 +77,15 @@ Result<Uuid> Templates::make(const std::string& verb,
              made->name = name;
              return {};
          },
-         [this, id] { return parts_.store.discard(id.to_string()); }});
-    plan.steps.push_back({"publish",
-                          [this, made]() -> Status {
-                              RETURN_IF_ERROR(parts_.templates.put(*made));
-                              parts_.events.publish(
-                                  {.kind = "template", .resource = made->name, .what = "created"});
-                              return {};
-                          },
-                          {}});
+         [this, id, made]() -> Status {
+             RETURN_IF_ERROR(parts_.store.discard(id.to_string()));
+             return drop_image(made->digest);
+         }});
+    // A write that failed may have come about all the same.
+    plan.steps.push_back(
+        {"publish",
+         [this, made] { return publish(*made); },
+         [this, made] { return parts_.templates.remove(made->name, made->digest); }});
     plan.commit = plan.answer = plan.steps.size();
     return engine_.submit({.verb = verb,
                            .resource = lock_of(name),
@@ -92,31 +126,30 @@ Result<Uuid> Templates::import(const Caller&, const std::string& name, UniqueFd 
 
 Result<Uuid> Templates::remove(const Caller&, const std::string& name) {
     ASSIGN_OR_RETURN(const auto found, parts_.templates.find(name));
-    return engine_.submit(
-        {.verb = "template remove",
-         .resource = lock_of(name),
-         .arguments = name + " " + found.digest,
-         .prepare = [this, &name, &found] { return removal(name, found.digest); }});
+    return engine_.submit({.verb = "template remove",
+                           .resource = lock_of(name),
+                           .arguments = name,
+                           .prepare = [this, &found] { return removal(found); }});
 }
 
-Result<Plan> Templates::removal(const std::string& name, const std::string& digest) {
-    ASSIGN_OR_RETURN(const bool used, parts_.containers.uses_template(digest));
+Result<Plan> Templates::removal(const templates::Template& found) {
+    ASSIGN_OR_RETURN(const bool used, parts_.containers.uses_template(found.digest));
     if (used) {
         return fail(ErrorCode::busy,
-                    "the template '" + name + "' is in use by containers; destroy them first");
+                    "the template '" + found.name +
+                        "' is in use by containers; destroy them first");
     }
     Plan plan;
     plan.steps.push_back({"forget",
-                          [this, name, digest]() -> Status {
-                              RETURN_IF_ERROR(forget(parts_, name, digest));
+                          [this, found]() -> Status {
+                              RETURN_IF_ERROR(parts_.templates.remove(found.name, found.digest));
                               parts_.events.publish(
-                                  {.kind = "template", .resource = name, .what = "removed"});
+                                  {.kind = "template", .resource = found.name, .what = "removed"});
                               return {};
                           },
-                          {}});
-    plan.commit = 0;
-    plan.answer = plan.steps.size();
-    plan.on_recovery = OnRecovery::rerun;
+                          [this, found] { return parts_.templates.put(found); }});
+    plan.commit = plan.answer = plan.steps.size();
+    plan.steps.push_back({"remove image", [this, found] { return drop_image(found.digest); }, {}});
     return plan;
 }
 
@@ -127,15 +160,7 @@ Result<std::vector<templates::Definition>> Templates::definitions() {
 Plan template_recovery_plan(const Parts& parts, const LoggedOperation& left) {
     Plan plan;
     if (left.verb == "template remove") {
-        const std::size_t space = left.arguments.find(' ');
-        const std::string name = left.arguments.substr(0, space);
-        const std::string digest =
-            space == std::string::npos ? "" : left.arguments.substr(space + 1);
-        plan.steps.push_back(
-            {"forget", [&parts, name, digest] { return forget(parts, name, digest); }, {}});
-        plan.on_recovery = OnRecovery::rerun;
-        plan.answer = 1;
-        return plan;
+        return plan; // its one write came about or did not; the image is swept
     }
     plan.steps.push_back(
         {"make", {}, [&parts, id = left.id] { return parts.store.discard(id.to_string()); }});

@@ -3,6 +3,8 @@
 #include "daemon/containers/parts.hpp"
 #include "daemon/services.hpp"
 
+#include <mutex>
+
 namespace lodge::daemon {
 
 /// The verbs of templates. Thread-safe.
@@ -24,13 +26,18 @@ class Templates final : public TemplateService {
     using MakeTemplate = std::function<Result<templates::Template>(const templates::Work& work)>;
     Result<Uuid>
     make(const std::string& verb, const std::string& name, const MakeTemplate& make_template);
-    Result<Plan> removal(const std::string& name, const std::string& digest);
+    Result<Plan> removal(const templates::Template& found);
+    Status publish(const templates::Template& made);
+    Status drop_image(const std::string& digest);
 
     const Parts& parts_;
     OperationEngine& engine_;
+    std::mutex claiming_; ///< an image is not removed between a look at it and its new name
 };
 
-/// What undoes or completes an unfinished build, import or removal.
+/// Removes the images that neither a name nor a container stands for. Pre: no operation runs.
+[[nodiscard]] Status sweep_images(const Parts& parts);
+/// What undoes an unfinished build or import. Images are left to sweep_images().
 [[nodiscard]] Plan template_recovery_plan(const Parts& parts, const LoggedOperation& left);
 
 } // namespace lodge::daemon

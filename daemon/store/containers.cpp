@@ -52,6 +52,14 @@ Result<model::Container> read_container(const db::Row& row) {
 Status
 insert_row(db::Transaction& transaction, const model::Container& c, const std::string& sealed_key) {
     const model::ContainerSpec& spec = c.spec;
+    // Here, where no removal can come between: see TemplateRepository::remove.
+    ASSIGN_OR_RETURN(const auto made_of,
+                     transaction.query("SELECT 1 FROM template WHERE name = ? AND digest = ?",
+                                       {spec.template_name, c.template_digest}));
+    if (made_of.empty()) {
+        return fail(ErrorCode::not_found,
+                    "the template '" + spec.template_name + "' was removed meanwhile");
+    }
     const auto inserted =
         transaction.execute("INSERT INTO container (uuid, name, template_name, template_digest, "
                             "hostname, disk_bytes, memory_bytes, "

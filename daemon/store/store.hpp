@@ -20,7 +20,8 @@ class ContainerRepository {
     explicit ContainerRepository(db::Database& database) : database_(database) {}
 
     /// Inserts an unpublished row with its addresses and its sealed volume key, durably.
-    /// already_exists when the name, an address or the id range is taken.
+    /// already_exists when the name, an address or the id range is taken; not_found when there is
+    /// no such template any more.
     [[nodiscard]] Status insert(const model::Container& container, const std::string& sealed_key);
     [[nodiscard]] Status publish(const Uuid& uuid);
     /// Writes state, init, last exit and times. They do not outlive a boot, so they need no fsync.
@@ -51,7 +52,8 @@ class TemplateRepository {
   public:
     explicit TemplateRepository(db::Database& database) : database_(database) {}
     [[nodiscard]] Status put(const templates::Template& made);
-    [[nodiscard]] Status remove(const std::string& name);
+    /// busy when a container is made of `digest`, in creation or not. Missing: success.
+    [[nodiscard]] Status remove(const std::string& name, const std::string& digest);
     [[nodiscard]] Result<std::vector<templates::Template>> list();
     [[nodiscard]] Result<templates::Template> find(const std::string& name);
 

@@ -37,8 +37,16 @@ Status TemplateRepository::put(const templates::Template& made) {
     });
 }
 
-Status TemplateRepository::remove(const std::string& name) {
+Status TemplateRepository::remove(const std::string& name, const std::string& digest) {
     return database_.write(db::Durability::host, [&](db::Transaction& transaction) -> Status {
+        ASSIGN_OR_RETURN(
+            const auto users,
+            transaction.query("SELECT 1 FROM container WHERE template_digest = ? LIMIT 1",
+                              {digest}));
+        if (!users.empty()) {
+            return fail(ErrorCode::busy,
+                        "the template '" + name + "' is in use by containers; destroy them first");
+        }
         RETURN_IF_ERROR(transaction.execute("DELETE FROM template WHERE name = ?", {name}));
         return {};
     });

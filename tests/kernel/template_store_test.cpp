@@ -126,7 +126,9 @@ TEST_F(TemplateStoreTest, ImportsATreeAndMountsItOnceForAll) {
     EXPECT_EQ(kernel::read_all(machine_id.get(), 100).value(), "");
     ASSERT_TRUE(store_->unmount(made->digest));
     ASSERT_TRUE(store_->unmount(made->digest)) << "again";
+    EXPECT_EQ(store_->list().value(), std::vector<std::string>{made->digest});
     ASSERT_TRUE(store_->remove(made->digest));
+    EXPECT_TRUE(store_->list().value().empty());
 }
 
 TEST_F(TemplateStoreTest, RefusesPathsThatLeaveTheTree) {
