@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <map>
+#include <set>
 #include <utility>
 
 namespace lodge::daemon {
@@ -13,6 +14,7 @@ namespace lodge::daemon {
 namespace {
 
 constexpr std::string_view kGroupPrefix = "ct-";
+constexpr std::string_view kCardPrefix = "ve-"; // and twelve digits: Nic::host_name()
 
 // The row of an operation's container, or as much of it as names need when the row is gone.
 model::Container row_or_name(const Parts& parts, const LoggedOperation& left) {
@@ -153,6 +155,36 @@ Status sweep(const Parts& parts, const Sighting& seen) {
     return directory ? kernel::remove_tree_at(directory->get(), seen.uuid.to_string()) : Status{};
 }
 
+bool is_card_of_ours(const std::string& link) {
+    return link.size() == kCardPrefix.size() + 12 && link.rfind(kCardPrefix, 0) == 0 &&
+           link.find_first_not_of("0123456789abcdef", kCardPrefix.size()) == std::string::npos;
+}
+
+// Cards and elements that no running container has: of these a group or a directory no longer
+// tells.
+Status sweep_cards(const Parts& parts) {
+    std::set<std::string> in_use;
+    ASSIGN_OR_RETURN(const auto rows, parts.containers.list());
+    for (const model::Container& row : rows) {
+        if (row.state != model::State::stopped) {
+            in_use.insert(parts.nic_of(row).host_name());
+        }
+    }
+    ASSIGN_OR_RETURN(const auto links, parts.links.links(std::string(kCardPrefix)));
+    for (const std::string& link : links) {
+        if (is_card_of_ours(link) && !in_use.contains(link)) {
+            RETURN_IF_ERROR(parts.links.detach(link));
+        }
+    }
+    ASSIGN_OR_RETURN(const auto admitted, parts.firewall.admitted());
+    for (const std::string& link : admitted) {
+        if (!in_use.contains(link)) {
+            RETURN_IF_ERROR(parts.firewall.expel(link));
+        }
+    }
+    return {};
+}
+
 Status act(const Parts& parts, Look& look, const Sighting& seen) {
     switch (decide(seen)) {
     case Recovery::nothing:
@@ -194,6 +226,11 @@ Status recover(const Parts& parts, OperationEngine& engine, OperationLog& log) {
     for (const auto& [uuid, seen] : look.sightings) {
         if (const Status acted = act(parts, look, seen); !acted) {
             parts.warn("recovery of " + uuid.to_string() + ": " + acted.error().to_string());
+        }
+    }
+    for (const auto& sweep_rest : {sweep_cards, sweep_images}) {
+        if (const Status swept = sweep_rest(parts); !swept) {
+            parts.warn("recovery: " + swept.error().to_string());
         }
     }
     return {};
