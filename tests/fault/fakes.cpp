@@ -1,0 +1,524 @@
+#include "tests/fault/fakes.hpp"
+
+#include "lib/kernel/fs.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <functional>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+
+namespace lodge::test {
+
+namespace {
+
+bool has_processes(const Things& things, const std::string& uuid) {
+    return things.contains("init " + uuid) || things.contains("clone " + uuid);
+}
+
+// Ends what runs in the container; a living monitor keeps how.
+void end(Things& things, const std::string& uuid, const std::string& how) {
+    const bool ran = things.erase("init " + uuid) + things.erase("clone " + uuid) > 0;
+    things.erase("mounts " + uuid);
+    if (ran && things.contains("monitor " + uuid)) {
+        things.insert("exit " + uuid + " " + how);
+    }
+}
+
+std::vector<std::string> with_prefix(const Things& things, const std::string& prefix) {
+    std::vector<std::string> found;
+    for (const std::string& thing : things) {
+        if (thing.rfind(prefix, 0) == 0) {
+            found.push_back(thing.substr(prefix.size()));
+        }
+    }
+    return found;
+}
+
+Status refuse(const std::string& why) {
+    return fail(ErrorCode::busy, "fake: " + why);
+}
+
+UniqueFd some_descriptor() {
+    return UniqueFd(::eventfd(1, EFD_CLOEXEC)); // readable: there is always news
+}
+
+class Volumes final : public storage::VolumeDriver {
+  public:
+    explicit Volumes(World& world) : world_(world) {}
+
+    storage::DriverInfo info() const override { return {.available = true}; }
+    Result<storage::OpenVolume> create(const storage::Volume& volume,
+                                       const secret::SecretBuffer&) override {
+        return opened(volume, "volume.create", [&](Things&) -> Status {
+            return kernel::make_directories(volume.image_path() + "/data/upper", 0700);
+        });
+    }
+    Result<storage::OpenVolume> open(const storage::Volume& volume,
+                                     const secret::SecretBuffer&) override {
+        return opened(volume, "volume.open", [](Things&) { return Status{}; });
+    }
+    Status close(const storage::Volume& volume) override {
+        return world_.call("volume.close", [&](Things& things) {
+            return in_use(volume, things) ? refuse("closed while in use") : Status{};
+        });
+    }
+    Status destroy(const storage::Volume& volume) override {
+        return world_.call("volume.destroy", [&](Things& things) -> Status {
+            if (in_use(volume, things)) {
+                return refuse("destroyed while in use");
+            }
+            std::filesystem::remove_all(volume.image_path());
+            return {};
+        });
+    }
+
+  private:
+    static bool in_use(const storage::Volume& volume, const Things& things) {
+        return is_held(volume.directory) || things.contains("mounts " + volume.uuid.to_string());
+    }
+    Result<storage::OpenVolume>
+    opened(const storage::Volume& volume, const std::string& call, const World::Effect& effect) {
+        storage::OpenVolume open;
+        const Status status = world_.call(call, [&](Things& things) -> Status {
+            if (in_use(volume, things)) {
+                return refuse("opened twice");
+            }
+            RETURN_IF_ERROR(effect(things));
+            ASSIGN_OR_RETURN(open.filesystem, kernel::open_directory(volume.image_path()));
+            return ::flock(open.filesystem.get(), LOCK_EX | LOCK_NB) == 0 ? Status{}
+                                                                          : refuse("locked");
+        });
+        RETURN_IF_ERROR(status);
+        return open;
+    }
+    World& world_;
+};
+
+class Keys final : public storage::KeyProvider {
+  public:
+    explicit Keys(World& world) : world_(world) {}
+    std::string name() const override { return "fake"; }
+    Result<secret::SecretBuffer> master_key() override {
+        RETURN_IF_ERROR(world_.call("keys.master_key", [](Things&) { return Status{}; }));
+        const std::vector<std::byte> bytes(secret::kSealKeySize, std::byte{7});
+        return secret::SecretBuffer::copy_of(bytes);
+    }
+
+  private:
+    World& world_;
+};
+
+class Links final : public network::LinkDriver {
+  public:
+    explicit Links(World& world) : world_(world) {}
+    Status ensure_bridge(const network::BridgeSpec&) override { return {}; }
+    Status remove_bridge(const std::string&) override { return {}; }
+    Status attach(const network::Nic& nic, int) override {
+        return world_.call("links.attach", [&](Things& things) {
+            if (!things.contains("element " + nic.host_name())) {
+                return refuse("attached before it was admitted");
+            }
+            things.insert("link " + nic.host_name());
+            return Status{};
+        });
+    }
+    Status detach(const std::string& host_name) override {
+        return world_.call("links.detach", [&](Things& things) {
+            things.erase("link " + host_name);
+            return Status{};
+        });
+    }
+    Result<std::vector<std::string>> links(const std::string& prefix) override {
+        std::vector<std::string> names;
+        RETURN_IF_ERROR(world_.call("links.links", [&](Things& things) {
+            for (const std::string& rest : with_prefix(things, "link " + prefix)) {
+                names.push_back(prefix + rest);
+            }
+            return Status{};
+        }));
+        return names;
+    }
+
+  private:
+    World& world_;
+};
+
+class Firewall final : public network::FirewallDriver {
+  public:
+    explicit Firewall(World& world) : world_(world) {}
+    Status ensure_tables(const network::BridgeSpec&) override { return {}; }
+    Status remove_tables() override { return {}; }
+    Status admit(const network::Nic& nic) override {
+        return world_.call("firewall.admit", [&](Things& things) {
+            things.insert("element " + nic.host_name());
+            return Status{};
+        });
+    }
+    Status expel(const std::string& host_name) override {
+        return world_.call("firewall.expel", [&](Things& things) {
+            things.erase("element " + host_name);
+            return Status{};
+        });
+    }
+    Result<std::vector<std::string>> admitted() override {
+        std::vector<std::string> names;
+        RETURN_IF_ERROR(world_.call("firewall.admitted", [&](Things& things) {
+            names = with_prefix(things, "element ");
+            return Status{};
+        }));
+        return names;
+    }
+
+  private:
+    World& world_;
+};
+
+class Groups final : public cgroup::GroupManager {
+  public:
+    explicit Groups(World& world) : world_(world) {}
+    const cgroup::Support& support() const override { return support_; }
+    Result<UniqueFd>
+    create(const std::string& name, const cgroup::Limits&, std::uint32_t) override {
+        RETURN_IF_ERROR(world_.call("groups.create", [&](Things& things) {
+            if (has_processes(things, uuid_of(name))) {
+                return refuse("the stale group has processes");
+            }
+            things.insert("group " + name);
+            return Status{};
+        }));
+        return some_descriptor();
+    }
+    Status kill(const std::string& name) override {
+        return world_.call("groups.kill", [&](Things& things) {
+            end(things, uuid_of(name), "9");
+            return Status{};
+        });
+    }
+    Status freeze(const std::string&, bool) override {
+        return world_.call("groups.freeze", [](Things&) { return Status{}; });
+    }
+    Status wait_empty(const std::string& name, const Deadline&) override {
+        return world_.call("groups.wait_empty", [&](Things& things) {
+            return has_processes(things, uuid_of(name)) ? refuse("nobody killed it") : Status{};
+        });
+    }
+    Status remove(const std::string& name) override {
+        return world_.call("groups.remove", [&](Things& things) {
+            if (has_processes(things, uuid_of(name))) {
+                return refuse("removed with processes");
+            }
+            things.erase("group " + name);
+            return Status{};
+        });
+    }
+    Result<std::vector<std::string>> list() override {
+        std::vector<std::string> names;
+        RETURN_IF_ERROR(world_.call("groups.list", [&](Things& things) {
+            names = with_prefix(things, "group ");
+            return Status{};
+        }));
+        return names;
+    }
+
+  private:
+    static std::string uuid_of(const std::string& group) { return group.substr(3); } // "ct-"
+    World& world_;
+    cgroup::Support support_{.controllers = {"memory", "cpu", "pids"}};
+};
+
+class Store final : public templates::TemplateStore {
+  public:
+    explicit Store(World& world) : world_(world) {}
+
+    Result<templates::Template> build(const templates::Definition& definition,
+                                      const templates::Work& work) override {
+        return make(definition.name, work);
+    }
+    Result<templates::Template>
+    import(const std::string& name, int, const templates::Work& work) override {
+        return make(name, work);
+    }
+    Status discard(const std::string& work_id) override {
+        return world_.call("store.discard", [&](Things& things) {
+            things.erase("work " + work_id);
+            return Status{};
+        });
+    }
+    Status remove(const std::string& digest) override {
+        return world_.call("store.remove", [&](Things& things) {
+            if (things.contains("mounted " + digest)) {
+                return refuse("removed while mounted");
+            }
+            things.erase("image " + digest);
+            return Status{};
+        });
+    }
+    Result<std::vector<std::string>> list() override {
+        std::vector<std::string> digests;
+        RETURN_IF_ERROR(world_.call("store.list", [&](Things& things) {
+            digests = with_prefix(things, "image ");
+            return Status{};
+        }));
+        return digests;
+    }
+    Result<kernel::MountFd> mount(const std::string& digest) override {
+        const std::string tree = world_.place() + "/tree";
+        RETURN_IF_ERROR(world_.call("store.mount", [&](Things& things) -> Status {
+            if (!things.contains("image " + digest)) {
+                return fail(ErrorCode::not_found, "fake: no such image");
+            }
+            things.insert("mounted " + digest);
+            return kernel::make_directories(tree, 0700);
+        }));
+        return kernel::open_directory(tree);
+    }
+    Status unmount(const std::string& digest) override {
+        return world_.call("store.unmount", [&](Things& things) {
+            things.erase("mounted " + digest);
+            return Status{};
+        });
+    }
+
+  private:
+    // Nothing is left by a failure, all by a crash.
+    Result<templates::Template> make(const std::string& name, const templates::Work& work) {
+        std::string digest = "sha256:";
+        while (digest.size() < 7 + 64) {
+            digest += "0123456789abcdef"[(name.size() + digest.size()) % 16];
+        }
+        auto status = world_.call("store.make", [&](Things& things) {
+            things.insert("work " + work.id);
+            return Status{};
+        });
+        if (status) {
+            status = world_.call("store.publish", [&](Things& things) {
+                things.insert("image " + digest);
+                return Status{};
+            });
+        }
+        world_.happen([&](Things& things) {
+            things.erase("work " + work.id);
+            if (!status) {
+                things.erase("image " + digest);
+            }
+        });
+        RETURN_IF_ERROR(status);
+        return templates::Template{.name = name,
+                                   .digest = digest,
+                                   .init = "/sbin/init",
+                                   .halt_signal = "SIGPWR",
+                                   .ready = "running",
+                                   .source = "fake"};
+    }
+    World& world_;
+};
+
+class LivingMonitor final : public daemon::Monitor {
+  public:
+    LivingMonitor(World& world, std::string uuid) : world_(world), uuid_(std::move(uuid)) {}
+
+    Result<daemon::MonitorStatus> status() override {
+        daemon::MonitorStatus status{.init = {.pid = 100, .start_time = 1}};
+        RETURN_IF_ERROR(call("monitor.status", [&](Things& things) {
+            for (const std::string& how : with_prefix(things, "exit " + uuid_ + " ")) {
+                const bool halted = how == "halt";
+                status.exit = {.kind = halted ? daemon::InitExit::Kind::halted
+                                              : daemon::InitExit::Kind::signalled,
+                               .status = halted ? 0 : SIGKILL};
+            }
+            return Status{};
+        }));
+        return status;
+    }
+    Status signal_init(int number) override {
+        return call("monitor.signal", [&](Things& things) {
+            if (number == SIGPWR) {
+                end(things, uuid_, "halt");
+            } else {
+                things.insert("signal " + std::to_string(number) + " to " + uuid_);
+            }
+            return Status{};
+        });
+    }
+    Status release() override {
+        return call("monitor.release", [&](Things& things) {
+            things.erase("monitor " + uuid_);
+            std::erase_if(things, [&](const std::string& thing) {
+                return thing.rfind("exit " + uuid_, 0) == 0;
+            });
+            return Status{};
+        });
+    }
+    Status exec(const daemon::ExecRequest&, UniqueFd) override { return {}; }
+    Status console(UniqueFd) override { return {}; }
+    Result<std::string> console_log() override { return std::string(); }
+    int event_fd() const override { return news_.get(); }
+
+  private:
+    Status call(const std::string& name, const World::Effect& effect) {
+        return world_.call(name, [&](Things& things) -> Status {
+            return things.contains("monitor " + uuid_)
+                       ? effect(things)
+                       : fail(ErrorCode::not_found, "fake: the monitor is gone");
+        });
+    }
+    World& world_;
+    std::string uuid_;
+    UniqueFd news_ = some_descriptor();
+};
+
+void kill_monitor(Things& things, const std::string& uuid) {
+    things.erase("monitor " + uuid);
+    if (things.erase("clone " + uuid) > 0) { // init, once it runs, dies with its group only
+        things.erase("mounts " + uuid);
+    }
+    std::erase_if(things, [&](const auto& thing) { return thing.rfind("exit " + uuid, 0) == 0; });
+    things.erase("monitor directory " + uuid);
+}
+
+class Clone final : public daemon::StartingContainer {
+  public:
+    Clone(World& world, std::string uuid) : world_(world), uuid_(std::move(uuid)) {}
+    ~Clone() override {
+        if (!finished_) {
+            world_.happen([&](Things& things) { kill_monitor(things, uuid_); });
+        }
+    }
+    Clone(const Clone&) = delete;
+    Clone& operator=(const Clone&) = delete;
+
+    Status build(const daemon::Layers& layers) override {
+        return world_.call("clone.build", [&](Things& things) {
+            if (layers.volume_fd < 0 || layers.lower_fd < 0) {
+                return refuse("built without its layers");
+            }
+            things.insert("mounts " + uuid_);
+            return Status{};
+        });
+    }
+    int network_namespace() const override { return -1; }
+    daemon::InitProcess init() const override { return {.pid = 100, .start_time = 1}; }
+    Result<std::unique_ptr<daemon::Monitor>> finish() override {
+        RETURN_IF_ERROR(world_.call("clone.finish", [&](Things& things) {
+            things.erase("clone " + uuid_);
+            things.insert("init " + uuid_);
+            return Status{};
+        }));
+        finished_ = true;
+        return std::make_unique<LivingMonitor>(world_, uuid_);
+    }
+
+  private:
+    World& world_;
+    std::string uuid_;
+    bool finished_ = false;
+};
+
+class Launcher final : public daemon::MonitorLauncher {
+  public:
+    explicit Launcher(World& world) : world_(world) {}
+    Result<std::unique_ptr<daemon::StartingContainer>>
+    begin(const daemon::StartRequest& request) override {
+        const std::string uuid = request.uuid.to_string();
+        RETURN_IF_ERROR(world_.call("launcher.begin", [&](Things& things) {
+            if (things.contains("monitor " + uuid) || !things.contains("group ct-" + uuid)) {
+                return refuse("begun with a living monitor or without a group");
+            }
+            things.insert({"clone " + uuid, "monitor " + uuid, "monitor directory " + uuid});
+            return Status{};
+        }));
+        return std::make_unique<Clone>(world_, uuid);
+    }
+    Result<std::unique_ptr<daemon::Monitor>> connect(const Uuid& container) override {
+        const std::string uuid = container.to_string();
+        RETURN_IF_ERROR(world_.call("launcher.connect", [&](Things& things) -> Status {
+            return things.contains("monitor " + uuid)
+                       ? Status{}
+                       : fail(ErrorCode::not_found, "fake: no monitor");
+        }));
+        return std::make_unique<LivingMonitor>(world_, uuid);
+    }
+    Result<std::vector<Uuid>> list() override {
+        std::vector<Uuid> uuids;
+        RETURN_IF_ERROR(world_.call("launcher.list", [&](Things& things) {
+            for (const std::string& text : with_prefix(things, "monitor directory ")) {
+                uuids.push_back(Uuid::parse(text).value());
+            }
+            return Status{};
+        }));
+        return uuids;
+    }
+    Status discard(const Uuid& container) override {
+        return world_.call("launcher.discard", [&](Things& things) {
+            kill_monitor(things, container.to_string());
+            return Status{};
+        });
+    }
+
+  private:
+    World& world_;
+};
+
+class FaultyDatabase final : public db::Database {
+  public:
+    FaultyDatabase(World& world, db::Database& real) : world_(world), real_(real) {}
+    Status write(db::Durability durability,
+                 const std::function<Status(db::Transaction&)>& body) override {
+        return world_.call("database.write",
+                           [&](Things&) { return real_.write(durability, body); });
+    }
+    Result<std::vector<db::Row>> query(const std::string& sql,
+                                       const std::vector<db::Value>& values) override {
+        std::vector<db::Row> rows;
+        const Status status = world_.call("database.query", [&](Things&) -> Status {
+            ASSIGN_OR_RETURN(rows, real_.query(sql, values));
+            return {};
+        });
+        RETURN_IF_ERROR(status);
+        return rows;
+    }
+    void set_fault_hook(std::function<Status()>) override {}
+
+  private:
+    World& world_;
+    db::Database& real_;
+};
+
+} // namespace
+
+std::unique_ptr<storage::VolumeDriver> fake_volumes(World& world) {
+    return std::make_unique<Volumes>(world);
+}
+std::unique_ptr<storage::KeyProvider> fake_keys(World& world) {
+    return std::make_unique<Keys>(world);
+}
+std::unique_ptr<network::LinkDriver> fake_links(World& world) {
+    return std::make_unique<Links>(world);
+}
+std::unique_ptr<network::FirewallDriver> fake_firewall(World& world) {
+    return std::make_unique<Firewall>(world);
+}
+std::unique_ptr<cgroup::GroupManager> fake_groups(World& world) {
+    return std::make_unique<Groups>(world);
+}
+std::unique_ptr<templates::TemplateStore> fake_templates(World& world) {
+    return std::make_unique<Store>(world);
+}
+std::unique_ptr<daemon::MonitorLauncher> fake_launcher(World& world) {
+    return std::make_unique<Launcher>(world);
+}
+std::unique_ptr<db::Database> faulty(World& world, db::Database& real) {
+    return std::make_unique<FaultyDatabase>(world, real);
+}
+
+bool is_held(const std::string& volume_directory) {
+    const auto image = kernel::open_directory(volume_directory + "/volume.img");
+    return image && ::flock(image->get(), LOCK_EX | LOCK_NB) != 0;
+}
+
+} // namespace lodge::test

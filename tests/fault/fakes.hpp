@@ -1,0 +1,33 @@
+#pragma once
+
+#include "daemon/containers/monitor.hpp"
+#include "lib/cgroup/groups.hpp"
+#include "lib/db/database.hpp"
+#include "network/network.hpp"
+#include "storage/key_provider.hpp"
+#include "storage/volume.hpp"
+#include "templates/template_store.hpp"
+#include "tests/fault/world.hpp"
+
+#include <memory>
+
+namespace lodge::test {
+
+// The drivers of the fake host. They hold callers to the contracts' preconditions: a group with
+// processes is not removed, a volume in use not closed, a card not attached before it is admitted.
+
+/// Volumes are directories with a lock: as with a real one, the death of a holder closes it.
+[[nodiscard]] std::unique_ptr<storage::VolumeDriver> fake_volumes(World& world);
+[[nodiscard]] std::unique_ptr<storage::KeyProvider> fake_keys(World& world);
+[[nodiscard]] std::unique_ptr<network::LinkDriver> fake_links(World& world);
+[[nodiscard]] std::unique_ptr<network::FirewallDriver> fake_firewall(World& world);
+[[nodiscard]] std::unique_ptr<cgroup::GroupManager> fake_groups(World& world);
+[[nodiscard]] std::unique_ptr<templates::TemplateStore> fake_templates(World& world);
+[[nodiscard]] std::unique_ptr<daemon::MonitorLauncher> fake_launcher(World& world);
+/// The real database, each query and each transaction a call.
+[[nodiscard]] std::unique_ptr<db::Database> faulty(World& world, db::Database& real);
+
+/// A volume of the fake driver is held open by somebody.
+[[nodiscard]] bool is_held(const std::string& volume_directory);
+
+} // namespace lodge::test

@@ -1,0 +1,129 @@
+#include "tests/fault/rig.hpp"
+
+#include "daemon/config.hpp"
+#include "daemon/recovery/recovery.hpp"
+#include "lib/kernel/fs.hpp"
+#include "tests/support/patience.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <regex>
+
+namespace lodge::test {
+
+namespace {
+
+constexpr const char* kBoot = "boot";
+constexpr unsigned kWorkers = 2; // one verb, and one that comes in its way
+
+daemon::Settings settings_at(const std::string& place) {
+    daemon::Settings settings = daemon::default_settings().value();
+    settings.state_directory = place;
+    settings.run_directory = place + "/run";
+    settings.definitions_directory = LODGE_SOURCE_DIR "/templates/definitions";
+    settings.nameservers = {"192.0.2.1"};
+    std::filesystem::create_directories(settings.containers_directory());
+    return settings;
+}
+
+std::string without_uuids(const std::string& text) {
+    static const std::regex uuid("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|ve-[0-9a-f]{12}");
+    return std::regex_replace(text, uuid, "U");
+}
+
+std::map<model::Encryption, std::unique_ptr<storage::VolumeDriver>> all_volumes(World& world) {
+    std::map<model::Encryption, std::unique_ptr<storage::VolumeDriver>> drivers;
+    for (const auto encryption :
+         {model::Encryption::luks2, model::Encryption::fscrypt, model::Encryption::none}) {
+        drivers[encryption] = fake_volumes(world);
+    }
+    return drivers;
+}
+
+} // namespace
+
+Rig::Rig(World& world)
+    : world_(world), settings_(settings_at(world.place())),
+      real_(daemon::open_store(settings_.database_path()).value()),
+      database_(faulty(world_, *real_)), volumes_(all_volumes(world_)),
+      parts_{.settings = settings_,
+             .containers = container_rows_,
+             .templates = template_rows_,
+             .volumes = volumes_,
+             .keys = *keys_,
+             .links = *links_,
+             .firewall = *firewall_,
+             .groups = *groups_,
+             .store = *store_,
+             .launcher = *launcher_,
+             .monitors = monitors_,
+             .events = events_,
+             .warn = [](const std::string&) {},
+             .boot_id = kBoot},
+      engine_({.log = log_, .events = events_, .boot_id = kBoot, .warn = parts_.warn}, kWorkers) {
+    EXPECT_TRUE(daemon::recover(parts_, engine_, log_));
+}
+
+Status Rig::outcome(const Result<Uuid>& operation) {
+    RETURN_IF_ERROR(operation);
+    ASSIGN_OR_RETURN(const auto view,
+                     engine_.wait(*operation, Deadline::after(patience(std::chrono::seconds(30)))));
+    if (view.status == daemon::OperationStatus::running) {
+        return fail(ErrorCode::timeout, "the operation is stuck in " + view.step);
+    }
+    return view.error ? Status(std::unexpected<Error>(*view.error)) : Status{};
+}
+
+// An operation's resource is free once another one can have it.
+bool Rig::settle(const std::string& resource) {
+    const auto nothing = engine_.submit({.verb = "settle",
+                                         .resource = resource,
+                                         .arguments = resource,
+                                         .prepare = [this]() -> Result<daemon::Plan> {
+                                             world_.disarm();
+                                             return fail(ErrorCode::cancelled, "only asked");
+                                         }});
+    return nothing.error().code() == ErrorCode::cancelled;
+}
+
+std::vector<std::string> Rig::ledger() {
+    std::vector<std::string> all;
+    for (const std::string& thing : world_.things()) {
+        all.push_back(without_uuids(thing));
+    }
+    for (const auto& entry :
+         std::filesystem::directory_iterator(settings_.containers_directory())) {
+        all.emplace_back("directory");
+        for (const auto& file : std::filesystem::directory_iterator(entry.path())) {
+            all.push_back("file " + file.path().filename().string());
+        }
+        if (is_held(entry.path())) {
+            all.emplace_back("volume held open");
+        }
+    }
+    const auto rows = container_rows_.list_all().value();
+    for (const model::Container& row : rows) {
+        const bool visible = container_rows_.find(row.spec.name).has_value();
+        all.push_back("row " + row.spec.name + " " + std::string(model::to_string(row.state)) +
+                      (row.init_pid ? " with init" : "") + (visible ? "" : " unpublished"));
+    }
+    const auto names = template_rows_.list().value();
+    for (const templates::Template& row : names) {
+        all.push_back("template " + row.name + " " + row.digest);
+    }
+    for (std::size_t known = monitors_.all().size(); known > 0; --known) {
+        all.emplace_back("monitor in the registry");
+    }
+    std::sort(all.begin(), all.end());
+    return all;
+}
+
+std::string Rig::last_exit(const std::string& name) {
+    const auto row = container_rows_.find(name);
+    return row ? row->last_exit : "";
+}
+
+} // namespace lodge::test

@@ -1,0 +1,58 @@
+#pragma once
+
+#include "daemon/containers/container_service.hpp"
+#include "daemon/images/template_service.hpp"
+#include "tests/fault/fakes.hpp"
+#include "tests/fault/world.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace lodge::test {
+
+/// A daemon without its front on a fake host: the real services, engine, store and recovery.
+/// Building it is a daemon's start, recovery included; destroying it an orderly end.
+class Rig {
+  public:
+    explicit Rig(World& world);
+
+    daemon::Containers& containers() { return containers_; }
+    daemon::Templates& templates() { return templates_; }
+    daemon::OperationEngine& engine() { return engine_; }
+    /// How the operation ended.
+    [[nodiscard]] Status outcome(const Result<Uuid>& operation);
+    /// Waits until no operation holds `resource`, be it one that has answered and cleans up behind
+    /// itself, then disarms the world. False: it stays busy.
+    [[nodiscard]] bool settle(const std::string& resource);
+    /// All there is, sorted: what the host has, the rows, whose monitors are known, what the daemon
+    /// still holds open. UUIDs are left out, so that two runs compare.
+    [[nodiscard]] std::vector<std::string> ledger();
+    [[nodiscard]] std::size_t unfinished() { return log_.unfinished().value().size(); }
+    [[nodiscard]] std::string last_exit(const std::string& name);
+
+  private:
+    World& world_;
+    daemon::Settings settings_;
+    std::unique_ptr<db::Database> real_;
+    std::unique_ptr<db::Database> database_;
+    daemon::ContainerRepository container_rows_{*database_};
+    daemon::TemplateRepository template_rows_{*database_};
+    daemon::OperationLog log_{*database_};
+    std::map<model::Encryption, std::unique_ptr<storage::VolumeDriver>> volumes_;
+    std::unique_ptr<storage::KeyProvider> keys_ = fake_keys(world_);
+    std::unique_ptr<network::LinkDriver> links_ = fake_links(world_);
+    std::unique_ptr<network::FirewallDriver> firewall_ = fake_firewall(world_);
+    std::unique_ptr<cgroup::GroupManager> groups_ = fake_groups(world_);
+    std::unique_ptr<templates::TemplateStore> store_ = fake_templates(world_);
+    std::unique_ptr<daemon::MonitorLauncher> launcher_ = fake_launcher(world_);
+    daemon::MonitorRegistry monitors_;
+    daemon::EventBus events_;
+    daemon::Parts parts_;
+    daemon::OperationEngine engine_;
+    daemon::Containers containers_{parts_, engine_};
+    daemon::Templates templates_{parts_, engine_};
+};
+
+} // namespace lodge::test

@@ -1,0 +1,282 @@
+#include "tests/fault/rig.hpp"
+#include "tests/support/temp_dir.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <functional>
+#include <iomanip>
+#include <iostream>
+#include <sstream>
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace lodge::test {
+
+namespace {
+
+using daemon::Caller;
+using Ledger = std::vector<std::string>;
+using Act = std::function<Status(Rig& rig)>;
+
+// Each waits for what is done behind its answer too.
+Status outcome(Rig& rig, const std::string& resource, const Result<Uuid>& operation) {
+    const Status status = rig.outcome(operation);
+    EXPECT_TRUE(rig.settle(resource)) << "it stays busy";
+    return status;
+}
+
+Status create(Rig& rig, bool start) {
+    daemon::CreateRequest request;
+    request.spec.name = "web1";
+    request.spec.template_name = "base";
+    request.start = start;
+    return outcome(rig, "web1", rig.containers().create(Caller{}, std::move(request)));
+}
+Status create_only(Rig& rig) {
+    return create(rig, false);
+}
+Status create_and_start(Rig& rig) {
+    return create(rig, true);
+}
+Status start(Rig& rig) {
+    return outcome(rig, "web1", rig.containers().start(Caller{}, "web1"));
+}
+Status stop(Rig& rig) {
+    return outcome(rig, "web1", rig.containers().stop(Caller{}, "web1", {}));
+}
+Status stop_by_force(Rig& rig) {
+    return outcome(rig, "web1", rig.containers().stop(Caller{}, "web1", {.force = true}));
+}
+Status restart(Rig& rig) {
+    return outcome(rig, "web1", rig.containers().restart(Caller{}, "web1", {}));
+}
+Status kill(Rig& rig) {
+    const Status status = rig.containers().kill(Caller{}, "web1", SIGUSR1);
+    EXPECT_TRUE(rig.settle("web1"));
+    return status;
+}
+Status destroy(Rig& rig) {
+    return outcome(rig, "web1", rig.containers().destroy(Caller{}, "web1", false));
+}
+Status destroy_by_force(Rig& rig) {
+    return outcome(rig, "web1", rig.containers().destroy(Caller{}, "web1", true));
+}
+Status build(Rig& rig) {
+    return outcome(rig, "template debian-12", rig.templates().build(Caller{}, "debian-12", ""));
+}
+Status import(Rig& rig) {
+    UniqueFd archive(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    return outcome(
+        rig, "template base", rig.templates().import(Caller{}, "base", std::move(archive)));
+}
+Status remove_template(Rig& rig) {
+    return outcome(rig, "template base", rig.templates().remove(Caller{}, "base"));
+}
+
+struct Verb {
+    const char* name;
+    std::vector<Act> before; ///< what has to be done for it to make sense
+    Act act;
+    Act next; ///< what is done afterwards: nothing that the verb left may hinder or hurt it
+    /// Goes on where it failed when asked again, and may leave its work half done until then.
+    bool goes_on = false;
+};
+void PrintTo(const Verb& verb, std::ostream* out) {
+    *out << verb.name;
+}
+
+struct Tally {
+    int calls = 0;
+    int nothing = 0; ///< all as before
+    int done = 0;    ///< all as after success
+    int half = 0;    ///< failed half-way, done when asked again
+};
+
+std::string table;
+
+class Verbs : public ::testing::TestWithParam<Verb> {
+  protected:
+    // What the verb is run on, made once and copied for each fault.
+    void SetUp() override {
+        World world(origin_);
+        {
+            std::filesystem::create_directory(origin_);
+            Rig rig(world);
+            for (const Act& act : GetParam().before) {
+                ASSERT_TRUE(act(rig));
+            }
+            before_ = rig.ledger();
+        }
+        things_ = world.things();
+        World other = copy();
+        Rig rig(other);
+        EXPECT_EQ(rig.ledger(), before_) << "after a restart of the daemon";
+        ASSERT_TRUE(GetParam().act(rig));
+        after_ = rig.ledger();
+    }
+    static void TearDownTestSuite() {
+        std::cout << "verb               fault         calls  undone    done  half-way\n" << table;
+        table.clear();
+    }
+
+    World copy() {
+        std::filesystem::remove_all(copy_);
+        std::filesystem::copy(origin_, copy_, std::filesystem::copy_options::recursive);
+        return World(copy_, things_);
+    }
+    void survive(); ///< the k-th call has the fault, for every k until there is no such call
+    bool hit(World& world, int at);
+    bool hit_by_crash(World& world, int at);
+    void expect_usable(World& world, std::unique_ptr<Rig> rig, bool succeeded);
+    void expect_again(Rig& rig);
+
+    TempDir directory_;
+    std::string origin_ = directory_.path() + "/origin";
+    std::string copy_ = directory_.path() + "/copy";
+    Fault fault_ = Fault::none;
+    Tally tally_;
+    Things things_;
+    Ledger before_;
+    Ledger after_;
+};
+
+// True when the fault came about; then all is well or the test has failed.
+bool Verbs::hit(World& world, int at) {
+    auto rig = std::make_unique<Rig>(world);
+    world.arm(fault_, at);
+    const Status status = GetParam().act(*rig);
+    const std::string fired = world.fired();
+    SCOPED_TRACE(std::to_string(at) + ": " + fired);
+    if (fired.empty()) {
+        EXPECT_TRUE(status) << status.error().to_string();
+        return false;
+    }
+    EXPECT_TRUE(status || status.error().to_string().find("injected") != std::string::npos)
+        << status.error().to_string();
+    expect_usable(world, std::move(rig), status.has_value());
+    return true;
+}
+
+// The same with a daemon in a process of its own, which dies.
+bool Verbs::hit_by_crash(World& world, int at) {
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        Rig rig(world);
+        world.arm(fault_, at);
+        (void)GetParam().act(rig);
+        ::_exit(HasFailure() ? 1 : 0);
+    }
+    int status = 0;
+    EXPECT_EQ(::waitpid(pid, &status, 0), pid);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) != 1);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != World::kCrashed) {
+        return false;
+    }
+    world.load();
+    return true;
+}
+
+// Whatever happened: it was done, or never begun, or goes on when asked again; and the next verb
+// and the next daemon find nothing of it in their way.
+void Verbs::expect_usable(World& world, std::unique_ptr<Rig> rig, bool succeeded) {
+    const Ledger now = rig->ledger();
+    ++(now == before_ ? tally_.nothing : now == after_ ? tally_.done : tally_.half);
+    if (!succeeded && now != after_) {
+        if (!GetParam().goes_on) {
+            EXPECT_EQ(now, before_);
+        }
+        expect_again(*rig);
+    }
+    const Status next = GetParam().next(*rig);
+    EXPECT_TRUE(next) << "the next verb: " << next.error().to_string();
+    const Ledger last = rig->ledger();
+    rig.reset();
+    EXPECT_EQ(Rig(world).ledger(), last) << "after the next verb and a restart of the daemon";
+}
+
+void Verbs::expect_again(Rig& rig) {
+    const Status again = GetParam().act(rig);
+    if (fault_ == Fault::fails_after && !again &&
+        again.error().code() == ErrorCode::invalid_state) {
+        return; // it has come about, although it was said to have failed
+    }
+    EXPECT_TRUE(again) << "asked again: " << again.error().to_string();
+    EXPECT_EQ(rig.ledger(), after_) << "asked again";
+}
+
+void Verbs::survive() {
+    while (true) {
+        World world = copy();
+        const int at = tally_.calls + 1;
+        if (!is_crash(fault_)) {
+            if (!hit(world, at)) {
+                break;
+            }
+        } else {
+            if (!hit_by_crash(world, at)) {
+                break;
+            }
+            SCOPED_TRACE("crash at " + std::to_string(at));
+            auto rig = std::make_unique<Rig>(world);
+            EXPECT_EQ(rig->unfinished(), 0U);
+            EXPECT_THAT(rig->last_exit("web1"), ::testing::Not(::testing::HasSubstr("unknown")));
+            const bool done = rig->ledger() == after_;
+            EXPECT_TRUE(done || rig->ledger() == before_)
+                << ::testing::PrintToString(rig->ledger());
+            expect_usable(world, std::move(rig), done);
+        }
+        ++tally_.calls;
+        if (HasFailure()) {
+            return;
+        }
+    }
+    std::ostringstream line;
+    line << std::left << std::setw(19) << GetParam().name << std::setw(13) << to_string(fault_)
+         << std::right << std::setw(6) << tally_.calls << std::setw(8) << tally_.nothing
+         << std::setw(8) << tally_.done << std::setw(10) << tally_.half << "\n";
+    table += line.str();
+}
+
+TEST_P(Verbs, SurviveTheFailureOfAnyCall) {
+    fault_ = Fault::fails;
+    survive();
+}
+TEST_P(Verbs, SurviveAnyCallThatDidItsWorkAndFailed) {
+    fault_ = Fault::fails_after;
+    survive();
+}
+TEST_P(Verbs, SurviveACrashBeforeAnyCall) {
+    fault_ = Fault::crash_before;
+    survive();
+}
+TEST_P(Verbs, SurviveACrashAfterAnyCall) {
+    fault_ = Fault::crash_after;
+    survive();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Faults,
+    Verbs,
+    ::testing::Values(
+        Verb{"create", {import, create_only, destroy}, create_only, start},
+        Verb{"create+start", {import, create_only, destroy}, create_and_start, stop},
+        Verb{"start", {import, create_only}, start, stop},
+        Verb{"stop", {import, create_and_start}, stop, start, true},
+        Verb{"stop --force", {import, create_and_start}, stop_by_force, destroy, true},
+        Verb{"restart", {import, create_and_start}, restart, destroy_by_force, true},
+        Verb{"kill", {import, create_and_start}, kill, stop},
+        Verb{"destroy", {import, create_only}, destroy, create_only, true},
+        Verb{"destroy --force", {import, create_and_start}, destroy_by_force, create_only, true},
+        Verb{"template build", {import}, build, remove_template},
+        Verb{"template import", {}, import, create_only},
+        Verb{"template remove", {import}, remove_template, import, true}));
+
+} // namespace
+
+} // namespace lodge::test
