@@ -188,8 +188,8 @@ Result<std::string> Containers::ssh_host_keys(const std::string& name) {
 
 void Containers::exited(const Uuid& uuid, const std::optional<InitExit>& exit) {
     const auto container = parts_.containers.find(uuid);
-    if (!container) {
-        return;
+    if (!container || !container->init_pid) {
+        return; // collected already
     }
     const std::string& name = container->spec.name;
     const bool reboot = exit && exit->kind == InitExit::Kind::rebooted;

@@ -40,6 +40,7 @@ struct OperationEngine::Running {
     std::string arguments;
     UniqueFd cancelled{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     bool cancel_asked = false;
+    bool accepted = false;
     bool past_commit = false;
     bool answered = false;
     bool released = false;
@@ -68,10 +69,12 @@ Result<Uuid> OperationEngine::submit(Request request) {
     operation->arguments = std::move(request.arguments);
     {
         std::unique_lock guard(lock_);
-        // An operation that answered and only cleans up behind itself is soon gone.
+        // One that is still being looked at may be refused, and one that answered only cleans up
+        // behind itself: both are soon gone.
         const auto free_or_busy = [&] {
             const auto holder = held_.find(request.resource);
-            return stopping_ || holder == held_.end() || !holder->second->answered;
+            return stopping_ || holder == held_.end() ||
+                   (holder->second->accepted && !holder->second->answered);
         };
         (void)changed_.wait_for(
             guard, kLongestCleanup, free_or_busy); // what it found is looked at below
@@ -101,6 +104,7 @@ Result<Uuid> OperationEngine::submit(Request request) {
     }
     {
         const std::lock_guard guard(lock_);
+        operation->accepted = true;
         queue_.push_back(operation);
     }
     changed_.notify_all();

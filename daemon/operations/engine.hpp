@@ -44,7 +44,7 @@ class OperationEngine final : public OperationService {
         std::function<Result<Plan>()> prepare;
     };
     /// Starts it. busy, naming the verb, when another operation holds the resource; one that has
-    /// already answered and only cleans up is waited for.
+    /// already answered and only cleans up, or may yet be refused, is waited for.
     [[nodiscard]] Result<Uuid> submit(Request request);
     /// Finishes what a dead daemon left, in the calling thread, before any submit.
     void recover(const LoggedOperation& left, Plan plan);

@@ -3,10 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <future>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 
 namespace lodge::daemon {
 namespace {
@@ -170,6 +173,27 @@ TEST_F(OperationFaults, AnswerBusyAndNameTheVerb) {
     lock.unlock();
     EXPECT_EQ(engine_->wait(*first, Deadline::after(std::chrono::seconds(30)))->status,
               OperationStatus::succeeded);
+}
+
+TEST_F(OperationFaults, WaitForOneThatMayYetBeRefused) {
+    std::promise<void> looking;
+    std::promise<void> looked;
+    std::thread refused([&] {
+        const auto first = engine_->submit(
+            {.verb = "stop", .resource = "web1", .arguments = "", .prepare = [&]() -> Result<Plan> {
+                 looking.set_value();
+                 looked.get_future().wait();
+                 return fail(ErrorCode::invalid_state, "collected already");
+             }});
+        EXPECT_FALSE(first);
+    });
+    looking.get_future().wait();
+    Ledger ledger;
+    auto second = std::async(std::launch::async, [&] { return run(plan_over(ledger, 1)).status; });
+    EXPECT_EQ(second.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+    looked.set_value();
+    refused.join();
+    EXPECT_EQ(second.get(), OperationStatus::succeeded);
 }
 
 } // namespace
