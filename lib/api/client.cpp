@@ -2,35 +2,28 @@
 
 #include "lib/api/json.hpp"
 #include "lib/session/session.hpp"
-
-#include <Poco/Exception.h>
-#include <Poco/Net/HTTPClientSession.h>
-#include <Poco/Net/HTTPRequest.h>
-#include <Poco/Net/HTTPResponse.h>
-#include <Poco/Net/SocketAddress.h>
-#include <Poco/Net/StreamSocket.h>
-#include <Poco/StreamCopier.h>
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http.hpp>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <limits>
+#include <span>
 #include <sstream>
 
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+// Beast, and no more of it than its messages, because it is headers only: a program that loads Poco
+// spends 2 ms on relocations before main(), which is most of what an exec takes.
 namespace lodge::api {
 
 namespace {
 
-using Poco::Net::HTTPClientSession;
-using Poco::Net::HTTPRequest;
-using Poco::Net::HTTPResponse;
-
-// Long enough for whatever the daemon itself waits for; a dead daemon closes the connection at
-// once.
-const Poco::Timespan kPatience(24 * 3600, 0);
+namespace http = boost::beast::http;
+using Parser = http::response_parser<http::string_body>;
 
 std::unexpected<Error> unreachable(const std::string& path, int error_number) {
     if (error_number == ENOENT || error_number == ECONNREFUSED) {
@@ -63,171 +56,221 @@ Result<UniqueFd> connect_socket(const std::string& path) {
     return socket;
 }
 
-// Poco's own exceptions end here.
-template <typename T, typename Body>
-Result<T> with_session(const std::string& path, const Body& body) {
-    if (path.size() >= sizeof(sockaddr_un::sun_path)) {
-        return too_long(path);
+std::unexpected<Error> closed() {
+    return fail(ErrorCode::internal, "lodged closed the connection before it answered");
+}
+
+// A peer that has gone is no error here: why it went is in its answer.
+Status send_all(int socket, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t sent = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        if (sent >= 0) {
+            bytes.remove_prefix(static_cast<std::size_t>(sent));
+        } else if (errno == EPIPE || errno == ECONNRESET) {
+            return fail(ErrorCode::cancelled, "lodged does not take the rest");
+        } else if (errno != EINTR) {
+            return fail_errno("send to lodged");
+        }
     }
-    Poco::Net::StreamSocket socket;
-    try {
-        socket.connect(Poco::Net::SocketAddress(Poco::Net::SocketAddress::UNIX_LOCAL, path));
-    } catch (const Poco::Exception& error) {
-        return unreachable(path, error.code());
+    return {};
+}
+
+// Up to `buffer`'s size; 0 at the end.
+Result<std::size_t> receive_some(int socket, std::span<char> buffer) {
+    while (true) {
+        const ssize_t size = ::recv(socket, buffer.data(), buffer.size(), 0);
+        if (size >= 0) {
+            return static_cast<std::size_t>(size);
+        }
+        if (errno != EINTR) {
+            return fail_errno("receive from lodged");
+        }
     }
-    try {
-        HTTPClientSession session(socket);
-        session.setTimeout(kPatience);
-        return body(session);
-    } catch (const Poco::Exception& error) {
+}
+
+using Progress = std::function<bool(Parser& parser)>;
+
+// Feeds what has come, of which the parser may leave an incomplete header.
+Status feed(Parser& parser, std::string& pending) {
+    boost::system::error_code error;
+    const std::size_t used = parser.put(boost::asio::buffer(pending), error);
+    pending.erase(0, used);
+    if (error && error != http::error::need_more) {
         return fail(ErrorCode::internal,
-                    "lodged closed the connection before it answered: " + error.displayText());
+                    "lodged answered with something that is no HTTP: " + error.message());
     }
+    return {};
 }
 
-Result<std::string> read_answer(HTTPClientSession& session) {
-    HTTPResponse response;
-    std::istream& stream = session.receiveResponse(response);
-    std::string text;
-    Poco::StreamCopier::copyToString(stream, text);
-    if (response.getStatus() >= 300) {
-        return std::unexpected<Error>(error_from_json(text));
+// Reads the rest of an answer. `progress` is called when some more of the body has come; false ends
+// it.
+Status read_answer(int socket, Parser& parser, const Progress& progress = {}) {
+    std::string pending;
+    std::array<char, 65536> buffer{};
+    while (!parser.is_done()) {
+        ASSIGN_OR_RETURN(const std::size_t size, receive_some(socket, buffer));
+        if (size == 0) {
+            return closed();
+        }
+        pending.append(buffer.data(), size);
+        RETURN_IF_ERROR(feed(parser, pending));
+        if (progress && parser.is_header_done() && !progress(parser)) {
+            break;
+        }
     }
-    return text;
+    return {};
 }
 
-HTTPRequest make_request(const std::string& method, const std::string& path) {
-    HTTPRequest request(method, path, HTTPRequest::HTTP_1_1);
-    request.setHost("lodge");
+// Whatever the daemon sends is wanted whole, an endless stream too. Not boost::none: Boost 1.74
+// takes that for a limit of nothing.
+void set_up(Parser& parser) {
+    parser.eager(true);
+    parser.body_limit(std::numeric_limits<std::uint64_t>::max());
+}
+
+bool is_good(const Parser& parser) {
+    return http::to_status_class(parser.get().result()) == http::status_class::successful;
+}
+
+Result<std::string> body_of(Parser& parser) {
+    if (!is_good(parser)) {
+        return std::unexpected<Error>(error_from_json(parser.get().body()));
+    }
+    return std::move(parser.get().body());
+}
+
+using Request = http::request<http::string_body>;
+
+Request
+make_request(const std::string& method, const std::string& path, const std::string& body = {}) {
+    constexpr unsigned kHttp11 = 11;
+    Request request(http::string_to_verb(method), path, kHttp11, body);
+    request.set(http::field::host, "lodge");
+    if (!body.empty()) {
+        request.set(http::field::content_type, "application/json");
+    }
     return request;
 }
 
-// One byte at a time to the empty line, so that what follows stays in the socket with its
-// descriptors.
+template <typename Message>
+std::string to_text(const Message& message) {
+    std::ostringstream text;
+    text << message;
+    return text.str();
+}
+
+std::string to_chunk(std::string_view content) {
+    constexpr const char* kBreak = "\r\n";
+    std::ostringstream chunk;
+    chunk << std::hex << content.size() << kBreak << content << kBreak;
+    return chunk.str();
+}
+
+// As chunks; an empty one is the end.
+Status send_chunks(int socket, std::istream& content) {
+    std::string part;
+    do {
+        part.resize(std::size_t{1} << 20);
+        content.read(part.data(), static_cast<std::streamsize>(part.size()));
+        part.resize(static_cast<std::size_t>(content.gcount()));
+        RETURN_IF_ERROR(send_all(socket, to_chunk(part)));
+    } while (!part.empty());
+    return {};
+}
+
+// Calls `line` for every whole line and takes it out of `text`.
+bool take_lines(std::string& text, const std::function<bool(const std::string&)>& line) {
+    std::size_t begin = 0;
+    bool wanted = true;
+    for (std::size_t end = text.find('\n'); wanted && end != std::string::npos;
+         end = text.find('\n', begin)) {
+        if (end > begin) {
+            wanted = line(text.substr(begin, end - begin));
+        }
+        begin = end + 1;
+    }
+    text.erase(0, begin);
+    return wanted;
+}
+
+// One byte at a time to the empty line: what follows a 101 belongs to the session.
 Result<std::string> read_head(int socket) {
     constexpr std::size_t kLongest = 16384;
     std::string head;
     while (head.size() < kLongest && !head.ends_with("\r\n\r\n")) {
         char byte = 0;
-        const ssize_t size = ::recv(socket, &byte, 1, 0);
-        if (size <= 0) {
-            if (size < 0 && errno == EINTR) {
-                continue;
-            }
-            return fail(ErrorCode::internal, "lodged closed the connection before it answered");
+        ASSIGN_OR_RETURN(const std::size_t size, receive_some(socket, std::span(&byte, 1)));
+        if (size == 0) {
+            return closed();
         }
         head.push_back(byte);
     }
     return head;
 }
 
-Result<std::string> read_body(int socket, std::size_t size) {
-    constexpr std::size_t kLongest = std::size_t{1} << 20;
-    std::string body(std::min(size, kLongest), '\0');
-    const ssize_t got = ::recv(socket, body.data(), body.size(), MSG_WAITALL);
-    body.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-    return body;
+Status send_request(int socket, Request request) {
+    request.prepare_payload();
+    return send_all(socket, to_text(request));
 }
 
-// What came while we were still sending, read past Poco's session, which is in the midst of its
-// request.
-Result<std::string> read_early_answer(int socket) {
-    ASSIGN_OR_RETURN(const std::string head, read_head(socket));
-    std::istringstream stream(head);
-    HTTPResponse response;
-    response.read(stream);
-    const auto length = response.getContentLength();
-    ASSIGN_OR_RETURN(std::string text,
-                     read_body(socket, length > 0 ? static_cast<std::size_t>(length) : 0));
-    if (response.getStatus() >= HTTPResponse::HTTP_MULTIPLE_CHOICES) {
-        return std::unexpected<Error>(error_from_json(text));
+// A daemon that did not take all of a request has said why before it closed.
+Result<std::string> answer_to(const Status& sent, int socket) {
+    if (!sent && sent.error().code() != ErrorCode::cancelled) {
+        return std::unexpected<Error>(sent.error());
     }
-    return text;
+    Parser parser;
+    set_up(parser);
+    RETURN_IF_ERROR(read_answer(socket, parser));
+    return body_of(parser);
 }
 
 } // namespace
 
 Result<std::string>
 Client::call(const std::string& method, const std::string& path, const std::string& body) const {
-    return with_session<std::string>(socket_path_, [&](HTTPClientSession& session) {
-        HTTPRequest request = make_request(method, path);
-        if (!body.empty()) {
-            request.setContentType("application/json");
-        }
-        request.setContentLength(static_cast<std::streamsize>(body.size()));
-        session.sendRequest(request) << body;
-        return read_answer(session);
-    });
+    ASSIGN_OR_RETURN(const UniqueFd socket, connect_socket(socket_path_));
+    return answer_to(send_request(socket.get(), make_request(method, path, body)), socket.get());
 }
 
 Result<std::string> Client::upload(const std::string& path, std::istream& content) const {
-    return with_session<std::string>(socket_path_, [&](HTTPClientSession& session) {
-        HTTPRequest request = make_request(HTTPRequest::HTTP_POST, path);
-        request.setChunkedTransferEncoding(true);
-        request.setContentType("application/x-tar");
-        std::ostream& out = session.sendRequest(request);
-        Poco::StreamCopier::copyStream(content, out, std::size_t{1} << 20);
-        out.flush();
-        if (!out) { // lodged did not want the rest: it has said why, and closed
-            return read_early_answer(session.socket().impl()->sockfd());
-        }
-        return read_answer(session);
-    });
+    ASSIGN_OR_RETURN(const UniqueFd socket, connect_socket(socket_path_));
+    Request request = make_request("POST", path);
+    request.set(http::field::content_type, "application/x-tar");
+    request.chunked(true);
+    Status sent = send_all(socket.get(), to_text(request.base()));
+    if (sent) {
+        sent = send_chunks(socket.get(), content);
+    }
+    return answer_to(sent, socket.get());
 }
 
 Status Client::stream(const std::string& path,
                       const std::function<bool(const std::string& text)>& line) const {
-    return with_session<void>(socket_path_, [&](HTTPClientSession& session) -> Status {
-        HTTPRequest request = make_request(HTTPRequest::HTTP_GET, path);
-        session.sendRequest(request);
-        HTTPResponse response;
-        std::istream& stream = session.receiveResponse(response);
-        if (response.getStatus() >= 300) {
-            std::string text;
-            Poco::StreamCopier::copyToString(stream, text);
-            return std::unexpected<Error>(error_from_json(text));
-        }
-        for (std::string text; std::getline(stream, text);) {
-            if (!text.empty() && !line(text)) {
-                break;
-            }
-        }
-        return {};
-    });
+    ASSIGN_OR_RETURN(const UniqueFd socket, connect_socket(socket_path_));
+    RETURN_IF_ERROR(send_request(socket.get(), make_request("GET", path)));
+    Parser parser;
+    set_up(parser);
+    RETURN_IF_ERROR(read_answer(socket.get(), parser, [&](Parser& read) {
+        return !is_good(read) || take_lines(read.get().body(), line);
+    }));
+    return is_good(parser) ? Status() : std::unexpected<Error>(body_of(parser).error());
 }
 
 Result<UniqueFd> Client::upgrade(const std::string& path, const std::string& body) const {
     ASSIGN_OR_RETURN(UniqueFd socket, connect_socket(socket_path_));
-    HTTPRequest request = make_request(HTTPRequest::HTTP_POST, path);
-    request.set("Connection", "Upgrade");
-    request.set("Upgrade", session::kUpgradeToken);
-    request.setContentType("application/json");
-    request.setContentLength(static_cast<std::streamsize>(body.size()));
-    std::ostringstream text;
-    request.write(text);
-    text << body;
-    const std::string bytes = text.str();
-    if (::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) !=
-        static_cast<ssize_t>(bytes.size())) {
-        return fail_errno("send to lodged");
+    Request request = make_request("POST", path, body);
+    request.set(http::field::connection, "Upgrade");
+    request.set(http::field::upgrade, session::kUpgradeToken);
+    RETURN_IF_ERROR(send_request(socket.get(), std::move(request)));
+    ASSIGN_OR_RETURN(std::string head, read_head(socket.get()));
+    Parser parser;
+    set_up(parser);
+    RETURN_IF_ERROR(feed(parser, head));
+    if (parser.is_header_done() && parser.get().result() == http::status::switching_protocols) {
+        return socket;
     }
-    ASSIGN_OR_RETURN(const std::string head, read_head(socket.get()));
-    try {
-        std::istringstream stream(head);
-        HTTPResponse response;
-        response.read(stream);
-        if (response.getStatus() == HTTPResponse::HTTP_SWITCHING_PROTOCOLS) {
-            return socket;
-        }
-        const auto length = response.getContentLength();
-        ASSIGN_OR_RETURN(
-            const std::string answer,
-            read_body(socket.get(), length > 0 ? static_cast<std::size_t>(length) : 0));
-        return std::unexpected<Error>(error_from_json(answer));
-    } catch (const Poco::Exception& error) {
-        return fail(ErrorCode::internal,
-                    "lodged answered with something that is no HTTP: " + error.displayText());
-    }
+    RETURN_IF_ERROR(read_answer(socket.get(), parser));
+    return std::unexpected<Error>(error_from_json(parser.get().body()));
 }
 
 } // namespace lodge::api
