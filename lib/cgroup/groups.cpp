@@ -51,14 +51,22 @@ bool is_delegated(const std::string& path) {
     return false;
 }
 
-std::string find_base(const std::string& asked, const std::string& mount_point) {
-    if (!asked.empty()) {
-        return asked;
-    }
+struct Place {
+    std::string base;
+    bool stay = false; ///< this process stays where it is
+};
+
+Place find_place(const std::string& asked, const std::string& mount_point) {
     const auto own = own_group();
-    return !own ? kDefaultBase : automatic_base(*own, [&](const std::string& group) {
+    if (!asked.empty() || !own) {
+        return {.base = asked.empty() ? kDefaultBase : asked};
+    }
+    const auto delegated = [&](const std::string& group) {
         return is_delegated(mount_point + group);
-    });
+    };
+    Place place{.base = automatic_base(*own, delegated)};
+    place.stay = stays_in(*own, place.base, delegated);
+    return place;
 }
 
 std::string reason_for(const std::string& controller,
@@ -255,9 +263,10 @@ void enable_controllers(int mount_fd,
     }
 }
 
-Status enter_own_group(int base_fd) {
+Status make_own_group(int base_fd, bool stay) {
     RETURN_IF_ERROR(kernel::make_directory_at(base_fd, kOwnGroup, 0755));
-    return kernel::write_control(base_fd, std::string(kOwnGroup) + "/cgroup.procs", "0");
+    return stay ? Status{}
+                : kernel::write_control(base_fd, std::string(kOwnGroup) + "/cgroup.procs", "0");
 }
 
 // Two daemons in one group would sweep each other's containers. The lock lasts as long as the
@@ -300,6 +309,12 @@ std::string automatic_base(const std::string& own_group,
     return kDefaultBase;
 }
 
+bool stays_in(const std::string& own_group,
+              const std::string& automatic_base,
+              const std::function<bool(const std::string&)>& is_delegated) {
+    return (own_group + "/").rfind(automatic_base + "/", 0) != 0 && is_delegated(own_group);
+}
+
 std::string Support::why_not(const std::string& controller) const {
     for (const auto& [name, reason] : missing) {
         if (name == controller) {
@@ -317,7 +332,8 @@ Result<std::unique_ptr<GroupManager>> make_group_manager(const std::string& base
         return fail(ErrorCode::unsupported,
                     "no cgroup2 filesystem is mounted; Lodge needs cgroup v2");
     }
-    Support support{.mount_point = mount->mount_point, .base = find_base(base, mount->mount_point)};
+    const Place chosen = find_place(base, mount->mount_point);
+    Support support{.mount_point = mount->mount_point, .base = chosen.base};
     if (support.base.front() != '/' || (support.base + "/").find("/../") != std::string::npos) {
         return fail(ErrorCode::invalid_argument,
                     "the cgroup base '" + support.base + "' must be an absolute path");
@@ -327,7 +343,8 @@ Result<std::unique_ptr<GroupManager>> make_group_manager(const std::string& base
     ASSIGN_OR_RETURN(const auto root, kernel::open_directory(support.mount_point));
     ASSIGN_OR_RETURN(auto base_fd, kernel::open_directory(place));
     RETURN_IF_ERROR(lock_base(base_fd.get(), support.base));
-    RETURN_IF_ERROR(with_context(enter_own_group(base_fd.get()), "enter the daemon's own group"));
+    RETURN_IF_ERROR(
+        with_context(make_own_group(base_fd.get(), chosen.stay), "enter the daemon's own group"));
     RETURN_IF_ERROR(require_kernel_files(base_fd.get()));
     enable_controllers(root.get(), support, mounts);
     support.kill = support.freeze = true;

@@ -34,8 +34,8 @@ struct Limits {
 };
 
 /// The groups of containers, one per container, named from its UUID, below one base group. The
-/// daemon itself sits in BASE/daemon (cgroup v2 allows no processes beside enabled controllers).
-/// Thread-safe.
+/// daemon itself sits in BASE/daemon (cgroup v2 allows no processes beside enabled controllers), or
+/// stays where a service manager put it. Thread-safe.
 class GroupManager {
   public:
     GroupManager() = default;
@@ -72,10 +72,17 @@ class GroupManager {
 automatic_base(const std::string& own_group,
                const std::function<bool(const std::string& group)>& is_delegated);
 
+/// Whether this process stays in `own_group`: one that a service manager delegated, while the base,
+/// chosen automatically, lies elsewhere. The manager and its journal know a service's processes by
+/// their group (sd_pid_get_unit(3)): moved away, the daemon would log as nobody's. Pure.
+[[nodiscard]] bool stays_in(const std::string& own_group,
+                            const std::string& automatic_base,
+                            const std::function<bool(const std::string& group)>& is_delegated);
+
 /// `base`: a path below the cgroup2 mount ("/lodge"), or empty for the automatic one. Makes it,
-/// moves this process into BASE/daemon and enables the controllers it finds. The base is this
-/// manager's alone as long as it lives: busy when another has it. unsupported without a cgroup2
-/// mount or on a kernel without cgroup.kill.
+/// moves this process into BASE/daemon (but see stays_in) and enables the controllers it finds. The
+/// base is this manager's alone as long as it lives: busy when another has it. unsupported without
+/// a cgroup2 mount or on a kernel without cgroup.kill.
 [[nodiscard]] Result<std::unique_ptr<GroupManager>> make_group_manager(const std::string& base);
 
 } // namespace lodge::cgroup

@@ -142,6 +142,8 @@ TEST_F(ServiceTest, ContainersOutliveARestartAndAKillOfTheService) {
     const std::string init = host.field("web1", "pid");
 
     const std::string first = property("MainPID");
+    EXPECT_EQ(read("/proc/" + first + "/cgroup"), "0::" + property("ControlGroup") + "\n");
+    EXPECT_NE(journal().find("ready at"), std::string::npos) << journal();
     ASSERT_EQ(run({"systemctl", "restart", unit}).code, 0) << journal();
     EXPECT_NE(property("MainPID"), first);
     EXPECT_EQ(host.field("web1", "pid"), init);

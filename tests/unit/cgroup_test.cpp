@@ -21,6 +21,17 @@ TEST(AutomaticBase, IsNeverTheGroupThatAManagerStartsUsIn) {
     EXPECT_EQ(automatic_base("/user.slice/daemon", delegated), "/lodge");
 }
 
+TEST(StaysIn, TheUnitThatAManagerStartedUsInWhileContainersLiveElsewhere) {
+    EXPECT_TRUE(stays_in("/system.slice/lodged.service", "/lodge", delegated));
+    EXPECT_FALSE(stays_in("/user.slice/session-1.scope", "/lodge", delegated));
+    EXPECT_FALSE(stays_in("/", "/lodge", delegated));
+    const auto everything = [](const std::string&) { return true; };
+    EXPECT_FALSE(stays_in("/lodge", "/lodge", everything));
+    EXPECT_FALSE(stays_in("/lodge/daemon", "/lodge", everything));
+    EXPECT_FALSE(stays_in(
+        "/system.slice/lodged.service/daemon", "/system.slice/lodged.service", everything));
+}
+
 TEST(Support, SaysWhyAControllerIsMissing) {
     Support support;
     support.missing.emplace_back("memory", "bound elsewhere");
