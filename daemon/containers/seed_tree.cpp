@@ -146,12 +146,12 @@ Status put_password(int template_fd, int target_fd, const Seed& seed) {
     }
     struct stat info{};
     auto shadow = read_template_file(template_fd, "etc/shadow", &info);
+    if (!shadow && shadow.error().sys_errno() == ENOENT) {
+        return fail(ErrorCode::invalid_argument,
+                    "root cannot be given a password: the template has no /etc/shadow");
+    }
     if (!shadow) {
-        return std::unexpected<Error>(
-            std::move(shadow)
-                .error()
-                .with_code(ErrorCode::invalid_argument)
-                .context("the template has no /etc/shadow for a password"));
+        return std::unexpected<Error>(std::move(shadow).error());
     }
     ASSIGN_OR_RETURN(const std::string changed, with_password(*shadow, "root", seed.password_hash));
     RETURN_IF_ERROR(put_file(template_fd,
