@@ -1,0 +1,150 @@
+#include "lib/api/client.hpp"
+#include "lib/kernel/fs.hpp"
+#include "lib/yaml/yaml.hpp"
+#include "tests/support/lodge_host.hpp"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+// Answers of a running daemon, held against the schemas of docs/openapi.yaml.
+namespace lodge::test {
+namespace {
+
+using nlohmann::json;
+
+const yaml::Node& child(const yaml::Node& node, const std::string& key) {
+    static const yaml::Node nothing;
+    for (const auto& [name, value] : node.entries) {
+        if (name == key) {
+            return value;
+        }
+    }
+    return nothing;
+}
+
+// As much of a schema as docs/openapi.yaml uses. A field that no schema has is a fault too.
+class Schemas {
+  public:
+    Schemas() {
+        const auto text =
+            kernel::read_file(LODGE_SOURCE_DIR "/docs/openapi.yaml", std::size_t{1} << 20);
+        auto parsed = yaml::parse(text ? *text : "", "openapi.yaml");
+        EXPECT_TRUE(parsed);
+        if (parsed) {
+            document_ = std::move(*parsed);
+        }
+    }
+
+    void expect(const std::string& name, const json& value) const {
+        const yaml::Node& schema = child(child(child(document_, "components"), "schemas"), name);
+        ASSERT_EQ(schema.kind, yaml::Node::Kind::mapping) << "there is no schema " << name;
+        check(schema, value, name);
+    }
+
+  private:
+    const yaml::Node& resolve(const yaml::Node& schema) const {
+        const std::string& reference = child(schema, "$ref").scalar;
+        if (reference.empty()) {
+            return schema;
+        }
+        return child(child(child(document_, "components"), "schemas"),
+                     reference.substr(reference.rfind('/') + 1));
+    }
+
+    void check(const yaml::Node& unresolved, const json& value, const std::string& where) const {
+        const yaml::Node& schema = resolve(unresolved);
+        const std::string& type = child(schema, "type").scalar;
+        if (value.is_null()) {
+            EXPECT_EQ(child(schema, "nullable").scalar, "true") << where << " is null";
+            return;
+        }
+        const bool fits = type == "object"    ? value.is_object()
+                          : type == "array"   ? value.is_array()
+                          : type == "string"  ? value.is_string()
+                          : type == "integer" ? value.is_number_integer()
+                                              : type == "boolean" && value.is_boolean();
+        EXPECT_TRUE(fits) << where << " is no " << type << ": " << value.dump();
+        if (value.is_object()) {
+            check_object(schema, value, where);
+        }
+        if (value.is_array()) {
+            for (const json& item : value) {
+                check(child(schema, "items"), item, where + "[]");
+            }
+        }
+        if (const auto& allowed = child(schema, "enum").items; !allowed.empty()) {
+            bool known = false;
+            for (const yaml::Node& item : allowed) {
+                known = known || (value.is_string() && value.get<std::string>() == item.scalar);
+            }
+            EXPECT_TRUE(known) << where << " is " << value.dump();
+        }
+    }
+
+    void check_object(const yaml::Node& schema, const json& value, const std::string& where) const {
+        const yaml::Node& properties = child(schema, "properties");
+        for (const auto& [key, field] : value.items()) {
+            const yaml::Node& property = child(properties, key);
+            if (property.kind == yaml::Node::Kind::none) {
+                ADD_FAILURE() << where << "." << key << " is in no schema";
+                continue;
+            }
+            check(property, field, where + "." + key);
+        }
+        for (const yaml::Node& required : child(schema, "required").items) {
+            EXPECT_TRUE(value.contains(required.scalar)) << where << " lacks " << required.scalar;
+        }
+    }
+
+    yaml::Node document_;
+};
+
+class SchemaTest : public LodgeTest {
+  protected:
+    json ask(std::vector<std::string> words) const {
+        words.emplace_back("--json");
+        const CliResult result = host->lodge(words);
+        json answer = json::parse(result.out, nullptr, false);
+        EXPECT_FALSE(answer.is_discarded()) << words.front() << ": " << result.out << result.err;
+        return answer;
+    }
+    json get(const std::string& path) const {
+        const auto text = api::Client(host->socket()).call("GET", path);
+        EXPECT_TRUE(text) << path << ": " << text.error().to_string();
+        return json::parse(text ? *text : "", nullptr, false);
+    }
+    void expect_all(const std::string& schema, const json& list) const {
+        ASSERT_TRUE(list.is_array() && !list.empty()) << schema;
+        for (const json& one : list) {
+            schemas.expect(schema, one);
+        }
+    }
+
+    Schemas schemas;
+};
+
+TEST_F(SchemaTest, AnswersAreAsTheOpenApiDocumentSays) {
+    schemas.expect("Host", ask({"host", "info"}));
+    schemas.expect("Container", ask({"create", "web1", "--template", "tiny", "--disk", "64M"}));
+    schemas.expect("Operation", ask({"start", "web1"}));
+    schemas.expect("Container", ask({"wait", "web1", "--for", "running"}));
+    schemas.expect("Container", ask({"info", "web1"}));
+    expect_all("Container", ask({"list"}));
+    schemas.expect("Template", ask({"template", "info", "tiny"}));
+    expect_all("Template", ask({"template", "list"}));
+    expect_all("Definition", ask({"template", "definitions"}));
+    schemas.expect("Error", ask({"start", "web1"}));
+    schemas.expect("Error", ask({"info", "nobody"}));
+    schemas.expect("Version", get("/v1/version"));
+    expect_all("Operation", get("/v1/operations"));
+    EXPECT_TRUE(get("/v1/containers/web1/console-log").at("log").is_string());
+    schemas.expect("Operation", ask({"stop", "web1", "--force"}));
+    schemas.expect("Operation", ask({"destroy", "web1"}));
+}
+
+} // namespace
+} // namespace lodge::test
