@@ -1,5 +1,6 @@
 #include "daemon/containers/parts.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace lodge::daemon {
@@ -60,10 +61,29 @@ network::Nic Parts::nic_of(const model::Container& container) const {
                      .bridge = settings.bridge,
                      .mac_address = container.mac_address,
                      .addresses = container.addresses};
+    // Only of networks that it is in: a pool that was added later has no way to it.
     for (const model::CidrAddress& pool : settings.pools) {
-        nic.gateways.push_back(pool.address);
+        if (std::any_of(container.addresses.begin(),
+                        container.addresses.end(),
+                        [&](const auto& own) { return pool.contains(own.address); })) {
+            nic.gateways.push_back(pool.address);
+        }
     }
     return nic;
+}
+
+Status Parts::check_addresses(const model::Container& container) const {
+    for (const model::CidrAddress& own : container.addresses) {
+        if (std::none_of(settings.pools.begin(), settings.pools.end(), [&](const auto& pool) {
+                return pool.contains(own.address);
+            })) {
+            return fail(
+                ErrorCode::invalid_state,
+                "the address " + own.to_string() + " of '" + container.spec.name +
+                    "' is in none of this host's pools; give network.pools one that has it");
+        }
+    }
+    return {};
 }
 
 Result<secret::SecretBuffer> Parts::key_of(const model::Container& container) const {

@@ -57,6 +57,8 @@ struct Parts {
     [[nodiscard]] storage::Volume volume_of(const model::Container& container) const;
     [[nodiscard]] storage::VolumeDriver& driver_of(const model::Container& container) const;
     [[nodiscard]] network::Nic nic_of(const model::Container& container) const;
+    /// invalid_state when an address of the container is in no pool (any more).
+    [[nodiscard]] Status check_addresses(const model::Container& container) const;
     /// The volume's key, unsealed.
     [[nodiscard]] Result<secret::SecretBuffer> key_of(const model::Container& container) const;
     /// Name of the container's cgroup.

@@ -161,7 +161,10 @@ Plan start_plan(const Parts& parts, const model::Container& container) {
     plan.steps.push_back(
         {"build", [&parts, starting] { return build(parts, *starting); }, discard});
     plan.steps.push_back({"admit",
-                          [&parts, nic] { return parts.firewall.admit(nic); },
+                          [&parts, container, nic]() -> Status {
+                              RETURN_IF_ERROR(parts.check_addresses(container));
+                              return parts.firewall.admit(nic);
+                          },
                           [&parts, nic] { return parts.firewall.expel(nic.host_name()); }});
     plan.steps.push_back({"attach",
                           [&parts, starting, nic] {

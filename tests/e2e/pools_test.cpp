@@ -1,0 +1,48 @@
+#include "lib/kernel/fs.hpp"
+#include "tests/support/guest_container.hpp"
+#include "tests/support/lodge_host.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace lodge::test {
+namespace {
+
+class PoolsTest : public LodgeTest {
+  protected:
+    // Starts the daemon anew with these pools; what else was configured stays.
+    void restart_with_pools(const std::string& pools) {
+        host->stop_daemon();
+        const auto place = kernel::open_directory(host->directory());
+        const auto text = kernel::read_file(host->directory() + "/lodge.yaml", 4096);
+        ASSERT_TRUE(place && text);
+        const std::string before = text->substr(0, text->find("network:"));
+        ASSERT_TRUE(
+            put_file(place->get(), "lodge.yaml", before + "network: {pools: [" + pools + "]}\n"));
+        ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+    }
+};
+
+TEST_F(PoolsTest, APoolAddedLaterHindersNoContainerAndOneTakenAwayIsNamed) {
+    ASSERT_NO_FATAL_FAILURE(restart_with_pools("10.77.0.1/16"));
+    ASSERT_EQ(host->lodge({"create", "web1", "--template", "tiny"}).code, 0);
+
+    const std::string both = "10.77.0.1/16, 'fd4c:6f64:6765::1/64'";
+    ASSERT_NO_FATAL_FAILURE(restart_with_pools(both));
+    const CliResult started = host->lodge({"start", "web1"});
+    EXPECT_EQ(started.code, 0) << started.err;
+    ASSERT_EQ(host->lodge({"stop", "web1", "--force"}).code, 0);
+
+    ASSERT_NO_FATAL_FAILURE(restart_with_pools("10.88.0.1/16"));
+    const CliResult refused = host->lodge({"start", "web1"});
+    EXPECT_EQ(refused.code, 5);
+    EXPECT_NE(refused.err.find("network.pools"), std::string::npos) << refused.err;
+    EXPECT_EQ(host->field("web1", "state"), "stopped");
+
+    ASSERT_NO_FATAL_FAILURE(restart_with_pools(both));
+    EXPECT_EQ(host->lodge({"start", "web1"}).code, 0);
+}
+
+} // namespace
+} // namespace lodge::test
