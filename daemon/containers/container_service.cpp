@@ -4,6 +4,8 @@
 #include "daemon/containers/readiness.hpp"
 #include "lib/kernel/fs.hpp"
 
+#include <csignal>
+
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -186,6 +188,14 @@ Result<std::string> Containers::ssh_host_keys(const std::string& name) {
     return keys;
 }
 
+// Killed by nobody whom we know: by the kernel, if it had to kill in that group.
+bool Containers::ran_out_of_memory(const Uuid& container, const std::optional<InitExit>& exit) {
+    if (!exit || exit->kind != InitExit::Kind::signalled || exit->status != SIGKILL) {
+        return false;
+    }
+    return parts_.groups.out_of_memory(Parts::group_of({.uuid = container})).value_or(false);
+}
+
 void Containers::exited(const Uuid& uuid, const std::optional<InitExit>& exit) {
     const auto container = parts_.containers.find(uuid);
     if (!container || !container->init_pid) {
@@ -195,7 +205,7 @@ void Containers::exited(const Uuid& uuid, const std::optional<InitExit>& exit) {
     const bool reboot = exit && exit->kind == InitExit::Kind::rebooted;
     const bool crashed =
         !exit || exit->kind == InitExit::Kind::exited || exit->kind == InitExit::Kind::signalled;
-    const StopOrder order{.force = true};
+    const StopOrder order{.force = true, .out_of_memory = ran_out_of_memory(uuid, exit)};
     const auto submitted = submit(
         reboot ? "restart" : "stop", *container, [&](const model::Container& now) -> Result<Plan> {
             if (now.init_pid != container->init_pid ||
@@ -208,8 +218,11 @@ void Containers::exited(const Uuid& uuid, const std::optional<InitExit>& exit) {
         return; // a stop, restart or destroy is on its way, or was here, and saw the same exit
     }
     if (crashed) {
-        parts_.announce(
-            *container, "crashed", exit ? "init ended by itself" : "the monitor is gone");
+        parts_.announce(*container,
+                        "crashed",
+                        order.out_of_memory ? "out of memory"
+                        : exit              ? "init ended by itself"
+                                            : "the monitor is gone");
     }
 }
 

@@ -46,6 +46,7 @@ class Containers final : public ContainerService {
     Result<Uuid>
     submit(const std::string& verb, const model::Container& container, const MakePlan& make_plan);
     Result<std::shared_ptr<Monitor>> living_monitor(const std::string& name, model::Verb verb);
+    bool ran_out_of_memory(const Uuid& container, const std::optional<InitExit>& exit);
     ContainerView view_of(model::Container container);
 
     const Parts& parts_;

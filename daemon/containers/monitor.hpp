@@ -47,7 +47,6 @@ struct InitExit {
     enum class Kind : std::uint8_t { halted, rebooted, exited, signalled };
     Kind kind = Kind::exited;
     std::int32_t status = 0; ///< exit code or signal number
-    bool oom = false;        ///< reserved for memory.events; false where it cannot be known
 };
 
 struct MonitorStatus {

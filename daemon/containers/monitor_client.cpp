@@ -24,8 +24,7 @@ std::optional<InitExit> decode_exit(const monitor::MonitorState& state) {
     const auto kind = static_cast<std::uint8_t>(state.exit_kind - 1);
     return InitExit{.kind = kind <= kLast ? static_cast<InitExit::Kind>(kind)
                                           : InitExit::Kind::signalled,
-                    .status = state.exit_status,
-                    .oom = false};
+                    .status = state.exit_status};
 }
 
 Result<MonitorConnection> greet(int directory_fd, bool subscribe) {

@@ -17,9 +17,9 @@ namespace lodge::daemon {
                                const model::Container& container,
                                std::shared_ptr<CreateRequest> request);
 [[nodiscard]] Plan start_plan(const Parts& parts, const model::Container& container);
-/// `how` is told in the row as the way init ended when no monitor can tell.
 struct StopOrder {
     bool force = false;
+    bool out_of_memory = false; ///< that is why init has ended
     std::chrono::milliseconds timeout{0};
 };
 [[nodiscard]] Plan

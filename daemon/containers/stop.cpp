@@ -122,6 +122,9 @@ Status collect(const Parts& parts, Stopping& stopping) {
         }
         if (status->exit) {
             stopping.exit = describe(*status->exit);
+            if (stopping.order.out_of_memory) {
+                stopping.exit += ", out of memory";
+            }
             break;
         }
         if (!wait_for_news(*monitor, deadline)) {

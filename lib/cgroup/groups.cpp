@@ -157,6 +157,17 @@ class KernelGroups final : public GroupManager {
         }
     }
 
+    Result<bool> out_of_memory(const std::string& name) override {
+        const auto events = kernel::open_at(base_.get(), name + "/memory.events", O_RDONLY);
+        if (!events) {
+            return events.error().sys_errno() == ENOENT ? Result<bool>(false)
+                                                        : std::unexpected<Error>(events.error());
+        }
+        ASSIGN_OR_RETURN(const std::string text, kernel::read_all(events->get(), 4096));
+        return text.find("\noom_kill ") != std::string::npos &&
+               text.find("\noom_kill 0\n") == std::string::npos;
+    }
+
     Status remove(const std::string& name) override {
         constexpr unsigned kDeepest = 256;
         return remove_below(base_.get(), name, kDeepest);

@@ -56,6 +56,9 @@ class GroupManager {
     [[nodiscard]] virtual Status freeze(const std::string& name, bool frozen) = 0;
     /// Waits (poll on cgroup.events, man 7 cgroups) until no process is left in the group or below.
     [[nodiscard]] virtual Status wait_empty(const std::string& name, const Deadline& deadline) = 0;
+    /// The kernel has killed a process of the group or below for want of memory (memory.events,
+    /// cgroup-v2.rst). False where nobody counts: no such group, no memory controller.
+    [[nodiscard]] virtual Result<bool> out_of_memory(const std::string& name) = 0;
     /// Removes the group and the tree that the tenant made below it. Pre: empty of processes.
     [[nodiscard]] virtual Status remove(const std::string& name) = 0;
     /// Names of our groups: the inventory.

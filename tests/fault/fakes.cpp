@@ -207,12 +207,21 @@ class Groups final : public cgroup::GroupManager {
             return has_processes(things, uuid_of(name)) ? refuse("nobody killed it") : Status{};
         });
     }
+    Result<bool> out_of_memory(const std::string& name) override {
+        bool killed = false;
+        RETURN_IF_ERROR(world_.call("groups.out_of_memory", [&](Things& things) {
+            killed = things.contains("oom kill in " + name);
+            return Status{};
+        }));
+        return killed;
+    }
     Status remove(const std::string& name) override {
         return world_.call("groups.remove", [&](Things& things) {
             if (has_processes(things, uuid_of(name))) {
                 return refuse("removed with processes");
             }
             things.erase("group " + name);
+            things.erase("oom kill in " + name);
             return Status{};
         });
     }

@@ -136,7 +136,7 @@ class Verbs : public ::testing::TestWithParam<Verb> {
     void expect_usable(World& world, std::unique_ptr<Rig> rig, bool succeeded);
     void expect_again(Rig& rig);
 
-    TempDir directory_;
+    TempDir directory_{"/dev/shm"}; // thousands of transactions need no disk
     std::string origin_ = directory_.path() + "/origin";
     std::string copy_ = directory_.path() + "/copy";
     Fault fault_ = Fault::none;

@@ -48,7 +48,7 @@ class World {
     using Effect = std::function<Status(Things& things)>;
     /// One counted call. `effect` is all or nothing.
     [[nodiscard]] Status call(const std::string& name, const Effect& effect);
-    /// Something that happens by itself: not counted and never hit.
+    /// Something that nobody asked for: not counted and never hit.
     void happen(const std::function<void(Things& things)>& effect);
     [[nodiscard]] Things things();
     /// After a crash in another process: what it left.

@@ -195,6 +195,7 @@ TEST_F(Cgroup, MissingGroupsNeedNoUndo) {
     EXPECT_TRUE(groups_->kill("nothing").has_value());
     EXPECT_TRUE(groups_->freeze("nothing", false).has_value());
     EXPECT_TRUE(groups_->wait_empty("nothing", soon()).has_value());
+    EXPECT_FALSE(groups_->out_of_memory("nothing").value());
     EXPECT_TRUE(groups_->remove("nothing").has_value());
 }
 
@@ -294,9 +295,11 @@ TEST_F(Cgroup, StopsAForkBombAtItsLimit) {
 TEST_F(Cgroup, EndsWhatTakesMoreMemoryThanSold) {
     REQUIRES("cgroup2:memory");
     (void)make("ct", {.memory_bytes = std::uint64_t{24} << 20});
+    EXPECT_FALSE(groups_->out_of_memory("ct").value());
     (void)run_inside("ct", "head -c 200M /dev/zero | tail -c 150M | wc -c");
     EXPECT_EQ(content("ct/memory.events").find("oom_kill 0\n"), std::string::npos)
         << content("ct/memory.events");
+    EXPECT_TRUE(groups_->out_of_memory("ct").value());
 }
 
 TEST_F(Cgroup, LetsNobodyElseSweepItsBase) {

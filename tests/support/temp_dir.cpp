@@ -8,7 +8,8 @@
 
 namespace lodge::test {
 
-TempDir::TempDir() : path_("/var/tmp/lodge-test-" + std::to_string(::getpid()) + "-XXXXXX") {
+TempDir::TempDir(const std::string& parent)
+    : path_(parent + "/lodge-test-" + std::to_string(::getpid()) + "-XXXXXX") {
     if (::mkdtemp(path_.data()) == nullptr) {
         throw std::runtime_error("mkdtemp failed");
     }

@@ -4,11 +4,11 @@
 
 namespace lodge::test {
 
-/// A directory of the test's own below /var/tmp (a real filesystem: images want direct I/O),
-/// removed with all in it at the end.
+/// A directory of the test's own, removed with all in it at the end. Below /var/tmp, a real
+/// filesystem, as images want direct I/O, unless told otherwise.
 class TempDir {
   public:
-    TempDir();
+    explicit TempDir(const std::string& parent = "/var/tmp");
     ~TempDir();
     TempDir(const TempDir&) = delete;
     TempDir& operator=(const TempDir&) = delete;

@@ -1,0 +1,78 @@
+#include "tests/fault/rig.hpp"
+#include "tests/support/patience.hpp"
+#include "tests/support/temp_dir.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+
+#include <fcntl.h>
+
+namespace lodge::test {
+
+namespace {
+
+using daemon::Caller;
+using daemon::InitExit;
+
+/// Init ends by itself: what the row says of it afterwards.
+class Exit : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        UniqueFd archive(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+        ASSERT_TRUE(rig_.outcome(rig_.templates().import(Caller{}, "base", std::move(archive))));
+        daemon::CreateRequest request;
+        request.spec.name = "web1";
+        request.spec.template_name = "base";
+        request.start = true;
+        ASSERT_TRUE(rig_.outcome(rig_.containers().create(Caller{}, std::move(request))));
+        uuid_ = rig_.containers().info("web1")->container.uuid;
+    }
+    std::string last_exit_after(const InitExit& exit, bool oom_kill) {
+        world_.happen([&](Things& things) {
+            const std::string uuid = uuid_.to_string();
+            things.erase("init " + uuid);
+            things.erase("mounts " + uuid);
+            things.insert("exit " + uuid + " " + std::to_string(exit.status));
+            if (oom_kill) {
+                things.insert("oom kill in ct-" + uuid);
+            }
+        });
+        rig_.containers().exited(uuid_, exit);
+        const Deadline deadline = Deadline::after(patience(std::chrono::seconds(30)));
+        const auto operations = rig_.engine().list();
+        for (const daemon::OperationView& view : operations) {
+            EXPECT_TRUE(rig_.engine().wait(view.id, deadline));
+        }
+        EXPECT_TRUE(rig_.settle("web1"));
+        return rig_.last_exit("web1");
+    }
+
+    TempDir directory_;
+    World world_{directory_.path()};
+    Rig rig_{world_};
+    Uuid uuid_;
+};
+
+constexpr InitExit kKilled{.kind = InitExit::Kind::signalled, .status = SIGKILL};
+
+TEST_F(Exit, NamesTheWantOfMemoryThatEndedInit) {
+    EXPECT_EQ(last_exit_after(kKilled, true), "signal 9, out of memory");
+}
+
+TEST_F(Exit, NamesNoWantOfMemoryThatWasNone) {
+    EXPECT_EQ(last_exit_after(kKilled, false), "signal 9");
+}
+
+TEST_F(Exit, IsCollectedOnce) {
+    EXPECT_EQ(last_exit_after(kKilled, true), "signal 9, out of memory");
+    const auto ledger = rig_.ledger();
+    rig_.containers().exited(uuid_, kKilled);
+    EXPECT_EQ(rig_.ledger(), ledger);
+    EXPECT_EQ(rig_.last_exit("web1"), "signal 9, out of memory");
+}
+
+} // namespace
+
+} // namespace lodge::test
