@@ -37,6 +37,10 @@ std::string status_name(OperationStatus status) {
 } // namespace
 
 void dispatch(const std::vector<Route>& routes, Exchange& exchange) {
+    if (!exchange.well_formed()) {
+        exchange.reply_error(Error(ErrorCode::invalid_argument, "the request line is malformed"));
+        return;
+    }
     bool known_path = false;
     for (const Route& route : routes) {
         if (!matches(route.path, exchange.path())) {

@@ -34,10 +34,21 @@ Exchange::Exchange(Poco::Net::HTTPServerRequest& request,
                    Poco::Net::HTTPServerResponse& response,
                    Caller caller)
     : request_(request), response_(response), caller_(caller), method_(request.getMethod()) {
-    const Poco::URI uri(request.getURI());
-    uri.getPathSegments(path_);
-    for (const auto& [key, value] : uri.getQueryParameters()) {
-        query_.emplace_back(key, value);
+    const std::string& version = request.getVersion();
+    well_formed_ =
+        version == Poco::Net::HTTPMessage::HTTP_1_1 || version == Poco::Net::HTTPMessage::HTTP_1_0;
+    try {
+        const Poco::URI uri(request.getURI());
+        uri.getPathSegments(path_);
+        for (const auto& [key, value] : uri.getQueryParameters()) {
+            query_.emplace_back(key, value);
+        }
+    } catch (const Poco::SyntaxException&) {
+        well_formed_ = false;
+    }
+    if (!well_formed_) {
+        response.setVersion(Poco::Net::HTTPMessage::HTTP_1_1); // it has the request's
+        response.setKeepAlive(false);
     }
     if (!path_.empty() && path_.front() == "v1") {
         path_.erase(path_.begin());

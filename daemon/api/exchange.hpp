@@ -25,6 +25,8 @@ class Exchange {
              Poco::Net::HTTPServerResponse& response,
              Caller caller);
 
+    /// Whether the request line makes sense: a URI, and a version that we speak.
+    [[nodiscard]] bool well_formed() const { return well_formed_; }
     [[nodiscard]] const std::string& method() const { return method_; }
     /// The path's parts behind /v1, decoded.
     [[nodiscard]] const std::vector<std::string>& path() const { return path_; }
@@ -54,6 +56,7 @@ class Exchange {
     std::string method_;
     std::vector<std::string> path_;
     std::vector<std::pair<std::string, std::string>> query_;
+    bool well_formed_ = true;
     bool answered_ = false;
 };
 

@@ -48,6 +48,7 @@ class LodgeHost {
 
     [[nodiscard]] std::string directory() const { return directory_.path(); }
     [[nodiscard]] std::string socket() const { return directory() + "/run/lodged.sock"; }
+    [[nodiscard]] pid_t daemon_pid() const { return daemon_; }
     [[nodiscard]] std::string daemon_log() const;
 
   private:
