@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 namespace lodge::daemon {
@@ -54,6 +55,12 @@ Result<Settings> read_settings(const Options& options) {
         if (path->empty() || path->front() != '/') {
             return fail(ErrorCode::invalid_argument, "'" + *path + "' must be an absolute path");
         }
+    }
+    // Before anything is made on a host on which we cannot serve.
+    if (settings.socket().size() >= sizeof(sockaddr_un::sun_path)) {
+        return fail(ErrorCode::invalid_argument,
+                    "the socket path is too long (107 bytes at most): '" + settings.socket() +
+                        "'; give another --socket or --run-dir");
     }
     return settings;
 }

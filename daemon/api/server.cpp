@@ -22,7 +22,6 @@
 
 #include <grp.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 namespace lodge::daemon {
@@ -130,10 +129,6 @@ class HttpServer final : public Server {
 
 Result<std::unique_ptr<Server>>
 start_server(Daemon& daemon, const std::string& path, const std::string& group) {
-    if (path.size() >= sizeof(sockaddr_un::sun_path)) {
-        return fail(ErrorCode::invalid_argument,
-                    "the socket path is too long (107 bytes at most): '" + path + "'");
-    }
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
         return fail_errno("remove the stale socket", path);
     }

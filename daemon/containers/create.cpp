@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 namespace lodge::daemon {
@@ -85,6 +86,21 @@ Status close_volume(Creation& creation) {
     return {};
 }
 
+// What a full host does to a volume reaches us as EIO: ext4 in it sees a disk that fails.
+Status explain_full_host(const storage::Volume& volume, Status status) {
+    constexpr std::uint64_t kFull = std::uint64_t{1} << 20;
+    struct statvfs host{};
+    if (status || status.error().sys_errno() != EIO ||
+        ::statvfs(volume.directory.c_str(), &host) != 0 ||
+        std::uint64_t{host.f_bavail} * host.f_frsize >= kFull) {
+        return status;
+    }
+    return std::unexpected<Error>(
+        Error(ErrorCode::no_space, "no space is left on the host for '" + volume.image_path() + "'")
+            .with_errno(ENOSPC)
+            .context(status.error().to_string()));
+}
+
 Status remove_directory(const Parts& parts, const model::Container& container) {
     const auto parent = kernel::open_directory(parts.settings.containers_directory());
     if (!parent) {
@@ -114,8 +130,11 @@ Plan create_plan(const Parts& parts,
     plan.steps.push_back(
         {"volume",
          [&parts, creation, volume]() -> Status {
-             ASSIGN_OR_RETURN(creation->volume,
-                              parts.driver_of(creation->container).create(volume, creation->key));
+             auto opened = parts.driver_of(creation->container).create(volume, creation->key);
+             if (!opened) {
+                 return explain_full_host(volume, std::unexpected<Error>(opened.error()));
+             }
+             creation->volume = std::move(*opened);
              return {};
          },
          [&parts, creation, volume]() -> Status {
@@ -123,8 +142,14 @@ Plan create_plan(const Parts& parts,
              RETURN_IF_ERROR(parts.driver_of(creation->container).close(volume));
              return parts.driver_of(creation->container).destroy(volume);
          }});
-    plan.steps.push_back({"seed", [&parts, creation] { return seed(parts, *creation); }, {}});
-    plan.steps.push_back({"close", [creation] { return close_volume(*creation); }, {}});
+    plan.steps.push_back(
+        {"seed",
+         [&parts, creation, volume] { return explain_full_host(volume, seed(parts, *creation)); },
+         {}});
+    plan.steps.push_back(
+        {"close",
+         [creation, volume] { return explain_full_host(volume, close_volume(*creation)); },
+         {}});
     plan.steps.push_back({"publish",
                           [&parts, creation]() -> Status {
                               RETURN_IF_ERROR(parts.containers.publish(creation->container.uuid));

@@ -118,7 +118,10 @@ Result<Uuid> Templates::import(const Caller&, const std::string& name, UniqueFd 
     ASSIGN_OR_RETURN(
         const Uuid id,
         make("template import", name, [this, name, shared](const templates::Work& work) {
-            return parts_.store.import(name, shared->get(), work);
+            // Closed with the step, also when it did not read to the end: whoever still writes
+            // there must not wait for us.
+            const UniqueFd taken = std::move(*shared);
+            return parts_.store.import(name, taken.get(), work);
         }));
     (void)engine_.wait(id, Deadline::never()); // the caller holds the other end of the archive
     return id;

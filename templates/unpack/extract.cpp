@@ -1,6 +1,7 @@
 #include "templates/unpack/extract.hpp"
 
 #include <cerrno>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -129,7 +130,12 @@ Outcome unreadable(archive* reader, bool nothing_read) {
 Outcome unwritable(archive* writer, const char* name) {
     const int error_number = archive_errno(writer);
     const int code = error_number == ENOSPC || error_number == EDQUOT ? kNoSpace : kRefused;
-    return {code, "unpack " + shown(name) + ": " + archive_error_string(writer)};
+    std::string why;
+    if (error_number > 0) {
+        why = std::string(": ") +
+              std::strerror(error_number); // NOLINT(concurrency-mt-unsafe): one thread
+    }
+    return {code, "unpack " + shown(name) + ": " + archive_error_string(writer) + why};
 }
 
 std::optional<Outcome> copy_data(archive* reader, archive* writer, archive_entry* entry) {

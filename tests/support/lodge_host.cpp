@@ -73,6 +73,19 @@ void detach_mounts_below(const std::string& directory) {
     }
 }
 
+// The value of a key in indented JSON, as its text; empty: there is none.
+std::string value_in(const std::string& text, const std::string& key) {
+    const std::string mark = "\"" + key + "\": ";
+    const std::size_t at = text.find(mark);
+    if (at == std::string::npos) {
+        return {};
+    }
+    std::size_t begin = at + mark.size();
+    const bool quoted = text[begin] == '"';
+    begin += quoted ? 1 : 0;
+    return text.substr(begin, text.find_first_of(quoted ? "\"" : ",\n", begin) - begin);
+}
+
 void pause_shortly() {
     (void)::poll(nullptr, 0, 20);
 }
@@ -187,16 +200,11 @@ pid_t LodgeHost::lodge_in_background(const std::vector<std::string>& arguments) 
 }
 
 std::string LodgeHost::field(const std::string& name, const std::string& key) const {
-    const std::string text = lodge({"info", name, "--json"}).out;
-    const std::string mark = "\"" + key + "\": ";
-    const std::size_t at = text.find(mark);
-    if (at == std::string::npos) {
-        return {};
-    }
-    std::size_t begin = at + mark.size();
-    const bool quoted = text[begin] == '"';
-    begin += quoted ? 1 : 0;
-    return text.substr(begin, text.find_first_of(quoted ? "\"" : ",\n", begin) - begin);
+    return value_in(lodge({"info", name, "--json"}).out, key);
+}
+
+std::string LodgeHost::field_of_template(const std::string& name, const std::string& key) const {
+    return value_in(lodge({"template", "info", name, "--json"}).out, key);
 }
 
 std::string LodgeHost::daemon_log() const {
@@ -208,6 +216,7 @@ void LodgeTest::SetUp() {
     REQUIRES("root");
     REQUIRES("cgroup2");
     host = std::make_unique<LodgeHost>();
+    ASSERT_NO_FATAL_FAILURE(prepare_host());
     ASSERT_NO_FATAL_FAILURE(host->start_daemon());
     ASSERT_NO_FATAL_FAILURE(host->import_tiny());
     // What the first start of a host makes for all (bridge, table, group) is no leak of a

@@ -46,6 +46,9 @@ class LodgeHost {
     /// A field of `lodge info NAME --json`, as its text: "running", "4711". Empty: there is none.
     std::string field(const std::string& name, const std::string& key) const;
 
+    /// The same of `lodge template info NAME --json`.
+    std::string field_of_template(const std::string& name, const std::string& key) const;
+
     [[nodiscard]] std::string directory() const { return directory_.path(); }
     [[nodiscard]] std::string socket() const { return directory() + "/run/lodged.sock"; }
     [[nodiscard]] pid_t daemon_pid() const { return daemon_; }
@@ -63,6 +66,8 @@ class LodgeTest : public ::testing::Test {
   protected:
     void SetUp() override;
     void TearDown() override;
+    /// Called before the first daemon starts.
+    virtual void prepare_host() {}
     /// Waits until a field has a value, up to ten seconds.
     void expect_field(const std::string& name, const std::string& key, const std::string& value);
 
