@@ -57,13 +57,13 @@ class Converter {
             const std::string& key = entry.first.Scalar();
             const bool seen = std::any_of(node.entries.begin(),
                                           node.entries.end(),
-                                          [&](const auto& other) { return other.first == key; });
+                                          [&](const auto& other) { return other.key == key; });
             if (seen) {
                 return refuse(place, "the key '" + key + "' stands here a second time");
             }
             ASSIGN_OR_RETURN(Node value, convert(entry.second, depth + 1));
             value.where = place.where;
-            node.entries.emplace_back(key, std::move(value));
+            node.entries.push_back({key, std::move(value)});
         }
         return {};
     }

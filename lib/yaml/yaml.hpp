@@ -11,14 +11,22 @@
 
 namespace lodge::yaml {
 
+struct Entry;
+
 /// A parsed YAML value, plain: aliases resolved, every scalar a text. Knows its line for errors.
 struct Node {
     enum class Kind { none, scalar, list, mapping };
     Kind kind = Kind::none;
     std::string scalar;
     std::vector<Node> items;
-    std::vector<std::pair<std::string, Node>> entries; ///< in the order of the file
-    std::string where;                                 ///< "file.yaml:12"
+    std::vector<Entry> entries; ///< of a mapping, in the order of the file
+    std::string where;          ///< "file.yaml:12"
+};
+
+/// One key of a mapping.
+struct Entry {
+    std::string key;
+    Node value;
 };
 
 /// Parses one document. invalid_argument, with file and line, for bad YAML, a key that is no word,
