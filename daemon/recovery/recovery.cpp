@@ -102,6 +102,9 @@ Status look_at_kernel(const Parts& parts, Look& look) {
     for (const Uuid& uuid : monitors) {
         Sighting& seen = sighting_of(look, uuid);
         auto monitor = parts.launcher.connect(uuid);
+        if (!monitor && monitor.error().code() == ErrorCode::not_found) {
+            RETURN_IF_ERROR(parts.launcher.discard(uuid)); // only the directory of a dead one
+        }
         if (!monitor) {
             continue;
         }
