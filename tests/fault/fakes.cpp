@@ -39,7 +39,9 @@ std::vector<std::string> with_prefix(const Things& things, const std::string& pr
     return found;
 }
 
-Status refuse(const std::string& why) {
+// A precondition that was not met: it stays in the ledger, whatever the caller makes of the error.
+Status refuse(Things& things, const std::string& why) {
+    things.insert("breach: " + why);
     return fail(ErrorCode::busy, "fake: " + why);
 }
 
@@ -64,13 +66,13 @@ class Volumes final : public storage::VolumeDriver {
     }
     Status close(const storage::Volume& volume) override {
         return world_.call("volume.close", [&](Things& things) {
-            return in_use(volume, things) ? refuse("closed while in use") : Status{};
+            return in_use(volume, things) ? refuse(things, "closed while in use") : Status{};
         });
     }
     Status destroy(const storage::Volume& volume) override {
         return world_.call("volume.destroy", [&](Things& things) -> Status {
             if (in_use(volume, things)) {
-                return refuse("destroyed while in use");
+                return refuse(things, "destroyed while in use");
             }
             std::filesystem::remove_all(volume.image_path());
             return {};
@@ -86,12 +88,13 @@ class Volumes final : public storage::VolumeDriver {
         storage::OpenVolume open;
         const Status status = world_.call(call, [&](Things& things) -> Status {
             if (in_use(volume, things)) {
-                return refuse("opened twice");
+                return refuse(things, "opened twice");
             }
             RETURN_IF_ERROR(effect(things));
             ASSIGN_OR_RETURN(open.filesystem, kernel::open_directory(volume.image_path()));
-            return ::flock(open.filesystem.get(), LOCK_EX | LOCK_NB) == 0 ? Status{}
-                                                                          : refuse("locked");
+            return ::flock(open.filesystem.get(), LOCK_EX | LOCK_NB) == 0
+                       ? Status{}
+                       : refuse(things, "locked");
         });
         RETURN_IF_ERROR(status);
         return open;
@@ -121,7 +124,7 @@ class Links final : public network::LinkDriver {
     Status attach(const network::Nic& nic, int) override {
         return world_.call("links.attach", [&](Things& things) {
             if (!things.contains("element " + nic.host_name())) {
-                return refuse("attached before it was admitted");
+                return refuse(things, "attached before it was admitted");
             }
             things.insert("link " + nic.host_name());
             return Status{};
@@ -186,7 +189,7 @@ class Groups final : public cgroup::GroupManager {
     create(const std::string& name, const cgroup::Limits&, std::uint32_t) override {
         RETURN_IF_ERROR(world_.call("groups.create", [&](Things& things) {
             if (has_processes(things, uuid_of(name))) {
-                return refuse("the stale group has processes");
+                return refuse(things, "the stale group has processes");
             }
             things.insert("group " + name);
             return Status{};
@@ -204,7 +207,8 @@ class Groups final : public cgroup::GroupManager {
     }
     Status wait_empty(const std::string& name, const Deadline&) override {
         return world_.call("groups.wait_empty", [&](Things& things) {
-            return has_processes(things, uuid_of(name)) ? refuse("nobody killed it") : Status{};
+            return has_processes(things, uuid_of(name)) ? refuse(things, "nobody killed it")
+                                                        : Status{};
         });
     }
     Result<bool> out_of_memory(const std::string& name) override {
@@ -218,7 +222,7 @@ class Groups final : public cgroup::GroupManager {
     Status remove(const std::string& name) override {
         return world_.call("groups.remove", [&](Things& things) {
             if (has_processes(things, uuid_of(name))) {
-                return refuse("removed with processes");
+                return refuse(things, "removed with processes");
             }
             things.erase("group " + name);
             things.erase("oom kill in " + name);
@@ -261,7 +265,7 @@ class Store final : public templates::TemplateStore {
     Status remove(const std::string& digest) override {
         return world_.call("store.remove", [&](Things& things) {
             if (things.contains("mounted " + digest)) {
-                return refuse("removed while mounted");
+                return refuse(things, "removed while mounted");
             }
             things.erase("image " + digest);
             return Status{};
@@ -404,7 +408,7 @@ class Clone final : public daemon::StartingContainer {
     Status build(const daemon::Layers& layers) override {
         return world_.call("clone.build", [&](Things& things) {
             if (layers.volume_fd < 0 || layers.lower_fd < 0) {
-                return refuse("built without its layers");
+                return refuse(things, "built without its layers");
             }
             things.insert("mounts " + uuid_);
             return Status{};
@@ -436,7 +440,7 @@ class Launcher final : public daemon::MonitorLauncher {
         const std::string uuid = request.uuid.to_string();
         RETURN_IF_ERROR(world_.call("launcher.begin", [&](Things& things) {
             if (things.contains("monitor " + uuid) || !things.contains("group ct-" + uuid)) {
-                return refuse("begun with a living monitor or without a group");
+                return refuse(things, "begun with a living monitor or without a group");
             }
             things.insert({"clone " + uuid, "monitor " + uuid, "monitor directory " + uuid});
             return Status{};

@@ -19,7 +19,10 @@ class TemplateRace : public ::testing::Test {
     void SetUp() override { ASSERT_TRUE(import("base")); }
     Status import(const std::string& name) {
         UniqueFd archive(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-        return rig_.outcome(rig_.templates().import(Caller{}, name, std::move(archive)));
+        const Status status =
+            rig_.outcome(rig_.templates().import(Caller{}, name, std::move(archive)));
+        EXPECT_TRUE(rig_.settle("template " + name)); // its last write is no cue for before()
+        return status;
     }
     Status create() {
         daemon::CreateRequest request;
@@ -43,6 +46,7 @@ TEST_F(TemplateRace, ACreateWhoseTemplateWentLeavesNothing) {
     const Status status = create();
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().code(), ErrorCode::not_found);
+    EXPECT_THAT(status.error().message(), ::testing::HasSubstr("removed meanwhile"));
     EXPECT_THAT(rig_.ledger(), ::testing::IsEmpty());
 }
 

@@ -140,6 +140,7 @@ class Verbs : public ::testing::TestWithParam<Verb> {
     std::string origin_ = directory_.path() + "/origin";
     std::string copy_ = directory_.path() + "/copy";
     Fault fault_ = Fault::none;
+    bool restarted_ = false; ///< the daemon is, before anything else is asked of it
     Tally tally_;
     Things things_;
     Ledger before_;
@@ -159,6 +160,11 @@ bool Verbs::hit(World& world, int at) {
     }
     EXPECT_TRUE(status || status.error().to_string().find("injected") != std::string::npos)
         << status.error().to_string();
+    if (restarted_) {
+        rig.reset();
+        rig = std::make_unique<Rig>(world);
+        EXPECT_TRUE(!status || rig->ledger() == after_) << ::testing::PrintToString(rig->ledger());
+    }
     expect_usable(world, std::move(rig), status.has_value());
     return true;
 }
@@ -237,14 +243,20 @@ void Verbs::survive() {
         }
     }
     std::ostringstream line;
-    line << std::left << std::setw(19) << GetParam().name << std::setw(13) << to_string(fault_)
-         << std::right << std::setw(6) << tally_.calls << std::setw(8) << tally_.nothing
-         << std::setw(8) << tally_.done << std::setw(10) << tally_.half << "\n";
+    line << std::left << std::setw(19) << GetParam().name << std::setw(13)
+         << (restarted_ ? "and restart" : to_string(fault_)) << std::right << std::setw(6)
+         << tally_.calls << std::setw(8) << tally_.nothing << std::setw(8) << tally_.done
+         << std::setw(10) << tally_.half << "\n";
     table += line.str();
 }
 
 TEST_P(Verbs, SurviveTheFailureOfAnyCall) {
     fault_ = Fault::fails;
+    survive();
+}
+TEST_P(Verbs, LeaveNothingThatTheNextDaemonDoesNotSweep) {
+    fault_ = Fault::fails;
+    restarted_ = true;
     survive();
 }
 TEST_P(Verbs, SurviveAnyCallThatDidItsWorkAndFailed) {
