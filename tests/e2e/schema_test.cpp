@@ -1,14 +1,22 @@
 #include "lib/api/client.hpp"
+#include "lib/base/clock.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/yaml/yaml.hpp"
 #include "tests/support/lodge_host.hpp"
+#include "tests/support/patience.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <chrono>
+#include <csignal>
+#include <set>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <sys/wait.h>
 
 // Answers of a running daemon, held against the schemas of docs/openapi.yaml.
 namespace lodge::test {
@@ -144,6 +152,30 @@ TEST_F(SchemaTest, AnswersAreAsTheOpenApiDocumentSays) {
     EXPECT_TRUE(get("/v1/containers/web1/console-log").at("log").is_string());
     schemas.expect("Operation", ask({"stop", "web1", "--force"}));
     schemas.expect("Operation", ask({"destroy", "web1"}));
+}
+
+TEST_F(SchemaTest, EventsAreAsTheOpenApiDocumentSays) {
+    ASSERT_EQ(host->lodge({"create", "web1", "--template", "tiny"}).code, 0);
+    const pid_t reader = host->lodge_in_background({"events", "--json"});
+    // Nothing tells when it has subscribed: things happen until it has seen some.
+    const std::string log = host->directory() + "/lodge.log";
+    const Deadline deadline = Deadline::after(patience(std::chrono::seconds(20)));
+    std::string seen;
+    while (seen.find("\"stopped\"") == std::string::npos && !deadline.expired()) {
+        EXPECT_EQ(host->lodge({"start", "web1"}).code, 0);
+        EXPECT_EQ(host->lodge({"stop", "web1", "--force"}).code, 0);
+        seen = kernel::read_file(log, std::size_t{1} << 20).value_or("");
+    }
+    (void)::kill(reader, SIGTERM);
+    (void)::waitpid(reader, nullptr, 0);
+    std::istringstream lines(kernel::read_file(log, std::size_t{1} << 20).value_or(""));
+    std::set<std::string> kinds;
+    for (std::string line; std::getline(lines, line);) {
+        const json event = json::parse(line, nullptr, false);
+        schemas.expect("Event", event);
+        kinds.insert(event.value("kind", ""));
+    }
+    EXPECT_EQ(kinds, (std::set<std::string>{"container", "operation"}));
 }
 
 } // namespace
