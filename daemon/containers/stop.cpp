@@ -120,8 +120,8 @@ Status collect(const Parts& parts, Stopping& stopping) {
         if (!status) {
             break;
         }
-        if (status->exit) {
-            stopping.exit = describe(*status->exit);
+        if (const auto& exit = status->exit) {
+            stopping.exit = describe(*exit);
             if (stopping.order.out_of_memory) {
                 stopping.exit += ", out of memory";
             }

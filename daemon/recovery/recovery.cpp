@@ -97,7 +97,7 @@ Status look_at_rows(const Parts& parts, Look& look) {
     return {};
 }
 
-Status look_at_kernel(const Parts& parts, Look& look) {
+Status look_at_monitors(const Parts& parts, Look& look) {
     ASSIGN_OR_RETURN(const auto monitors, parts.launcher.list());
     for (const Uuid& uuid : monitors) {
         Sighting& seen = sighting_of(look, uuid);
@@ -114,6 +114,11 @@ Status look_at_kernel(const Parts& parts, Look& look) {
             look.monitors[uuid] = std::move(*monitor);
         }
     }
+    return {};
+}
+
+Status look_at_kernel(const Parts& parts, Look& look) {
+    RETURN_IF_ERROR(look_at_monitors(parts, look));
     ASSIGN_OR_RETURN(const auto groups, parts.groups.list());
     for (const std::string& group : groups) {
         if (group.rfind(kGroupPrefix, 0) == 0) {
@@ -163,16 +168,21 @@ bool is_card_of_ours(const std::string& link) {
            link.find_first_not_of("0123456789abcdef", kCardPrefix.size()) == std::string::npos;
 }
 
-// Cards and elements that no running container has: of these a group or a directory no longer
-// tells.
-Status sweep_cards(const Parts& parts) {
-    std::set<std::string> in_use;
+Result<std::set<std::string>> cards_in_use(const Parts& parts) {
+    std::set<std::string> names;
     ASSIGN_OR_RETURN(const auto rows, parts.containers.list());
     for (const model::Container& row : rows) {
         if (row.state != model::State::stopped) {
-            in_use.insert(parts.nic_of(row).host_name());
+            names.insert(parts.nic_of(row).host_name());
         }
     }
+    return names;
+}
+
+// Cards and elements that no running container has: of these a group or a directory no longer
+// tells.
+Status sweep_cards(const Parts& parts) {
+    ASSIGN_OR_RETURN(const auto in_use, cards_in_use(parts));
     ASSIGN_OR_RETURN(const auto links, parts.links.links(std::string(kCardPrefix)));
     for (const std::string& link : links) {
         if (is_card_of_ours(link) && !in_use.contains(link)) {
