@@ -2,6 +2,7 @@
 #include "lib/api/json.hpp"
 #include "lib/base/units.hpp"
 #include "lib/kernel/fs.hpp"
+#include "lib/kernel/privileges.hpp"
 #include "lib/model/container.hpp"
 #include "lib/yaml/yaml.hpp"
 
@@ -9,6 +10,7 @@
 
 #include <array>
 #include <memory>
+#include <utility>
 
 #include <string.h>
 #include <unistd.h>
@@ -82,6 +84,9 @@ Result<std::uint64_t> size_of(const std::string& words) {
 }
 
 Status read_spec_file(const std::string& path, model::ContainerSpec& spec) {
+    if (path.empty()) {
+        return {};
+    }
     constexpr std::size_t kLongest = std::size_t{1} << 20;
     ASSIGN_OR_RETURN(const std::string text, kernel::read_file(path, kLongest));
     ASSIGN_OR_RETURN(const yaml::Node root, yaml::parse(text, path));
@@ -111,38 +116,23 @@ Status read_spec_file(const std::string& path, model::ContainerSpec& spec) {
     return {};
 }
 
-// Flags win over the file.
-Result<model::ContainerSpec> make_spec(const CreateOptions& options) {
-    model::ContainerSpec spec;
-    if (!options.spec_file.empty()) {
-        RETURN_IF_ERROR(read_spec_file(options.spec_file, spec));
+// What a flag says, when it was given.
+template <typename T, typename Parse>
+Status take(const std::string& words, T& into, Parse parse) {
+    if (!words.empty()) {
+        ASSIGN_OR_RETURN(into, parse(words));
     }
-    const auto take = [](const std::string& from, std::string& into) {
-        if (!from.empty()) {
-            into = from;
-        }
-    };
-    take(options.name, spec.name);
-    take(options.template_name, spec.template_name);
-    take(options.hostname, spec.hostname);
-    if (!options.disk.empty()) {
-        ASSIGN_OR_RETURN(spec.disk_bytes, parse_size(options.disk));
-    }
-    if (!options.memory.empty()) {
-        ASSIGN_OR_RETURN(spec.resources.memory_bytes, parse_size(options.memory));
-    }
-    if (!options.cpus.empty()) {
-        ASSIGN_OR_RETURN(spec.resources.cpu_millis, parse_cpus(options.cpus));
-    }
-    if (!options.pids.empty()) {
-        ASSIGN_OR_RETURN(spec.resources.pids, parse_pids(options.pids));
-    }
-    if (!options.encryption.empty()) {
-        ASSIGN_OR_RETURN(spec.encryption, model::parse_encryption(options.encryption));
-    }
-    if (!options.rootfs.empty()) {
-        ASSIGN_OR_RETURN(spec.rootfs, model::parse_rootfs(options.rootfs));
-    }
+    return {};
+}
+
+Status take_resources(const CreateOptions& options, model::Resources& resources) {
+    RETURN_IF_ERROR(take(options.memory, resources.memory_bytes, parse_size));
+    RETURN_IF_ERROR(take(options.cpus, resources.cpu_millis, parse_cpus));
+    return take(options.pids, resources.pids, parse_pids);
+}
+
+// Lists add to the file's.
+Status add_lists(const CreateOptions& options, model::ContainerSpec& spec) {
     for (const std::string& address : options.addresses) {
         ASSIGN_OR_RETURN(const auto parsed, model::IpAddress::parse(address));
         spec.addresses.push_back(parsed);
@@ -150,11 +140,31 @@ Result<model::ContainerSpec> make_spec(const CreateOptions& options) {
     for (const std::string& file : options.ssh_key_files) {
         RETURN_IF_ERROR(read_key_file(file, spec.ssh_keys));
     }
+    return {};
+}
+
+// Flags win over the file.
+Result<model::ContainerSpec> make_spec(const CreateOptions& options) {
+    model::ContainerSpec spec;
+    RETURN_IF_ERROR(read_spec_file(options.spec_file, spec));
+    for (const auto& [from, into] : {std::pair(&options.name, &spec.name),
+                                     {&options.template_name, &spec.template_name},
+                                     {&options.hostname, &spec.hostname}}) {
+        if (!from->empty()) {
+            *into = *from;
+        }
+    }
+    RETURN_IF_ERROR(take(options.disk, spec.disk_bytes, parse_size));
+    RETURN_IF_ERROR(take(options.encryption, spec.encryption, model::parse_encryption));
+    RETURN_IF_ERROR(take(options.rootfs, spec.rootfs, model::parse_rootfs));
+    RETURN_IF_ERROR(take_resources(options, spec.resources));
+    RETURN_IF_ERROR(add_lists(options, spec));
     RETURN_IF_ERROR(model::validate(spec));
     return spec;
 }
 
 Result<std::string> read_password() {
+    RETURN_IF_ERROR(kernel::forbid_tracing()); // neither a core dump nor a debugger is to show it
     ASSIGN_OR_RETURN(std::string text, kernel::read_all(STDIN_FILENO, 1024));
     if (!text.empty() && text.back() == '\n') {
         text.pop_back();

@@ -7,10 +7,14 @@ function(lodge_library name)
     target_link_libraries(${name} PUBLIC lodge_options ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
 endfunction()
 
-# lodge_program(NAME SOURCES ... LIBS ...): a program, put into bin/.
+# lodge_program(NAME [CONFINED] SOURCES ... LIBS ...): a program, put into bin/. CONFINED: it leaves
+# the host's /proc behind.
 function(lodge_program name)
-    cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+    cmake_parse_arguments(ARG "CONFINED" "" "SOURCES;LIBS" ${ARGN})
     add_executable(${name} ${ARG_SOURCES})
+    if(ARG_CONFINED AND LODGE_SANITIZE MATCHES address)
+        target_sources(${name} PRIVATE "${PROJECT_SOURCE_DIR}/cmake/confined_sanitizer.cpp")
+    endif()
     target_link_libraries(${name} PRIVATE lodge_options ${ARG_LIBS})
 endfunction()
 

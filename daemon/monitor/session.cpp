@@ -94,15 +94,26 @@ void Session::handle(const Client::Part& part) {
         if (!status) {
             fail_session(status.error());
         }
-    } else if (part.type == session::FrameType::signal && executed_ &&
+    } else if (part.type == session::FrameType::signal &&
                part.bytes.size() == sizeof(session::SignalPayload)) {
         session::SignalPayload payload{};
         std::memcpy(&payload, part.bytes.data(), sizeof payload);
+        signal_command(payload.number);
+    }
+}
+
+// Before the exec there is only our own code to signal, and the client may know of the exec, from
+// the command's output, before we do: what comes early is kept for the command.
+void Session::signal_command(std::int32_t number) {
+    if (number <= 0 || number >= NSIG) {
+        return;
+    }
+    if (!executed_) {
+        early_signals_ |= std::uint64_t{1} << (number - 1);
+    } else if (pid_ > 0) {
         // The session's process group, as a terminal's Ctrl-C reaches a whole pipeline. The leader
         // is not reaped while pid_ is set, so the number is still its.
-        if (pid_ > 0 && payload.number > 0 && payload.number < NSIG) {
-            (void)::kill(-pid_, payload.number); // it may be ending: then `exited` follows
-        }
+        (void)::kill(-pid_, number); // it may be ending: then `exited` follows
     }
 }
 
@@ -145,6 +156,11 @@ void Session::child_ready(std::uint32_t) {
     }
     close_child_channel();
     executed_ = !failed_;
+    for (int number = 1; executed_ && number < NSIG; ++number) {
+        if ((early_signals_ >> (number - 1) & 1) != 0) {
+            signal_command(number);
+        }
+    }
     if (executed_ && client_.open() && !client_.send(session::FrameType::started, {})) {
         drop_client();
     }

@@ -44,6 +44,7 @@ class Session {
     void child_ready(std::uint32_t events);
     void handle(const Client::Part& part);
     Status launch(std::array<UniqueFd, 3> stdio);
+    void signal_command(std::int32_t number);
     void fail_session(const Error& error);
     void drop_client();
     void close_child_channel();
@@ -57,6 +58,7 @@ class Session {
     UniqueFd child_channel_; ///< open until the exec
     pid_t pid_ = 0;
     bool executed_ = false;
+    std::uint64_t early_signals_ = 0; ///< that came before the exec; bit n - 1 is signal n
     bool failed_ = false;
 };
 
