@@ -2,6 +2,7 @@
 
 #include "lib/api/json.hpp"
 #include "lib/kernel/fs.hpp"
+#include "lib/secret/secret_buffer.hpp"
 #include "lib/session/session.hpp"
 
 #include <Poco/Exception.h>
@@ -13,6 +14,8 @@
 
 #include <array>
 #include <cerrno>
+#include <cstddef>
+#include <span>
 #include <utility>
 
 #include <fcntl.h>
@@ -84,7 +87,11 @@ Result<nlohmann::json> Exchange::body() {
             return too_large();
         }
     }
-    return api::parse_object(text);
+    auto parsed = api::parse_object(text);
+    // A password may have been in it.
+    secret::wipe(std::as_writable_bytes(std::span(text)));
+    secret::wipe(std::as_writable_bytes(std::span(chunk)));
+    return parsed;
 }
 
 void Exchange::copy_body_to(int fd) {

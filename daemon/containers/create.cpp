@@ -83,6 +83,7 @@ Status close_volume(Creation& creation) {
         return fail_errno("syncfs", "the volume");
     }
     creation.volume.filesystem.reset();
+    creation.key = {};
     return {};
 }
 

@@ -139,6 +139,7 @@ void OperationEngine::run(const RunningPtr& operation) {
         }
     }
     end_log(operation);
+    operation->plan = {}; // what its steps hold, keys and descriptors among it, goes now
     release(operation);
 }
 

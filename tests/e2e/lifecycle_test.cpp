@@ -20,6 +20,22 @@ class LifecycleTest : public LodgeTest {
         const CliResult made = host->lodge({"create", name, "--template", "tiny", "--start"});
         ASSERT_EQ(made.code, 0) << made.err << host->daemon_log();
     }
+    // Until it says that it handles signals; an earlier one would be lost.
+    void await_init(const std::string& name) {
+        const Deadline deadline = Deadline::after(patience(10s));
+        while (host->lodge({"console", name, "--log"}).out.find("guest: up") == std::string::npos) {
+            ASSERT_FALSE(deadline.expired()) << host->daemon_log();
+        }
+    }
+    // How often the daemon said that one crashed.
+    int crashes() {
+        const std::string log = host->daemon_log();
+        int count = 0;
+        for (std::size_t at = 0; (at = log.find("crashed", at)) != std::string::npos; ++at) {
+            ++count;
+        }
+        return count;
+    }
     CliResult guest(const std::string& name,
                     std::vector<std::string> arguments,
                     const std::string& input = {}) {
@@ -90,19 +106,65 @@ TEST_F(LifecycleTest, KeepsFilesAcrossAStopAndHidesThemOnDisk) {
     EXPECT_EQ(guest("web1", {"cat", "/root/canary"}).out, canary);
 }
 
-TEST_F(LifecycleTest, TellsAHaltARebootAndAFailureOfInitApart) {
+TEST_F(LifecycleTest, ARebootInsideStartsItAgain) {
     ASSERT_NO_FATAL_FAILURE(make("web1"));
-    ASSERT_EQ(host->lodge({"wait", "web1", "--for", "running"}).code, 0);
+    ASSERT_NO_FATAL_FAILURE(await_init("web1"));
     const std::string pid = host->field("web1", "pid");
-    ASSERT_EQ(host->lodge({"kill", "web1", "--signal", "INT"}).code, 0);
+    ASSERT_EQ(host->lodge({"kill", "web1", "--signal", "INT"}).code, 0); // it calls reboot(2)
     const Deadline deadline = Deadline::after(patience(10s));
     while ((host->field("web1", "pid") == pid || host->field("web1", "state") != "running") &&
            !deadline.expired()) {
     }
-    EXPECT_NE(host->field("web1", "pid"), pid) << "a reboot inside starts it again";
-    ASSERT_EQ(host->lodge({"kill", "web1", "--signal", "USR1"}).code, 0);
+    EXPECT_EQ(host->field("web1", "state"), "running");
+    EXPECT_NE(host->field("web1", "pid"), pid);
+    EXPECT_EQ(guest("web1", {"exit", "3"}).code, 3);
+    EXPECT_EQ(crashes(), 0) << "a reboot is no crash";
+}
+
+TEST_F(LifecycleTest, APowerOffInsideStopsIt) {
+    ASSERT_NO_FATAL_FAILURE(make("web1"));
+    ASSERT_NO_FATAL_FAILURE(await_init("web1"));
+    ASSERT_EQ(host->lodge({"kill", "web1", "--signal", "PWR"}).code, 0); // reboot(2), power off
     expect_field("web1", "state", "stopped");
-    EXPECT_EQ(host->field("web1", "last_exit"), "exit 7");
+    EXPECT_EQ(host->field("web1", "last_exit"), "halt");
+    EXPECT_EQ(host->field("web1", "pid"), "null");
+    EXPECT_EQ(crashes(), 0) << "a halt is no crash";
+}
+
+TEST_F(LifecycleTest, AnInitThatFailsOrCrashesIsReportedAsSuch) {
+    for (const auto& [signal, how] : {std::pair{"USR1", "exit 7"}, {"USR2", "signal 11"}}) {
+        const std::string name =
+            std::string("by-") + (signal == std::string("USR1") ? "exit" : "crash");
+        const int before = crashes();
+        ASSERT_NO_FATAL_FAILURE(make(name));
+        ASSERT_NO_FATAL_FAILURE(await_init(name));
+        ASSERT_EQ(host->lodge({"kill", name, "--signal", signal}).code, 0);
+        expect_field(name, "state", "stopped");
+        EXPECT_EQ(host->field(name, "last_exit"), how);
+        const Deadline deadline = Deadline::after(patience(10s));
+        while (crashes() == before && !deadline.expired()) {
+        }
+        EXPECT_EQ(crashes(), before + 1) << host->daemon_log();
+    }
+}
+
+TEST_F(LifecycleTest, AStopEndsAlsoWhenInitIgnoresIt) {
+    ASSERT_NO_FATAL_FAILURE(make("web1"));
+    ASSERT_NO_FATAL_FAILURE(await_init("web1"));
+    ASSERT_EQ(guest("web1", {"write", "/stubborn", ""}).code, 0);
+    const auto begin = std::chrono::steady_clock::now();
+    const CliResult stopped = host->lodge({"stop", "web1", "--timeout", "500ms"});
+    EXPECT_EQ(stopped.code, 0) << stopped.err;
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, 500ms) << "it was asked first";
+    EXPECT_EQ(host->field("web1", "state"), "stopped");
+    EXPECT_EQ(host->field("web1", "last_exit"), "signal 9");
+}
+
+TEST_F(LifecycleTest, AStopAsksInitFirst) {
+    ASSERT_NO_FATAL_FAILURE(make("web1"));
+    ASSERT_NO_FATAL_FAILURE(await_init("web1"));
+    ASSERT_EQ(host->lodge({"stop", "web1"}).code, 0);
+    EXPECT_EQ(host->field("web1", "last_exit"), "halt");
 }
 
 TEST_F(LifecycleTest, SurvivesAKillOfTheDaemon) {
