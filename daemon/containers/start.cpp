@@ -87,7 +87,8 @@ Status finish(Starting& starting) {
 }
 
 Status record(const Parts& parts, Starting& starting) {
-    model::Container container = starting.container;
+    // As it is now: when this is a restart, its stop has written how init ended.
+    ASSIGN_OR_RETURN(model::Container container, parts.containers.find(starting.container.uuid));
     container.state = model::State::running;
     container.init_pid = starting.init.pid;
     container.init_start_time = starting.init.start_time;

@@ -117,6 +117,7 @@ TEST_F(LifecycleTest, ARebootInsideStartsItAgain) {
     }
     EXPECT_EQ(host->field("web1", "state"), "running");
     EXPECT_NE(host->field("web1", "pid"), pid);
+    EXPECT_EQ(host->field("web1", "last_exit"), "reboot");
     EXPECT_EQ(guest("web1", {"exit", "3"}).code, 3);
     EXPECT_EQ(crashes(), 0) << "a reboot is no crash";
 }
