@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstring>
 #include <memory>
+#include <optional>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -74,7 +75,10 @@ Result<UniqueFd> watch_signals() {
     for (const int number : {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH}) {
         (void)::sigaddset(&signals, number);
     }
-    (void)::sigprocmask(SIG_BLOCK, &signals, nullptr);
+    (void)::sigprocmask( // NOLINT(concurrency-mt-unsafe): one thread
+        SIG_BLOCK,
+        &signals,
+        nullptr);
     UniqueFd fd(::signalfd(-1, &signals, SFD_CLOEXEC));
     if (!fd) {
         return fail_errno("signalfd");
@@ -125,50 +129,64 @@ void pump(Stream& stream) {
     }
 }
 
-Result<int> run_piped(const UniqueFd& connection) {
-    ASSIGN_OR_RETURN(const UniqueFd signals, watch_signals());
+// stdin, stdout and stderr, in this order.
+using Streams = std::array<Stream, 3>;
+
+Result<Streams> hand_over_streams(int connection) {
     ASSIGN_OR_RETURN(Stream in, make_stream(STDIN_FILENO, true));
     ASSIGN_OR_RETURN(Stream out, make_stream(STDOUT_FILENO, false));
     ASSIGN_OR_RETURN(Stream err, make_stream(STDERR_FILENO, false));
     RETURN_IF_ERROR(
-        session::send_frame(connection.get(),
+        session::send_frame(connection,
                             FrameType::stdio,
                             {},
                             std::array{in.theirs.get(), out.theirs.get(), err.theirs.get()}));
-    for (Stream* stream : {&in, &out, &err}) {
-        stream->theirs.reset(); // ends of files must be seen
+    Streams streams{std::move(in), std::move(out), std::move(err)};
+    for (Stream& stream : streams) {
+        stream.theirs.reset(); // ends of files must be seen
     }
+    return streams;
+}
+
+Status forward_signal(int connection, int signal_fd) {
+    const session::SignalPayload payload{.number = next_signal(signal_fd)};
+    return payload.number == SIGWINCH ? Status{}
+                                      : session::send_frame(connection,
+                                                            FrameType::signal,
+                                                            std::as_bytes(std::span(&payload, 1)));
+}
+
+Result<int> run_piped(const UniqueFd& connection) {
+    ASSIGN_OR_RETURN(const UniqueFd signals, watch_signals());
+    ASSIGN_OR_RETURN(Streams streams, hand_over_streams(connection.get()));
+    Flow& out = streams[1].flow;
+    Flow& err = streams[2].flow;
     Ending ending;
     // After the exit, what still lies in the pipes of the output is fetched.
-    while (!ending.over || out.flow.open() || err.flow.open()) {
-        if (ending.over) {
-            in.flow.close();
-        }
-        const bool pending = out.flow.pending() || err.flow.pending();
+    while (!ending.over || out.open() || err.open()) {
         std::array<pollfd, 5> waits{{{ending.over ? -1 : connection.get(), POLLIN, 0},
                                      {ending.over ? -1 : signals.get(), POLLIN, 0},
-                                     in.flow.wait(),
-                                     out.flow.wait(),
-                                     err.flow.wait()}};
+                                     streams[0].flow.wait(),
+                                     out.wait(),
+                                     err.wait()}};
+        const bool pending = out.pending() || err.pending();
         if (::poll(waits.data(), waits.size(), ending.over && !pending ? 0 : -1) == 0) {
             break; // over, and nothing is left: a daemon that the command left behind may keep the
                    // pipe
         }
-        std::size_t at = 2;
-        for (Stream* stream : {&in, &out, &err}) {
-            if (waits.at(at++).revents != 0) {
-                pump(*stream);
+        for (std::size_t i = 0; i < streams.size(); ++i) {
+            if (waits.at(2 + i).revents != 0) {
+                pump(streams.at(i));
             }
         }
         if (waits[1].revents != 0) {
-            const session::SignalPayload payload{.number = next_signal(signals.get())};
-            if (payload.number != SIGWINCH) {
-                RETURN_IF_ERROR(session::send_frame(
-                    connection.get(), FrameType::signal, std::as_bytes(std::span(&payload, 1))));
-            }
+            RETURN_IF_ERROR(forward_signal(connection.get(), signals.get()));
         }
         if (waits[0].revents != 0) {
             ASSIGN_OR_RETURN(ending, read_ending(connection.get(), nullptr));
+        }
+        if (ending.over) {
+            streams[0].flow.close();
         }
     }
     return ending.code;
@@ -199,6 +217,44 @@ Result<Ending> await_terminal(int connection, UniqueFd& master) {
     return ending;
 }
 
+// The container's terminal beside ours.
+struct Screen {
+    UniqueFd master;
+    Flow keyboard;
+    Flow output;
+};
+
+// A code: we end with it.
+std::optional<int> move_screen(Screen& screen, bool output_ready, bool keys_ready) {
+    if (output_ready && screen.output.move() != Flow::State::flowing) {
+        screen.output.close();
+        screen.keyboard.close();
+        screen.master.reset(); // the container's side sees a hang-up
+    }
+    if (!keys_ready || !screen.keyboard.open()) {
+        return std::nullopt;
+    }
+    const Flow::State state = screen.keyboard.move();
+    if (state == Flow::State::source_ended && hung_up()) {
+        return code_of_signal(SIGHUP);
+    }
+    if (state != Flow::State::flowing) {
+        screen.keyboard.close();
+    }
+    return std::nullopt;
+}
+
+std::optional<int> take_signal(const Screen& screen, int signal_fd) {
+    const int number = next_signal(signal_fd);
+    if (number != SIGWINCH) {
+        return code_of_signal(number); // the container's side is hung up by our going
+    }
+    if (screen.master) {
+        copy_window_size(STDIN_FILENO, screen.master.get());
+    }
+    return std::nullopt;
+}
+
 // Between our terminal and the container's: bytes never pass through the daemon or the monitor.
 Result<int> run_terminal(const UniqueFd& connection) {
     ASSIGN_OR_RETURN(const UniqueFd signals, watch_signals());
@@ -209,44 +265,29 @@ Result<int> run_terminal(const UniqueFd& connection) {
     }
     const RawTerminal raw(STDIN_FILENO);
     copy_window_size(STDIN_FILENO, master.get());
-    Flow keyboard(STDIN_FILENO, master.get());
-    Flow screen(master.get(), STDOUT_FILENO);
-    while (!ending.over || screen.open()) {
-        if (ending.over || !screen.open()) {
-            keyboard.close();
-        }
+    const int fd = master.get();
+    Screen screen{std::move(master), Flow(STDIN_FILENO, fd), Flow(fd, STDOUT_FILENO)};
+    while (!ending.over || screen.output.open()) {
         std::array<pollfd, 4> waits{{{ending.over ? -1 : connection.get(), POLLIN, 0},
                                      {ending.over ? -1 : signals.get(), POLLIN, 0},
-                                     keyboard.wait(),
-                                     screen.wait()}};
-        if (::poll(waits.data(), waits.size(), ending.over && !screen.pending() ? 0 : -1) == 0) {
+                                     screen.keyboard.wait(),
+                                     screen.output.wait()}};
+        const bool finished = ending.over && !screen.output.pending();
+        if (::poll(waits.data(), waits.size(), finished ? 0 : -1) == 0) {
             break;
         }
-        if (waits[3].revents != 0 && screen.move() != Flow::State::flowing) {
-            screen.close();
-            keyboard.close();
-            master.reset(); // the container's side sees a hang-up
+        auto code = move_screen(screen, waits[3].revents != 0, waits[2].revents != 0);
+        if (!code && waits[1].revents != 0) {
+            code = take_signal(screen, signals.get());
         }
-        if (waits[2].revents != 0 && keyboard.open()) {
-            const Flow::State state = keyboard.move();
-            if (state == Flow::State::source_ended && hung_up()) {
-                return code_of_signal(SIGHUP);
-            }
-            if (state != Flow::State::flowing) {
-                keyboard.close();
-            }
-        }
-        if (waits[1].revents != 0) {
-            const int number = next_signal(signals.get());
-            if (number != SIGWINCH) {
-                return code_of_signal(number); // the container's side is hung up by our going
-            }
-            if (master) {
-                copy_window_size(STDIN_FILENO, master.get());
-            }
+        if (code) {
+            return *code;
         }
         if (waits[0].revents != 0) {
             ASSIGN_OR_RETURN(ending, read_ending(connection.get(), nullptr));
+        }
+        if (ending.over) {
+            screen.keyboard.close();
         }
     }
     return ending.code;
