@@ -2,7 +2,9 @@
 #include "cli/exit_code.hpp"
 
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <memory>
 #include <span>
 #include <string>
@@ -98,5 +100,10 @@ int run(int argc, char** argv) {
 } // namespace lodge::cli
 
 int main(int argc, char** argv) {
-    return lodge::cli::run(argc, argv);
+    try {
+        return lodge::cli::run(argc, argv);
+    } catch (const std::exception& error) { // of a library, or want of memory
+        (void)std::fprintf(stderr, "lodge: %s\n", error.what());
+        return 1;
+    }
 }

@@ -9,6 +9,8 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
+#include <exception>
 #include <optional>
 #include <string>
 
@@ -166,5 +168,10 @@ int run(int argc, char** argv) {
 } // namespace lodge::daemon
 
 int main(int argc, char** argv) {
-    return lodge::daemon::run(argc, argv);
+    try {
+        return lodge::daemon::run(argc, argv);
+    } catch (const std::exception& error) { // of a library, or want of memory
+        (void)std::fprintf(stderr, "lodged: %s\n", error.what());
+        return 1;
+    }
 }
