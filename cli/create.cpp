@@ -4,12 +4,14 @@
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/privileges.hpp"
 #include "lib/model/container.hpp"
+#include "lib/secret/secret_buffer.hpp"
 #include "lib/yaml/yaml.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <array>
 #include <memory>
+#include <span>
 #include <utility>
 
 #include <string.h>
@@ -163,7 +165,7 @@ Result<model::ContainerSpec> make_spec(const CreateOptions& options) {
     return spec;
 }
 
-Result<std::string> read_password() {
+Result<secret::SecretBuffer> read_password() {
     RETURN_IF_ERROR(kernel::forbid_tracing()); // neither a core dump nor a debugger is to show it
     ASSIGN_OR_RETURN(std::string text, kernel::read_all(STDIN_FILENO, 1024));
     if (!text.empty() && text.back() == '\n') {
@@ -172,7 +174,9 @@ Result<std::string> read_password() {
     if (text.empty()) {
         return fail(ErrorCode::invalid_argument, "no password came on stdin");
     }
-    return text;
+    auto password = secret::SecretBuffer::copy_of(std::as_bytes(std::span(text)));
+    secret::wipe(std::as_writable_bytes(std::span(text)));
+    return password;
 }
 
 Result<int> create(const Globals& globals, const CreateOptions& options) {
@@ -180,14 +184,10 @@ Result<int> create(const Globals& globals, const CreateOptions& options) {
     nlohmann::json request = api::to_json(spec);
     request["start"] = options.start || !options.wait.empty();
     if (options.password_stdin) {
-        ASSIGN_OR_RETURN(std::string password, read_password());
-        request["root_password"] = password;
-        ::explicit_bzero(password.data(), password.size());
+        ASSIGN_OR_RETURN(const secret::SecretBuffer password, read_password());
+        ASSIGN_OR_RETURN(request["root_password_hash"], secret::hash_password(password));
     }
-    std::string body = request.dump();
-    const auto operation = run_operation(globals, "POST", "/v1/containers", body);
-    ::explicit_bzero(body.data(), body.size());
-    RETURN_IF_ERROR(operation);
+    RETURN_IF_ERROR(run_operation(globals, "POST", "/v1/containers", request.dump()));
     const std::string path = "/v1/containers/" + escaped(spec.name);
     if (!options.wait.empty()) {
         RETURN_IF_ERROR(globals.client().call(

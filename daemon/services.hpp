@@ -6,7 +6,6 @@
 #include "lib/base/unique_fd.hpp"
 #include "lib/base/uuid.hpp"
 #include "lib/model/container.hpp"
-#include "lib/secret/secret_buffer.hpp"
 #include "templates/template_store.hpp"
 
 #include <chrono>
@@ -83,7 +82,7 @@ class OperationService {
 
 struct CreateRequest {
     model::ContainerSpec spec;
-    secret::SecretBuffer root_password; ///< empty: none is set
+    std::string root_password_hash; ///< of crypt(3), checked; empty: none is set
     bool start = false;
 };
 

@@ -1,6 +1,7 @@
 #include "daemon/api/routes.hpp"
 #include "lib/api/json.hpp"
 #include "lib/base/units.hpp"
+#include "lib/secret/secret_buffer.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -50,15 +51,13 @@ Result<CreateRequest> read_create(json body) {
         request.start = body["start"].get<bool>();
         body.erase("start");
     }
-    if (body.contains("root_password")) {
-        if (!body["root_password"].is_string()) {
-            return fail(ErrorCode::invalid_argument, "'root_password' must be a text");
+    if (body.contains("root_password_hash")) {
+        if (!body["root_password_hash"].is_string()) {
+            return fail(ErrorCode::invalid_argument, "'root_password_hash' must be a text");
         }
-        auto& text = body["root_password"].get_ref<std::string&>();
-        auto copied = secret::SecretBuffer::copy_of(std::as_bytes(std::span(text)));
-        secret::wipe(std::as_writable_bytes(std::span(text)));
-        body.erase("root_password");
-        ASSIGN_OR_RETURN(request.root_password, std::move(copied));
+        request.root_password_hash = body["root_password_hash"].get<std::string>();
+        body.erase("root_password_hash");
+        RETURN_IF_ERROR(secret::check_password_hash(request.root_password_hash));
     }
     ASSIGN_OR_RETURN(request.spec, api::spec_from_json(body));
     return request;

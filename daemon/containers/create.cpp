@@ -49,15 +49,13 @@ Result<std::vector<std::string>> nameservers(const Settings& settings) {
 
 Status seed(const Parts& parts, Creation& creation) {
     const model::Container& container = creation.container;
-    Seed seed{.hostname = container.spec.hostname, .ssh_keys = creation.request->spec.ssh_keys};
+    Seed seed{.hostname = container.spec.hostname,
+              .ssh_keys = creation.request->spec.ssh_keys,
+              .password_hash = creation.request->root_password_hash};
     for (const model::CidrAddress& address : container.addresses) {
         seed.addresses.push_back(address.address.to_string());
     }
     ASSIGN_OR_RETURN(seed.nameservers, nameservers(parts.settings));
-    if (!creation.request->root_password.empty()) {
-        ASSIGN_OR_RETURN(seed.password_hash,
-                         secret::hash_password(creation.request->root_password));
-    }
     ASSIGN_OR_RETURN(const auto lower, parts.store.mount(container.template_digest));
     const bool shared = container.spec.rootfs == model::Rootfs::shared;
     const std::string tree = std::string(storage::kDataDirectory) + "/" +

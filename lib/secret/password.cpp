@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string_view>
 
 #include <crypt.h>
 
@@ -40,6 +41,20 @@ Result<std::string> hash_password(const SecretBuffer& password) {
         return fail_errno("crypt_r");
     }
     return std::string(hash);
+}
+
+Status check_password_hash(const std::string& hash) {
+    // man 5 crypt: hashes are printable ASCII without whitespace and none of ":;*!\\".
+    const bool printable = std::all_of(hash.begin(), hash.end(), [](char c) {
+        return c > ' ' && c <= '~' && std::string_view(":;*!\\").find(c) == std::string_view::npos;
+    });
+    constexpr std::size_t kShortest = 26; // "$1$$" and 22 characters, of the oldest method
+    if (hash.size() < kShortest || hash.size() >= CRYPT_OUTPUT_SIZE || !printable ||
+        !hash.starts_with('$') || crypt_checksalt(hash.c_str()) != CRYPT_SALT_OK) {
+        return fail(ErrorCode::invalid_argument,
+                    "'root_password_hash' is no hash of crypt(3), as `mkpasswd` prints it");
+    }
+    return {};
 }
 
 } // namespace lodge::secret

@@ -49,6 +49,9 @@ open_sealed(const SecretBuffer& key, std::string_view sealed, std::string_view a
 
 /// The crypt(3) hash of a login password, yescrypt with a random salt, for /etc/shadow.
 [[nodiscard]] Result<std::string> hash_password(const SecretBuffer& password);
+/// invalid_argument unless it is a hash that crypt(3) of this host knows, in characters that cannot
+/// end its field of /etc/shadow.
+[[nodiscard]] Status check_password_hash(const std::string& hash);
 
 inline constexpr std::size_t kSealKeySize = 32;
 

@@ -118,8 +118,11 @@ TEST_F(SecretsTest, LeavesNoKeyInTheMemoryOfDaemonOrMonitor) {
     expect_not_in_memory(host->daemon_pid(), "of the daemon after a stop");
 }
 
-TEST_F(SecretsTest, WritesNoPasswordToLogsOrState) {
+TEST_F(SecretsTest, ShowsNoPasswordToDaemonLogsOrState) {
     ASSERT_NO_FATAL_FAILURE(create({"--start"}));
+    const auto found = memory_holds(host->daemon_pid(), kPassword);
+    ASSERT_TRUE(found) << found.error().to_string();
+    EXPECT_FALSE(*found) << "it is hashed before it is sent";
     EXPECT_EQ(host->daemon_log().find(kPassword), std::string::npos);
     constexpr int kNothingFound = 1;
     EXPECT_EQ(run("grep", {"-r", "-q", "-a", "-F", kPassword, host->directory()}), kNothingFound);

@@ -65,6 +65,21 @@ TEST(SecretBufferDeathTest, IsRefusedRatherThanLeftUnlocked) {
     EXPECT_EXIT(ask_without_locked_memory(), ::testing::ExitedWithCode(7), "");
 }
 
+TEST(PasswordHash, IsTakenFromOthersOnlyAsOneFieldOfShadow) {
+    const std::string good = hash_password(buffer_of("correct horse")).value();
+    EXPECT_TRUE(check_password_hash(good));
+    for (const std::string& bad : {std::string(),
+                                   std::string("correct horse"),
+                                   std::string("$y$"),
+                                   std::string("*"),
+                                   good + ":0:0",
+                                   good + "\nroot2::0",
+                                   good + std::string(1, '\0'),
+                                   good + std::string(400, 'a')}) {
+        EXPECT_FALSE(check_password_hash(bad)) << bad;
+    }
+}
+
 TEST(PasswordHash, IsYescryptAndVerifies) {
     const std::string hash = hash_password(buffer_of("correct horse")).value();
     EXPECT_EQ(hash.rfind("$y$", 0), 0U);
