@@ -35,8 +35,13 @@ class Daemon {
     explicit Daemon(const Place& place) {
         const std::string run_directory = "/run/lodge";
         (void)::setenv("LODGE_SOCKET", (run_directory + "/lodged.sock").c_str(), 1);
+        // Its own groups: another daemon may be at work on this host.
+        const std::string config = place.directory + "/lodge.yaml";
+        std::ofstream(config) << "cgroup: " << group_ << "\n";
         pid_ = spawn({LODGE_BIN_DIR "/lodged",
                       "--foreground",
+                      "--config",
+                      config,
                       "--state-dir",
                       place.directory + "/lodge",
                       "--run-dir",
@@ -50,11 +55,16 @@ class Daemon {
     ~Daemon() {
         (void)::kill(pid_, SIGTERM);
         (void)await(pid_);
+        for (const std::string mount : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
+            (void)::rmdir((mount + group_ + "/daemon").c_str()); // where it is mounted
+            (void)::rmdir((mount + group_).c_str());
+        }
     }
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
 
   private:
+    std::string group_ = "/lodge-bench-" + std::to_string(::getpid());
     pid_t pid_;
 };
 
