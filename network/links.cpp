@@ -1,4 +1,5 @@
 #include "network/bridge.hpp"
+#include "network/link_removal.hpp"
 #include "network/netlink.hpp"
 #include "network/network.hpp"
 
@@ -162,10 +163,7 @@ class RouteLinkDriver final : public LinkDriver {
         return with_context(make_card(nic, netns_fd), "attach the card " + nic.host_name());
     }
 
-    Status detach(const std::string& host_name) override {
-        ASSIGN_OR_RETURN(const RouteSocket socket, open_route_socket());
-        return remove_link(socket.get(), host_name);
-    }
+    Status detach(const std::string& host_name) override { return remove_link_early(host_name); }
 
     Result<std::vector<std::string>> links(const std::string& prefix) override {
         ASSIGN_OR_RETURN(const RouteSocket socket, open_route_socket());
