@@ -218,22 +218,24 @@ TEST_F(LifecycleTest, BootsADistributionThatTakesSsh) {
     const std::string text = host->lodge({"info", "web1", "--json"}).out;
     const std::size_t at = text.find('"', text.find('[', text.find("\"addresses\""))) + 1;
     const std::string address = text.substr(at, text.find('/', at) - at);
-    const auto entered = kernel::run_program({.path = "ssh",
-                                              .arguments = {"-i",
-                                                            key,
-                                                            "-o",
-                                                            "BatchMode=yes",
-                                                            "-o",
-                                                            "StrictHostKeyChecking=no",
-                                                            "-o",
-                                                            "UserKnownHostsFile=/dev/null",
-                                                            "root@" + address,
-                                                            "hostname"},
-                                              .environment = {},
-                                              .input = {},
-                                              .deadline = Deadline::after(patience(30s))});
+    const auto entered = kernel::run_program(
+        {.path = "ssh",
+         .arguments = {"-i",
+                       key,
+                       "-o",
+                       "BatchMode=yes",
+                       "-o",
+                       "StrictHostKeyChecking=no",
+                       "-o",
+                       "UserKnownHostsFile=/dev/null",
+                       "root@" + address,
+                       "hostname; systemctl is-system-running --wait; systemctl --failed"},
+         .environment = {},
+         .input = {},
+         .deadline = Deadline::after(patience(30s))});
     ASSERT_TRUE(entered) << entered.error().to_string();
-    EXPECT_EQ(entered->standard_output, "web1\n");
+    EXPECT_EQ(entered->standard_output.substr(0, 13), "web1\nrunning\n")
+        << entered->standard_output;
     ASSERT_EQ(host->lodge({"stop", "web1"}).code, 0);
     EXPECT_EQ(host->field("web1", "last_exit"), "halt") << "systemd halted by itself";
     ASSERT_EQ(host->lodge({"destroy", "web1"}).code, 0);
