@@ -14,6 +14,13 @@ namespace lodge::test {
 /// VM).
 [[nodiscard]] bool everything_is_required();
 
+/// Whether this build carries a sanitizer, whose shadow memory and interceptors are not ours.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
 } // namespace lodge::test
 
 /// First line of a test: states what it needs of the machine.

@@ -1,4 +1,5 @@
 #include "lib/secret/secret_buffer.hpp"
+#include "tests/support/requires.hpp"
 
 #include <gtest/gtest.h>
 
@@ -49,9 +50,9 @@ TEST(SecretBuffer, MovesAndLeavesNothingBehind) {
 }
 
 TEST(SecretBufferDeathTest, IsRefusedRatherThanLeftUnlocked) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    GTEST_SKIP() << "a sanitizer stands in for mlock";
-#endif
+    if (test::kSanitized) {
+        GTEST_SKIP() << "a sanitizer stands in for mlock";
+    }
     const auto ask_without_locked_memory = [] {
         const rlimit none{.rlim_cur = 0, .rlim_max = 0};
         // Root may lock whatever the limit says, so the child gives that up.
