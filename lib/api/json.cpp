@@ -84,10 +84,18 @@ Error error_from_json(std::string_view text) {
                      "the daemon answered with something that is not of the API");
     }
     const json& body = parsed["error"];
-    Error error = Error(error_code_from_string(body.value("code", "internal")),
-                        body.value("message", "no message"))
-                      .with_errno(body.value("errno", 0));
-    for (const json& intent : body.value("trail", json::array())) {
+    const auto text_of = [&](const char* key, const char* otherwise) {
+        const auto at = body.find(key);
+        return at != body.end() && at->is_string() ? at->get<std::string>() : otherwise;
+    };
+    Error error = Error(error_code_from_string(text_of("code", "internal")),
+                        text_of("message", "no message"));
+    if (const auto number = body.find("errno");
+        number != body.end() && number->is_number_integer()) {
+        error = std::move(error).with_errno(number->get<int>());
+    }
+    const auto trail = body.find("trail");
+    for (const json& intent : trail != body.end() && trail->is_array() ? *trail : json::array()) {
         if (intent.is_string()) {
             error = std::move(error).context(intent.get<std::string>());
         }
