@@ -49,8 +49,10 @@ bool is_there(const std::string& name) {
 void drain(int news) {
     std::array<char, 8192> buffer;
     // A message that was cut or lost (ENOBUFS) has said what we want to know: something changed.
-    while (::recv(news, buffer.data(), buffer.size(), 0) > 0 || errno == ENOBUFS) {
-    }
+    ssize_t size = 0;
+    do {
+        size = ::recv(news, buffer.data(), buffer.size(), 0);
+    } while (size > 0 || (size < 0 && errno == ENOBUFS));
 }
 
 // The name's end or the removal's, whichever is first.

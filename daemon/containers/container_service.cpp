@@ -161,6 +161,9 @@ Result<std::string> Containers::console_log(const std::string& name) {
 Result<std::string> Containers::ssh_host_keys(const std::string& name) {
     ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
     RETURN_IF_ERROR(model::allowed(model::Verb::exec, container.state, name));
+    if (!container.init_pid) {
+        return fail(ErrorCode::internal, "'" + name + "' runs without an init that is known");
+    }
     // The tree as its tenant has it now; every name in it is the tenant's.
     ASSIGN_OR_RETURN(const auto root,
                      kernel::open_file("/proc/" + std::to_string(*container.init_pid) + "/root",

@@ -343,6 +343,7 @@ Result<OperationView> OperationEngine::get(const Uuid& id) {
 std::vector<OperationView> OperationEngine::list() {
     const std::lock_guard guard(lock_);
     std::vector<OperationView> views;
+    views.reserve(known_.size());
     for (const auto& [id, operation] : known_) {
         views.push_back(operation->view);
     }
