@@ -3,6 +3,7 @@
 #include "cli/flow.hpp"
 #include "cli/output.hpp"
 #include "cli/terminal.hpp"
+#include "lib/kernel/fs.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -302,57 +303,76 @@ Status send_size(int connection) {
 
 constexpr char kDetachKey = 0x1d; // Ctrl-]
 
+// What an event of a console asks for: a code to end with, or to go on.
+using Outcome = Result<std::optional<int>>;
+
+Outcome show_console(int connection) {
+    const auto frame = session::receive_frame(connection);
+    if (!frame) {
+        return frame.error().code() == ErrorCode::cancelled ? Outcome(0)
+                                                            : std::unexpected<Error>(frame.error());
+    }
+    if (frame->type == FrameType::exited) {
+        return 0;
+    }
+    if (frame->type == FrameType::terminal_data) {
+        RETURN_IF_ERROR(kernel::write_all(
+            STDOUT_FILENO,
+            {reinterpret_cast<const char*>(frame->payload.data()), frame->payload.size()}));
+    }
+    return std::nullopt;
+}
+
+Outcome take_console_signal(int connection, int signal_fd) {
+    const int number = next_signal(signal_fd);
+    if (number != SIGWINCH) {
+        return code_of_signal(number);
+    }
+    RETURN_IF_ERROR(send_size(connection));
+    return std::nullopt;
+}
+
+Outcome take_keys(int connection, bool& input_open) {
+    std::array<char, 4096> chunk{};
+    const ssize_t size = ::read(STDIN_FILENO, chunk.data(), chunk.size());
+    if (size <= 0 && hung_up()) {
+        return code_of_signal(SIGHUP);
+    }
+    input_open = size > 0;
+    const std::string_view keys(chunk.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+    const std::string_view typed = keys.substr(0, keys.find(kDetachKey));
+    RETURN_IF_ERROR(
+        session::send_frame(connection, FrameType::terminal_data, std::as_bytes(std::span(typed))));
+    return typed.size() < keys.size() ? Outcome(0) : Outcome(std::nullopt);
+}
+
 Result<int> run_console(const UniqueFd& connection) {
     ASSIGN_OR_RETURN(const UniqueFd signals, watch_signals());
     const RawTerminal raw(STDIN_FILENO);
     RETURN_IF_ERROR(send_size(connection.get()));
     bool input_open = true;
-    while (true) {
+    std::optional<int> code;
+    while (!code) {
         std::array<pollfd, 3> waits{{{connection.get(), POLLIN, 0},
                                      {signals.get(), POLLIN, 0},
                                      {input_open ? STDIN_FILENO : -1, POLLIN, 0}}};
-        if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) {
-            return fail_errno("poll");
+        if (::poll(waits.data(), waits.size(), -1) < 0) {
+            if (errno != EINTR) {
+                return fail_errno("poll");
+            }
+            continue;
         }
         if (waits[0].revents != 0) {
-            auto frame = session::receive_frame(connection.get());
-            if (!frame) {
-                return frame.error().code() == ErrorCode::cancelled
-                           ? Result<int>(0)
-                           : std::unexpected<Error>(frame.error());
-            }
-            if (frame->type == FrameType::exited) {
-                return 0;
-            }
-            if (frame->type == FrameType::terminal_data &&
-                ::write(STDOUT_FILENO, frame->payload.data(), frame->payload.size()) < 0) {
-                return fail_errno("write");
-            }
+            ASSIGN_OR_RETURN(code, show_console(connection.get()));
         }
-        if (waits[1].revents != 0) {
-            const int number = next_signal(signals.get());
-            if (number != SIGWINCH) {
-                return code_of_signal(number);
-            }
-            RETURN_IF_ERROR(send_size(connection.get()));
+        if (!code && waits[1].revents != 0) {
+            ASSIGN_OR_RETURN(code, take_console_signal(connection.get(), signals.get()));
         }
-        if (waits[2].revents != 0) {
-            std::array<char, 4096> chunk{};
-            const ssize_t size = ::read(STDIN_FILENO, chunk.data(), chunk.size());
-            if (size <= 0 && hung_up()) {
-                return code_of_signal(SIGHUP);
-            }
-            input_open = size > 0;
-            const std::string_view keys(chunk.data(),
-                                        size > 0 ? static_cast<std::size_t>(size) : 0);
-            const std::string_view typed = keys.substr(0, keys.find(kDetachKey));
-            RETURN_IF_ERROR(session::send_frame(
-                connection.get(), FrameType::terminal_data, std::as_bytes(std::span(typed))));
-            if (typed.size() < keys.size()) {
-                return 0;
-            }
+        if (!code && waits[2].revents != 0) {
+            ASSIGN_OR_RETURN(code, take_keys(connection.get(), input_open));
         }
     }
+    return *code;
 }
 
 Result<int> exec(const Globals& globals, const SessionOptions& options, bool login_shell) {

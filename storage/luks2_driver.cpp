@@ -50,10 +50,12 @@ Status check(int rc, std::string_view what, const std::string& device) {
     return rc >= 0 ? Status{} : fail_errno(what, device, -rc);
 }
 
-Result<CryptDevice> init_device(const std::string& path) {
+// Without a path: for work on mappings by their names.
+Result<CryptDevice> init_device(const std::string& path = "") {
     crypt_set_log_callback(nullptr, [](int, const char*, void*) {}, nullptr);
     crypt_device* raw = nullptr;
-    RETURN_IF_ERROR(check(crypt_init(&raw, path.c_str()), "open the LUKS device", path));
+    const int rc = crypt_init(&raw, path.empty() ? nullptr : path.c_str());
+    RETURN_IF_ERROR(check(rc, "open the LUKS device", path));
     return CryptDevice(raw);
 }
 
@@ -162,11 +164,10 @@ Status activate(const std::string& device, const Volume& volume, const secret::S
 // Gone at once when unused, else by itself when the last user goes. Success when there is none.
 Status deactivate(const Volume& volume) {
     const std::lock_guard guard(cryptsetup_lock());
+    // Not for its own use: while a context lives, the library keeps quiet and releases the
+    // device-mapper's control descriptor in the end, also when the name is not found.
+    ASSIGN_OR_RETURN(const CryptDevice context, init_device());
     const std::string name = volume.mapper_name();
-    const crypt_status_info status = crypt_status(nullptr, name.c_str());
-    if (status != CRYPT_ACTIVE && status != CRYPT_BUSY) {
-        return {};
-    }
     const int rc = crypt_deactivate_by_name(nullptr, name.c_str(), CRYPT_DEACTIVATE_DEFERRED);
     return rc == -ENODEV ? Status{} : check(rc, "deactivate", name);
 }

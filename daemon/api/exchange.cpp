@@ -2,7 +2,6 @@
 
 #include "lib/api/json.hpp"
 #include "lib/kernel/fs.hpp"
-#include "lib/secret/secret_buffer.hpp"
 #include "lib/session/session.hpp"
 
 #include <Poco/Exception.h>
@@ -14,8 +13,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cstddef>
-#include <span>
 #include <utility>
 
 #include <fcntl.h>
@@ -87,11 +84,7 @@ Result<nlohmann::json> Exchange::body() {
             return too_large();
         }
     }
-    auto parsed = api::parse_object(text);
-    // A password may have been in it.
-    secret::wipe(std::as_writable_bytes(std::span(text)));
-    secret::wipe(std::as_writable_bytes(std::span(chunk)));
-    return parsed;
+    return api::parse_object(text);
 }
 
 void Exchange::copy_body_to(int fd) {

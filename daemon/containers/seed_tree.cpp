@@ -25,14 +25,20 @@ struct NewFile {
     gid_t group = 0;
 };
 
-// An overlay shows its upper layer's root: what the template says of "/" must be true there too.
-Status copy_owner_and_mode(int from_fd, int to_fd, const std::string& what) {
-    struct stat like{};
-    if (::fstat(from_fd, &like) != 0 || ::fchown(to_fd, like.st_uid, like.st_gid) != 0 ||
-        ::fchmod(to_fd, like.st_mode & 07777) != 0) {
-        return fail_errno("copy owner and mode of", what);
+Status take_over_owner_and_mode(int fd, const struct stat& like, const std::string& path) {
+    if (::fchown(fd, like.st_uid, like.st_gid) != 0 || ::fchmod(fd, like.st_mode & 07777) != 0) {
+        return fail_errno("take over owner and mode of", path);
     }
     return {};
+}
+
+// An overlay shows its upper layer's root: what the template says of "/" must be true there too.
+Status seed_root(int template_fd, int target_fd) {
+    struct stat like{};
+    if (::fstat(template_fd, &like) != 0) {
+        return fail_errno("fstat", "/");
+    }
+    return take_over_owner_and_mode(target_fd, like, "/");
 }
 
 // Makes `name` below `parent_fd` with the mode and owner that the template's directory of that path
@@ -59,9 +65,8 @@ Result<UniqueFd> open_copied_directory(
         return fail_errno("mkdir", path);
     }
     ASSIGN_OR_RETURN(UniqueFd directory, kernel::open_directory_at(parent_fd, name));
-    if (made && (::fchown(directory.get(), like.st_uid, like.st_gid) != 0 ||
-                 ::fchmod(directory.get(), like.st_mode & 07777) != 0)) {
-        return fail_errno("take over owner and mode of", path);
+    if (made) {
+        RETURN_IF_ERROR(take_over_owner_and_mode(directory.get(), like, path));
     }
     return directory;
 }
@@ -210,7 +215,7 @@ std::string home_of(const std::string& passwd, const std::string& user) {
 }
 
 Status seed_tree(int template_fd, int target_fd, const Seed& seed) {
-    RETURN_IF_ERROR(copy_owner_and_mode(template_fd, target_fd, "the root"));
+    RETURN_IF_ERROR(seed_root(template_fd, target_fd));
     RETURN_IF_ERROR(put_file(
         template_fd, target_fd, {.path = "/etc/hostname", .content = seed.hostname + "\n"}));
     RETURN_IF_ERROR(

@@ -45,13 +45,13 @@ class QueueSubscription final : public EventSubscription {
 };
 
 void EventBus::publish(Event event) {
+    if (witness_) {
+        witness_(event); // outside the lock: a log that is slow to write holds up nobody else
+    }
     {
         const std::lock_guard guard(lock_);
         event.sequence = ++sequence_;
         event.at = now_ms();
-        if (witness_) {
-            witness_(event);
-        }
         for (std::deque<Event>& queue : queues_) {
             if (queue.size() >= kLongestQueue) {
                 queue.pop_front(); // the reader sees the gap in `sequence`

@@ -14,7 +14,8 @@ namespace lodge::daemon {
 /// Hands events to subscribers through bounded queues. Thread-safe; outlives its subscriptions.
 class EventBus {
   public:
-    /// `witness` sees every event, in order, on the thread that publishes it.
+    /// `witness` sees every event on the thread that publishes it, before it is queued and
+    /// numbered. It must be thread-safe.
     explicit EventBus(std::function<void(const Event&)> witness = {})
         : witness_(std::move(witness)) {}
     void publish(Event event);

@@ -159,22 +159,24 @@ std::string to_text(const Message& message) {
     return text.str();
 }
 
-std::string to_chunk(std::string_view content) {
+Status send_chunk(int socket, std::string_view content) {
     constexpr const char* kBreak = "\r\n";
-    std::ostringstream chunk;
-    chunk << std::hex << content.size() << kBreak << content << kBreak;
-    return chunk.str();
+    std::ostringstream size;
+    size << std::hex << content.size() << kBreak;
+    RETURN_IF_ERROR(send_all(socket, size.str()));
+    RETURN_IF_ERROR(send_all(socket, content));
+    return send_all(socket, kBreak);
 }
 
 // As chunks; an empty one is the end.
 Status send_chunks(int socket, std::istream& content) {
-    std::string part;
+    std::string part(std::size_t{1} << 20, '\0');
+    std::size_t size = 0;
     do {
-        part.resize(std::size_t{1} << 20);
         content.read(part.data(), static_cast<std::streamsize>(part.size()));
-        part.resize(static_cast<std::size_t>(content.gcount()));
-        RETURN_IF_ERROR(send_all(socket, to_chunk(part)));
-    } while (!part.empty());
+        size = static_cast<std::size_t>(content.gcount());
+        RETURN_IF_ERROR(send_chunk(socket, std::string_view(part).substr(0, size)));
+    } while (size > 0);
     return {};
 }
 

@@ -142,6 +142,21 @@ TEST_P(VolumeTest, RefusesAWrongKey) {
     ASSERT_TRUE(driver_->close(volume_));
 }
 
+// The mapping may vanish between any two looks of close(): no error, nothing left behind.
+TEST_P(VolumeTest, ClosesWhileItsLastUserGoes) {
+    ASSERT_TRUE(driver_->create(volume_, key_));
+    ASSERT_TRUE(driver_->close(volume_));
+    for (int i = 0; i < 8; ++i) {
+        auto open = driver_->open(volume_, key_);
+        ASSERT_TRUE(open) << open.error().to_string();
+        std::thread user([open = std::move(*open)]() mutable { open = OpenVolume{}; });
+        const Status closed = driver_->close(volume_);
+        user.join();
+        ASSERT_TRUE(closed) << closed.error().to_string();
+    }
+    EXPECT_TRUE(driver_->close(volume_)); // of what is not open
+}
+
 TEST_P(VolumeTest, RefusesASecondCreate) {
     (void)driver_->create(volume_, key_).value();
     ASSERT_TRUE(driver_->close(volume_));
