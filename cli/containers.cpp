@@ -165,6 +165,16 @@ void add_container_commands(const Registry& registry) {
             });
         command->add_option("--signal", options->signal, "Name or number (KILL)");
     }
+    for (const auto& [verb, description, done] :
+         {std::tuple("freeze", "Hold every process of a container where it is", "' is frozen"),
+          {"thaw", "Let a frozen container go on", "' is running"}}) {
+        named(verb,
+              description,
+              [&globals, path = std::string("/") + verb, done = std::string(done)](
+                  const NameOptions& o) {
+                  return act(globals, "POST", path_of(o.name) + path, "'" + o.name + done);
+              });
+    }
     {
         const auto [command, options] =
             named("destroy", "Erase a container and its disk", [&globals](const NameOptions& o) {

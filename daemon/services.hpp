@@ -48,7 +48,7 @@ struct Event {
     std::int64_t at = 0; ///< Unix milliseconds
     std::string kind;
     std::string resource;
-    std::string what; ///< "created", "running", "stopped", "crashed", "destroyed", "progress", ...
+    std::string what; ///< "created", "running", "frozen", "stopped", "crashed", "progress", ...
     std::optional<OperationView> operation;
     std::string detail;
 };
@@ -113,6 +113,9 @@ class ContainerService {
     stop(const Caller& caller, const std::string& name, const StopRequest& request) = 0;
     [[nodiscard]] virtual Result<Uuid>
     restart(const Caller& caller, const std::string& name, const StopRequest& request) = 0;
+    /// `frozen`: freeze; else thaw.
+    [[nodiscard]] virtual Result<Uuid>
+    set_frozen(const Caller& caller, const std::string& name, bool frozen) = 0;
     [[nodiscard]] virtual Result<Uuid>
     destroy(const Caller& caller, const std::string& name, bool force) = 0;
     /// Sends a signal to init.

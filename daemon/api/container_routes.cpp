@@ -187,6 +187,12 @@ Status kill(Daemon& daemon, Exchange& exchange) {
     return {};
 }
 
+Status set_frozen(Daemon& daemon, Exchange& exchange, bool frozen) {
+    ASSIGN_OR_RETURN(const Uuid id,
+                     daemon.containers().set_frozen(exchange.caller(), exchange.path()[1], frozen));
+    return reply_operation(daemon.operations(), exchange, id);
+}
+
 Status destroy(Daemon& daemon, Exchange& exchange) {
     const bool force = exchange.query("force").value_or("false") == "true";
     ASSIGN_OR_RETURN(const Uuid id,
@@ -248,6 +254,12 @@ std::vector<Route> container_routes(Daemon& daemon) {
          {"containers", "*", "restart"},
          [&daemon](Exchange& exchange) { return stop_or_restart(daemon, exchange, true); }},
         {"POST", {"containers", "*", "kill"}, with(kill)},
+        {"POST",
+         {"containers", "*", "freeze"},
+         [&daemon](Exchange& exchange) { return set_frozen(daemon, exchange, true); }},
+        {"POST",
+         {"containers", "*", "thaw"},
+         [&daemon](Exchange& exchange) { return set_frozen(daemon, exchange, false); }},
         {"GET", {"containers", "*", "wait"}, with(wait)},
         {"POST", {"containers", "*", "exec"}, with(exec)},
         {"POST", {"containers", "*", "console"}, with(console)},

@@ -60,6 +60,17 @@ Containers::restart(const Caller&, const std::string& name, const StopRequest& r
     });
 }
 
+Result<Uuid> Containers::set_frozen(const Caller&, const std::string& name, bool frozen) {
+    ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
+    const model::Verb verb = frozen ? model::Verb::freeze : model::Verb::thaw;
+    return submit(std::string(model::to_string(verb)),
+                  container,
+                  [&](const model::Container& now) -> Result<Plan> {
+                      RETURN_IF_ERROR(model::allowed(verb, now.state, name));
+                      return frozen ? freeze_plan(parts_, now) : thaw_plan(parts_, now);
+                  });
+}
+
 Result<Uuid> Containers::destroy(const Caller&, const std::string& name, bool force) {
     ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
     return submit("destroy", container, [&](const model::Container& now) -> Result<Plan> {
@@ -128,6 +139,9 @@ Containers::wait(const std::string& name, const std::string& what, const Deadlin
         if ((what == "stopped") == (container.state == model::State::stopped) &&
             (running || what == "stopped")) {
             return {};
+        }
+        if (what == "ready" && container.state == model::State::frozen && view.busy_with.empty()) {
+            return fail(ErrorCode::invalid_state, "'" + name + "' is frozen; thaw it first");
         }
         if (what == "ready" && !running && view.busy_with.empty()) {
             return fail(ErrorCode::invalid_state,
@@ -199,6 +213,16 @@ bool Containers::ran_out_of_memory(const Uuid& container, const std::optional<In
     return parts_.groups.out_of_memory(Parts::group_of({.uuid = container})).value_or(false);
 }
 
+void Containers::look_again(const Uuid& uuid) {
+    const auto monitor = parts_.monitors.find(uuid);
+    if (!monitor) {
+        return; // collected
+    }
+    if (const auto status = monitor->status(); !status || status->exit) {
+        exited(uuid, status ? status->exit : std::nullopt);
+    }
+}
+
 void Containers::exited(const Uuid& uuid, const std::optional<InitExit>& exit) {
     const auto container = parts_.containers.find(uuid);
     if (!container || !container->init_pid) {
@@ -218,7 +242,11 @@ void Containers::exited(const Uuid& uuid, const std::optional<InitExit>& exit) {
             return reboot ? restart_plan(parts_, now, order) : stop_plan(parts_, now, order);
         });
     if (!submitted) {
-        return; // a stop, restart or destroy is on its way, or was here, and saw the same exit
+        if (submitted.error().code() == ErrorCode::busy) {
+            // A stop, restart or destroy sees the same exit; a freeze or a thaw does not.
+            engine_.when_free(name, [this, uuid] { look_again(uuid); });
+        }
+        return;
     }
     if (crashed) {
         parts_.announce(*container,

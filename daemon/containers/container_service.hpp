@@ -20,6 +20,7 @@ class Containers final : public ContainerService {
     stop(const Caller& caller, const std::string& name, const StopRequest& request) override;
     Result<Uuid>
     restart(const Caller& caller, const std::string& name, const StopRequest& request) override;
+    Result<Uuid> set_frozen(const Caller& caller, const std::string& name, bool frozen) override;
     Result<Uuid> destroy(const Caller& caller, const std::string& name, bool force) override;
     Status kill(const Caller& caller, const std::string& name, int signal_number) override;
     Result<std::vector<ContainerView>> list() override;
@@ -47,6 +48,7 @@ class Containers final : public ContainerService {
     submit(const std::string& verb, const model::Container& container, const MakePlan& make_plan);
     Result<std::shared_ptr<Monitor>> living_monitor(const std::string& name, model::Verb verb);
     bool ran_out_of_memory(const Uuid& container, const std::optional<InitExit>& exit);
+    void look_again(const Uuid& uuid);
     ContainerView view_of(model::Container container);
 
     const Parts& parts_;

@@ -26,6 +26,10 @@ struct StopOrder {
 stop_plan(const Parts& parts, const model::Container& container, const StopOrder& order);
 [[nodiscard]] Plan
 restart_plan(const Parts& parts, const model::Container& container, const StopOrder& order);
+/// Holds every process of a running container, or lets those of a frozen one go on: the group, then
+/// the row.
+[[nodiscard]] Plan freeze_plan(const Parts& parts, const model::Container& container);
+[[nodiscard]] Plan thaw_plan(const Parts& parts, const model::Container& container);
 /// Stops first when it runs, and removes what an earlier stop could not.
 [[nodiscard]] Plan destroy_plan(const Parts& parts, const model::Container& container);
 

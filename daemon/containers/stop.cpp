@@ -84,6 +84,10 @@ Status halt(const Parts& parts, const Stopping& stopping) {
     if (stopping.order.force || !monitor) {
         return {};
     }
+    if (stopping.container.state == model::State::frozen) {
+        // What is held hears of nothing but SIGKILL.
+        RETURN_IF_ERROR(parts.groups.freeze(Parts::group_of(stopping.container), false));
+    }
     ASSIGN_OR_RETURN(const int number, halt_signal(parts, stopping.container));
     if (const Status sent = monitor->signal_init(number); !sent) {
         return {}; // it is gone already, or its monitor is: the next steps find out
@@ -100,8 +104,7 @@ Status halt(const Parts& parts, const Stopping& stopping) {
 
 Status kill(const Parts& parts, const model::Container& container) {
     const std::string group = Parts::group_of(container);
-    RETURN_IF_ERROR(parts.groups.freeze(group, false)); // a frozen process cannot die
-    RETURN_IF_ERROR(parts.groups.kill(group));
+    RETURN_IF_ERROR(parts.groups.kill(group)); // of frozen processes too
     return parts.groups.wait_empty(group, Deadline::after(kKillDeadline));
 }
 

@@ -261,6 +261,7 @@ void OperationEngine::forget(const RunningPtr& refused) {
         known_.erase(refused->view.id);
     }
     changed_.notify_all();
+    run_followers(refused->view.resource);
 }
 
 void OperationEngine::release(const RunningPtr& operation) {
@@ -275,6 +276,42 @@ void OperationEngine::release(const RunningPtr& operation) {
         }
     }
     changed_.notify_all();
+    run_followers(operation->view.resource);
+}
+
+void OperationEngine::when_free(const std::string& resource, std::function<void()> act) {
+    {
+        const std::lock_guard guard(lock_);
+        followers_.emplace(resource, std::move(act));
+        if (held_.contains(resource)) {
+            return; // its end runs them
+        }
+    }
+    run_followers(resource);
+}
+
+void OperationEngine::run_followers(const std::string& resource) {
+    while (true) {
+        std::function<void()> act;
+        {
+            const std::lock_guard guard(lock_);
+            const auto next = followers_.find(resource);
+            if (stopping_ || next == followers_.end()) {
+                return;
+            }
+            act = std::move(next->second);
+            followers_.erase(next);
+            ++following_;
+        }
+        if (const Status done = call([&act] { return act(), Status{}; }); !done) {
+            parts_.warn("after an operation on '" + resource + "': " + done.error().to_string());
+        }
+        {
+            const std::lock_guard guard(lock_);
+            --following_;
+        }
+        changed_.notify_all();
+    }
 }
 
 void OperationEngine::announce(const RunningPtr& operation) {
@@ -328,7 +365,7 @@ void OperationEngine::drain() {
     std::unique_lock guard(lock_);
     stopping_ = true;
     changed_.notify_all();
-    changed_.wait(guard, [&] { return held_.empty(); });
+    changed_.wait(guard, [&] { return held_.empty() && following_ == 0; });
 }
 
 Result<OperationView> OperationEngine::get(const Uuid& id) {

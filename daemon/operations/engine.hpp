@@ -46,6 +46,10 @@ class OperationEngine final : public OperationService {
     /// Starts it. busy, naming the verb, when another operation holds the resource; one that has
     /// already answered and only cleans up, or may yet be refused, is waited for.
     [[nodiscard]] Result<Uuid> submit(Request request);
+    /// Runs `act` once, in a worker's thread or this one, when no operation holds `resource` any
+    /// more: for what must not be forgotten because somebody else was busy. Not run once the engine
+    /// drains. `act` may submit; what it throws is reported.
+    void when_free(const std::string& resource, std::function<void()> act);
     /// Finishes what a dead daemon left, in the calling thread, before any submit.
     void recover(const LoggedOperation& left, Plan plan);
     /// Verb that holds the resource, or empty. Cleaning up does not count.
@@ -54,7 +58,7 @@ class OperationEngine final : public OperationService {
     void progress(const Uuid& id, const std::string& step);
     /// Readable once cancel() was called for the operation; -1 for an unknown one.
     [[nodiscard]] int cancel_fd(const Uuid& id);
-    /// Waits until all operations have ended; no new one is taken.
+    /// Waits until all operations and what followed them have ended; no new one is taken.
     void drain();
 
     Result<OperationView> get(const Uuid& id) override;
@@ -75,6 +79,7 @@ class OperationEngine final : public OperationService {
     void answer(const RunningPtr& operation, const Status& status);
     void forget(const RunningPtr& refused);
     void end_log(const RunningPtr& operation);
+    void run_followers(const std::string& resource);
     void release(const RunningPtr& operation);
     void announce(const RunningPtr& operation);
     RunningPtr find(const Uuid& id);
@@ -86,6 +91,8 @@ class OperationEngine final : public OperationService {
     std::map<std::string, RunningPtr> held_; ///< by resource
     std::map<Uuid, RunningPtr> known_;       ///< running, and the last kMostEnded that ended
     std::deque<Uuid> ended_;
+    std::multimap<std::string, std::function<void()>> followers_; ///< by resource, see when_free
+    unsigned following_ = 0;                                      ///< followers that run now
     bool stopping_ = false;
     std::vector<std::jthread> workers_;
 };

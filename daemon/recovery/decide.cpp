@@ -15,8 +15,12 @@ Recovery decide(const Sighting& seen) {
     if (should_run && !seen.this_boot) {
         return Recovery::mark_stopped;
     }
+    if (should_run && (!seen.has_monitor || seen.init_ended)) {
+        return Recovery::stop;
+    }
     if (should_run) {
-        return seen.has_monitor && !seen.init_ended ? Recovery::take_up : Recovery::stop;
+        const bool frozen = seen.state == model::State::frozen;
+        return frozen == seen.group_frozen ? Recovery::take_up : Recovery::take_up_as_recorded;
     }
     return seen.has_monitor || seen.has_group ? Recovery::stop : Recovery::nothing;
 }

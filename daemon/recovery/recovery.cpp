@@ -49,6 +49,9 @@ Plan plan_of(const Parts& parts, const LoggedOperation& left) {
     if (left.verb == "start") {
         return start_plan(parts, container);
     }
+    if (left.verb == "freeze" || left.verb == "thaw") {
+        return left.verb == "freeze" ? freeze_plan(parts, container) : thaw_plan(parts, container);
+    }
     const StopOrder order{.force = true};
     if (left.verb == "restart") {
         return restart_plan(parts, container, order);
@@ -124,7 +127,9 @@ Status look_at_kernel(const Parts& parts, Look& look) {
         if (group.rfind(kGroupPrefix, 0) == 0) {
             if (const auto uuid =
                     Uuid::parse(std::string_view(group).substr(kGroupPrefix.size()))) {
-                sighting_of(look, *uuid).has_group = true;
+                Sighting& seen = sighting_of(look, *uuid);
+                seen.has_group = true;
+                ASSIGN_OR_RETURN(seen.group_frozen, parts.groups.is_frozen(group));
             }
         }
     }
@@ -202,6 +207,12 @@ Status act(const Parts& parts, Look& look, const Sighting& seen) {
     switch (decide(seen)) {
     case Recovery::nothing:
         return {};
+    case Recovery::take_up_as_recorded:
+        parts.warn("recovery: '" + look.rows[seen.uuid].spec.name + "' is recorded as " +
+                   std::string(model::to_string(seen.state)) + ": made so again");
+        RETURN_IF_ERROR(parts.groups.freeze(Parts::group_of(look.rows[seen.uuid]),
+                                            seen.state == model::State::frozen));
+        [[fallthrough]];
     case Recovery::take_up:
         parts.monitors.put(seen.uuid, std::move(look.monitors[seen.uuid]));
         // Somebody may have flushed the firewall meanwhile, and a card that it does not know is not

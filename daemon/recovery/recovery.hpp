@@ -18,17 +18,20 @@ struct Sighting {
     bool has_monitor = false; ///< one answers
     bool init_ended = false;  ///< the monitor says so
     bool has_group = false;
+    bool group_frozen = false; ///< asked to be, see GroupManager::is_frozen
     bool has_directory = false;
 };
 
 /// What to do about it.
 enum class Recovery {
     nothing,
-    take_up,      ///< running and watched: go on watching
-    stop,         ///< the row says running, the kernel or the monitor says otherwise
-    mark_stopped, ///< the host was booted anew: no kernel object is left
-    remove_row,   ///< a create that never came to its end
-    sweep,        ///< kernel objects or files that no row claims
+    take_up,             ///< running and watched: go on watching
+    take_up_as_recorded, ///< the same, but the group is frozen or not against the row: the row
+                         ///< counts
+    stop,                ///< the row says running, the kernel or the monitor says otherwise
+    mark_stopped,        ///< the host was booted anew: no kernel object is left
+    remove_row,          ///< a create that never came to its end
+    sweep,               ///< kernel objects or files that no row claims
 };
 
 /// The one decision. Pure; its truth table is in daemon/README.md and in a unit test.

@@ -101,16 +101,17 @@ Status remove_below(int parent_fd, const std::string& name, unsigned depth) {
     return {};
 }
 
-Result<bool> is_populated(int events_fd) {
+// Whether cgroup.events says `line`; of a group that is gone: as of one without processes.
+Result<bool> events_say(int events_fd, std::string_view line) {
     std::array<char, 256> text{};
     const ssize_t size = ::pread(events_fd, text.data(), text.size() - 1, 0);
     if (size < 0) {
         if (errno == ENODEV) {
-            return false; // the group is gone
+            return true;
         }
         return fail_errno("read", "cgroup.events");
     }
-    return std::string_view(text.data(), static_cast<std::size_t>(size)).find("populated 1") !=
+    return std::string_view(text.data(), static_cast<std::size_t>(size)).find(line) !=
            std::string_view::npos;
 }
 
@@ -138,23 +139,26 @@ class KernelGroups final : public GroupManager {
         return write(name, "cgroup.freeze", frozen ? "1" : "0");
     }
 
+    Status wait_frozen(const std::string& name, bool frozen, const Deadline& deadline) override {
+        return wait_for(name,
+                        frozen ? "frozen 1" : "frozen 0",
+                        deadline,
+                        frozen ? "could not be frozen in time: one of them waits in the kernel"
+                               : "did not go on in time");
+    }
+
+    Result<bool> is_frozen(const std::string& name) override {
+        const auto file = kernel::open_at(base_.get(), name + "/cgroup.freeze", O_RDONLY);
+        if (!file) {
+            return file.error().sys_errno() == ENOENT ? Result<bool>(false)
+                                                      : std::unexpected<Error>(file.error());
+        }
+        ASSIGN_OR_RETURN(const std::string text, kernel::read_all(file->get(), 16));
+        return text.find('1') != std::string::npos;
+    }
+
     Status wait_empty(const std::string& name, const Deadline& deadline) override {
-        const auto events = kernel::open_at(base_.get(), name + "/cgroup.events", O_RDONLY);
-        if (!events) {
-            return events.error().sys_errno() == ENOENT ? Status{}
-                                                        : std::unexpected<Error>(events.error());
-        }
-        while (true) {
-            ASSIGN_OR_RETURN(const bool populated, is_populated(events->get()));
-            if (!populated) {
-                return {};
-            }
-            // A change of cgroup.events shows as POLLPRI (man 7 cgroups).
-            pollfd wait{.fd = events->get(), .events = POLLPRI, .revents = 0};
-            if (::poll(&wait, 1, deadline.poll_timeout()) == 0) {
-                return fail(ErrorCode::timeout, "processes of '" + name + "' did not die in time");
-            }
-        }
+        return wait_for(name, "populated 0", deadline, "did not die in time");
     }
 
     Result<bool> out_of_memory(const std::string& name) override {
@@ -211,6 +215,29 @@ class KernelGroups final : public GroupManager {
             }
         }
         return group;
+    }
+
+    // Until cgroup.events says `line`. A group that goes away says everything.
+    Status wait_for(const std::string& name,
+                    std::string_view line,
+                    const Deadline& deadline,
+                    const char* otherwise) const {
+        const auto events = kernel::open_at(base_.get(), name + "/cgroup.events", O_RDONLY);
+        if (!events) {
+            return events.error().sys_errno() == ENOENT ? Status{}
+                                                        : std::unexpected<Error>(events.error());
+        }
+        while (true) {
+            ASSIGN_OR_RETURN(const bool said, events_say(events->get(), line));
+            if (said) {
+                return {};
+            }
+            // A change of cgroup.events shows as POLLPRI (man 7 cgroups).
+            pollfd wait{.fd = events->get(), .events = POLLPRI, .revents = 0};
+            if (::poll(&wait, 1, deadline.poll_timeout()) == 0) {
+                return fail(ErrorCode::timeout, "processes of '" + name + "' " + otherwise);
+            }
+        }
     }
 
     Status write(const std::string& name, const char* file, const char* value) {

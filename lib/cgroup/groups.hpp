@@ -53,7 +53,16 @@ class GroupManager {
     create(const std::string& name, const Limits& limits, std::uint32_t owner) = 0;
     /// cgroup.kill: every process in the group and below, at once. Missing group: success.
     [[nodiscard]] virtual Status kill(const std::string& name) = 0;
+    /// cgroup.freeze (cgroup-v2.rst): asks that every process in the group and below is held, or
+    /// let go on. A held process still dies of SIGKILL and of kill(); other signals wait until it
+    /// is let go. Idempotent. Missing group: success.
     [[nodiscard]] virtual Status freeze(const std::string& name, bool frozen) = 0;
+    /// Waits (poll on cgroup.events) until what freeze() asked for has come about. timeout: a
+    /// process stays in the kernel where it cannot be held (state D). Missing group: success.
+    [[nodiscard]] virtual Status
+    wait_frozen(const std::string& name, bool frozen, const Deadline& deadline) = 0;
+    /// What was asked for last, whether or not it has come about. Missing group: false.
+    [[nodiscard]] virtual Result<bool> is_frozen(const std::string& name) = 0;
     /// Waits (poll on cgroup.events, man 7 cgroups) until no process is left in the group or below.
     [[nodiscard]] virtual Status wait_empty(const std::string& name, const Deadline& deadline) = 0;
     /// The kernel has killed a process of the group or below for want of memory (memory.events,

@@ -24,6 +24,8 @@ constexpr std::array kTable{
     Row{Verb::stop, "stop", {"is already stopped", "", "", ""}},
     Row{Verb::restart, "restart", {"", "", "", kBroken}},
     Row{Verb::kill, "kill", {kNotRunning, "", "", kBroken}},
+    Row{Verb::freeze, "freeze", {kNotRunning, "", "is already frozen", kBroken}},
+    Row{Verb::thaw, "thaw", {kNotRunning, "is not frozen", "", kBroken}},
     Row{Verb::destroy,
         "destroy",
         {"",

@@ -10,10 +10,17 @@
 namespace lodge::model {
 
 /// What can be asked of a container that exists.
-enum class Verb : std::uint8_t { start, stop, restart, kill, destroy, exec, console };
+enum class Verb : std::uint8_t { start, stop, restart, kill, freeze, thaw, destroy, exec, console };
 
-inline constexpr std::array kVerbs{
-    Verb::start, Verb::stop, Verb::restart, Verb::kill, Verb::destroy, Verb::exec, Verb::console};
+inline constexpr std::array kVerbs{Verb::start,
+                                   Verb::stop,
+                                   Verb::restart,
+                                   Verb::kill,
+                                   Verb::freeze,
+                                   Verb::thaw,
+                                   Verb::destroy,
+                                   Verb::exec,
+                                   Verb::console};
 inline constexpr std::array kStates{State::stopped, State::running, State::frozen, State::broken};
 
 [[nodiscard]] std::string_view to_string(Verb verb) noexcept;

@@ -29,16 +29,20 @@ class Exit : public ::testing::Test {
         ASSERT_TRUE(rig_.outcome(rig_.containers().create(Caller{}, std::move(request))));
         uuid_ = rig_.containers().info("web1")->container.uuid;
     }
-    std::string last_exit_after(const InitExit& exit, bool oom_kill) {
+    void end_init(const InitExit& exit) {
         world_.happen([&](Things& things) {
             const std::string uuid = uuid_.to_string();
             things.erase("init " + uuid);
             things.erase("mounts " + uuid);
             things.insert("exit " + uuid + " " + std::to_string(exit.status));
-            if (oom_kill) {
-                things.insert("oom kill in ct-" + uuid);
-            }
         });
+    }
+    std::string last_exit_after(const InitExit& exit, bool oom_kill) {
+        end_init(exit);
+        if (oom_kill) {
+            world_.happen(
+                [&](Things& things) { things.insert("oom kill in ct-" + uuid_.to_string()); });
+        }
         rig_.containers().exited(uuid_, exit);
         const Deadline deadline = Deadline::after(patience(std::chrono::seconds(30)));
         const auto operations = rig_.engine().list();
@@ -71,6 +75,22 @@ TEST_F(Exit, IsCollectedOnce) {
     rig_.containers().exited(uuid_, kKilled);
     EXPECT_EQ(rig_.ledger(), ledger);
     EXPECT_EQ(rig_.last_exit("web1"), "signal 9, out of memory");
+}
+
+// Its stop finds the container busy, and must not be forgotten for that.
+TEST_F(Exit, DuringAnotherVerbIsCollectedAfterIt) {
+    world_.before("groups.wait_frozen", [this] {
+        end_init(kKilled);
+        rig_.containers().exited(uuid_, kKilled);
+    });
+    ASSERT_TRUE(rig_.outcome(rig_.containers().set_frozen(Caller{}, "web1", true)));
+    const Deadline deadline = Deadline::after(patience(std::chrono::seconds(30)));
+    while (rig_.last_exit("web1").empty() && !deadline.expired()) {
+        (void)rig_.settle("web1");
+    }
+    EXPECT_EQ(rig_.last_exit("web1"), "signal 9");
+    EXPECT_TRUE(rig_.settle("web1"));
+    EXPECT_EQ(rig_.containers().info("web1")->container.state, model::State::stopped);
 }
 
 } // namespace

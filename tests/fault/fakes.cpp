@@ -191,6 +191,7 @@ class Groups final : public cgroup::GroupManager {
             if (has_processes(things, uuid_of(name))) {
                 return refuse(things, "the stale group has processes");
             }
+            things.erase("frozen " + name); // with the stale group
             things.insert("group " + name);
             return Status{};
         }));
@@ -202,8 +203,30 @@ class Groups final : public cgroup::GroupManager {
             return Status{};
         });
     }
-    Status freeze(const std::string&, bool) override {
-        return world_.call("groups.freeze", [](Things&) { return Status{}; });
+    Status freeze(const std::string& name, bool frozen) override {
+        return world_.call("groups.freeze", [&](Things& things) {
+            if (!things.contains("group " + name) || !frozen) {
+                things.erase("frozen " + name);
+            } else {
+                things.insert("frozen " + name);
+            }
+            return Status{};
+        });
+    }
+    Status wait_frozen(const std::string& name, bool frozen, const Deadline&) override {
+        return world_.call("groups.wait_frozen", [&](Things& things) {
+            return things.contains("group " + name) && things.contains("frozen " + name) != frozen
+                       ? refuse(things, "nobody asked for it")
+                       : Status{};
+        });
+    }
+    Result<bool> is_frozen(const std::string& name) override {
+        bool frozen = false;
+        RETURN_IF_ERROR(world_.call("groups.is_frozen", [&](Things& things) {
+            frozen = things.contains("frozen " + name);
+            return Status{};
+        }));
+        return frozen;
     }
     Status wait_empty(const std::string& name, const Deadline&) override {
         return world_.call("groups.wait_empty", [&](Things& things) {
@@ -226,6 +249,7 @@ class Groups final : public cgroup::GroupManager {
             }
             things.erase("group " + name);
             things.erase("oom kill in " + name);
+            things.erase("frozen " + name);
             return Status{};
         });
     }
@@ -350,6 +374,9 @@ class LivingMonitor final : public daemon::Monitor {
     }
     Status signal_init(int number) override {
         return call("monitor.signal", [&](Things& things) {
+            if (number == SIGPWR && things.contains("frozen ct-" + uuid_)) {
+                return refuse(things, "asked to halt while it is frozen");
+            }
             if (number == SIGPWR) {
                 end(things, uuid_, "halt");
             } else {

@@ -61,6 +61,12 @@ Status kill(Rig& rig) {
     EXPECT_TRUE(rig.settle("web1"));
     return status;
 }
+Status freeze(Rig& rig) {
+    return outcome(rig, "web1", rig.containers().set_frozen(Caller{}, "web1", true));
+}
+Status thaw(Rig& rig) {
+    return outcome(rig, "web1", rig.containers().set_frozen(Caller{}, "web1", false));
+}
 Status destroy(Rig& rig) {
     return outcome(rig, "web1", rig.containers().destroy(Caller{}, "web1", false));
 }
@@ -283,6 +289,17 @@ INSTANTIATE_TEST_SUITE_P(
         Verb{"stop --force", {import, create_and_start}, stop_by_force, destroy, true},
         Verb{"restart", {import, create_and_start}, restart, destroy_by_force, true},
         Verb{"kill", {import, create_and_start}, kill, stop},
+        Verb{"freeze", {import, create_and_start}, freeze, thaw},
+        Verb{"thaw", {import, create_and_start, freeze}, thaw, stop},
+        Verb{"frozen: stop", {import, create_and_start, freeze}, stop, start, true},
+        Verb{"frozen: --force", {import, create_and_start, freeze}, stop_by_force, start, true},
+        Verb{"frozen: restart", {import, create_and_start, freeze}, restart, freeze, true},
+        Verb{"frozen: kill", {import, create_and_start, freeze}, kill, thaw},
+        Verb{"frozen: destroy",
+             {import, create_and_start, freeze},
+             destroy_by_force,
+             create_only,
+             true},
         Verb{"destroy", {import, create_only}, destroy, create_only, true},
         Verb{"destroy --force", {import, create_and_start}, destroy_by_force, create_only, true},
         Verb{"template build", {import}, build, remove_template},

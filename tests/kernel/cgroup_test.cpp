@@ -63,6 +63,7 @@ class Resident {
     }
     Resident(const Resident&) = delete;
     Resident& operator=(const Resident&) = delete;
+    [[nodiscard]] pid_t pid() const { return pid_; }
     /// The signal that ended it.
     int reap() {
         int status = 0;
@@ -179,21 +180,42 @@ TEST_F(Cgroup, KillsWhatRunsBelowAndTellsWhenItIsEmpty) {
 TEST_F(Cgroup, FreezesAndThaws) {
     const UniqueFd group = make("ct");
     const Resident resident(group.get());
+    EXPECT_FALSE(groups_->is_frozen("ct").value());
     for (const bool frozen : {true, false}) {
         ASSERT_TRUE(groups_->freeze("ct", frozen).has_value());
-        const std::string expected = frozen ? "frozen 1" : "frozen 0";
-        const Deadline deadline = soon();
-        while (content("ct/cgroup.events").find(expected) == std::string::npos &&
-               !deadline.expired()) {
-            (void)::poll(nullptr, 0, 2);
-        }
-        EXPECT_NE(content("ct/cgroup.events").find(expected), std::string::npos);
+        EXPECT_EQ(groups_->is_frozen("ct").value(), frozen);
+        EXPECT_TRUE(groups_->wait_frozen("ct", frozen, soon()).has_value());
+        EXPECT_NE(content("ct/cgroup.events").find(frozen ? "frozen 1" : "frozen 0"),
+                  std::string::npos);
+        const auto other =
+            groups_->wait_frozen("ct", !frozen, Deadline::after(std::chrono::milliseconds(1)));
+        EXPECT_EQ(other.error().code(), ErrorCode::timeout);
     }
+}
+
+TEST_F(Cgroup, KillsWhatIsFrozen) {
+    const UniqueFd group = make("ct");
+    ASSERT_TRUE(kernel::make_directory(place_ + "/ct/inner", 0755));
+    const auto inner = kernel::open_directory(place_ + "/ct/inner");
+    Resident by_group(group.get());
+    Resident by_signal(inner->get());
+    ASSERT_TRUE(groups_->freeze("ct", true).has_value());
+    ASSERT_TRUE(groups_->wait_frozen("ct", true, soon()).has_value());
+    ASSERT_EQ(::kill(by_signal.pid(), SIGTERM), 0); // waits until it is thawed
+    ASSERT_EQ(::kill(by_signal.pid(), SIGKILL), 0);
+    EXPECT_EQ(by_signal.reap(), SIGKILL);
+    ASSERT_TRUE(groups_->kill("ct").has_value());
+    EXPECT_TRUE(groups_->wait_empty("ct", soon()).has_value());
+    EXPECT_EQ(by_group.reap(), SIGKILL);
+    EXPECT_TRUE(groups_->is_frozen("ct").value());
+    EXPECT_TRUE(groups_->remove("ct").has_value());
 }
 
 TEST_F(Cgroup, MissingGroupsNeedNoUndo) {
     EXPECT_TRUE(groups_->kill("nothing").has_value());
     EXPECT_TRUE(groups_->freeze("nothing", false).has_value());
+    EXPECT_TRUE(groups_->wait_frozen("nothing", true, soon()).has_value());
+    EXPECT_FALSE(groups_->is_frozen("nothing").value());
     EXPECT_TRUE(groups_->wait_empty("nothing", soon()).has_value());
     EXPECT_FALSE(groups_->out_of_memory("nothing").value());
     EXPECT_TRUE(groups_->remove("nothing").has_value());

@@ -139,6 +139,8 @@ TEST(VerbTable, SaysWhatEachStateAllows) {
         {Verb::stop, "-yyy"},
         {Verb::restart, "yyy-"},
         {Verb::kill, "-yy-"},
+        {Verb::freeze, "-y--"},
+        {Verb::thaw, "--y-"},
         {Verb::destroy, "y--y"},
         {Verb::exec, "-y--"},
         {Verb::console, "-yy-"},
