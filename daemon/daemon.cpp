@@ -4,6 +4,7 @@
 #include "daemon/containers/watcher.hpp"
 #include "daemon/event_log.hpp"
 #include "daemon/images/template_service.hpp"
+#include "daemon/records/files.hpp"
 #include "daemon/recovery/recovery.hpp"
 #include "daemon/seccomp/profile.hpp"
 #include "lib/kernel/fs.hpp"
@@ -127,6 +128,7 @@ class RealDaemon final : public Daemon {
 
     Status take_up() {
         RETURN_IF_ERROR(recover(parts_, engine_, log_));
+        complete_records(parts_);
         watcher_ = std::make_unique<Watcher>(
             monitors_, [this](const Uuid& container, const std::optional<InitExit>& exit) {
                 containers_.exited(container, exit);

@@ -1,6 +1,7 @@
 #include "lib/base/revert.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/program.hpp"
+#include "lib/model/container.hpp"
 #include "templates/builder.hpp"
 #include "templates/image.hpp"
 #include "templates/template_store.hpp"
@@ -11,6 +12,7 @@
 #include <chrono>
 #include <ctime>
 #include <mutex>
+#include <tuple>
 #include <utility>
 
 #include <fcntl.h>
@@ -24,6 +26,8 @@ namespace {
 
 constexpr const char* kImageName = "template.erofs";
 constexpr std::string_view kDigestPrefix = "sha256:";
+constexpr std::string_view kRecordSuffix = ".json";
+constexpr std::size_t kLongestRecord = std::size_t{64} << 10;
 
 // lodge-unpack tells by its exit code what kind of failure its sentence on stderr is.
 ErrorCode code_of_exit(int exit_code) {
@@ -119,6 +123,35 @@ class DirectoryStore final : public TemplateStore {
         return digests;
     }
 
+    Status put_record(const ImageRecord& record) override {
+        ASSIGN_OR_RETURN(const std::string hex, hex_of(record.digest));
+        RETURN_IF_ERROR(model::validate_name(record.name));
+        ASSIGN_OR_RETURN(const auto place, kernel::open_directory(settings_.directory + "/" + hex));
+        return kernel::replace_file(
+            place.get(), record.name + std::string(kRecordSuffix), record.text, 0600);
+    }
+
+    Status remove_record(const std::string& digest, const std::string& name) override {
+        ASSIGN_OR_RETURN(const std::string hex, hex_of(digest));
+        RETURN_IF_ERROR(model::validate_name(name));
+        const std::string path =
+            settings_.directory + "/" + hex + "/" + name + std::string(kRecordSuffix);
+        return ::unlink(path.c_str()) == 0 || errno == ENOENT ? Status{}
+                                                              : fail_errno("unlink", path);
+    }
+
+    Result<std::vector<ImageRecord>> records() override {
+        std::vector<ImageRecord> all;
+        ASSIGN_OR_RETURN(const auto digests, list());
+        for (const std::string& digest : digests) {
+            RETURN_IF_ERROR(read_records(digest, all));
+        }
+        std::sort(all.begin(), all.end(), [](const ImageRecord& a, const ImageRecord& b) {
+            return std::tie(a.digest, a.name) < std::tie(b.digest, b.name);
+        });
+        return all;
+    }
+
     Result<kernel::MountFd> mount(const std::string& digest) override {
         ASSIGN_OR_RETURN(const std::string hex, hex_of(digest));
         const std::lock_guard guard(mounting_);
@@ -154,6 +187,28 @@ class DirectoryStore final : public TemplateStore {
     }
     std::string mount_point(const std::string& hex) const {
         return settings_.run_directory + "/" + hex;
+    }
+
+    Status read_records(const std::string& digest, std::vector<ImageRecord>& into) const {
+        ASSIGN_OR_RETURN(const std::string hex, hex_of(digest));
+        ASSIGN_OR_RETURN(const auto place, kernel::open_directory(settings_.directory + "/" + hex));
+        return kernel::for_each_entry(
+            place.get(), [&](const std::string& file, unsigned char) -> Status {
+                if (!file.ends_with(kRecordSuffix)) {
+                    return {};
+                }
+                const std::string name = file.substr(0, file.size() - kRecordSuffix.size());
+                if (!model::validate_name(name)) { // half-written, or nothing of ours
+                    return {};
+                }
+                ASSIGN_OR_RETURN(
+                    const UniqueFd fd,
+                    kernel::open_at(place.get(), file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+                ASSIGN_OR_RETURN(const std::string text,
+                                 kernel::read_all(fd.get(), kLongestRecord));
+                into.push_back({.digest = digest, .name = name, .text = text});
+                return {};
+            });
     }
 
     static Result<std::string> hex_of(const std::string& digest) {

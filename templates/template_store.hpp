@@ -24,6 +24,14 @@ struct Template {
     std::int64_t created_at = 0;
 };
 
+/// What the daemon keeps beside an image about one of the names that stand for it. The store does
+/// not look into the text.
+struct ImageRecord {
+    std::string digest;
+    std::string name; ///< a DNS label
+    std::string text;
+};
+
 /// Told when a long step begins.
 using Progress = std::function<void(const std::string& step)>;
 
@@ -35,8 +43,9 @@ struct Work {
 };
 
 /// Makes templates in a directory of their own and mounts them. One subdirectory per digest:
-/// DIR/<hex>/template.erofs. Unfinished work lies in DIR/.work-<operation> and is swept by
-/// `discard`. Knows no database: the daemon keeps which name means which digest. Thread-safe.
+/// DIR/<hex>/template.erofs, and beside it a record for each name of it, DIR/<hex>/NAME.json.
+/// Unfinished work lies in DIR/.work-<operation> and is swept by `discard`. Knows no database: the
+/// daemon keeps which name means which digest. Thread-safe.
 class TemplateStore {
   public:
     TemplateStore() = default;
@@ -58,6 +67,14 @@ class TemplateStore {
     [[nodiscard]] virtual Status remove(const std::string& digest) = 0;
     /// Digests of all images: the inventory.
     [[nodiscard]] virtual Result<std::vector<std::string>> list() = 0;
+
+    /// Keeps the record beside its image, atomically and durably, in place of an earlier one.
+    [[nodiscard]] virtual Status put_record(const ImageRecord& record) = 0;
+    /// Success when there is none.
+    [[nodiscard]] virtual Status remove_record(const std::string& digest,
+                                               const std::string& name) = 0;
+    /// All records of all images, by digest and name.
+    [[nodiscard]] virtual Result<std::vector<ImageRecord>> records() = 0;
 
     /// The image mounted read-only, once per host, at RUN/<hex> (so that all containers share its
     /// page cache), as a fresh detached clone for the caller. Mounts it when nobody has yet.

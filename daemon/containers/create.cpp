@@ -1,5 +1,6 @@
 #include "daemon/containers/plans.hpp"
 #include "daemon/containers/seed_tree.hpp"
+#include "daemon/records/files.hpp"
 #include "lib/kernel/fs.hpp"
 
 #include <cerrno>
@@ -149,6 +150,10 @@ Plan create_plan(const Parts& parts,
         {"close",
          [creation, volume] { return explain_full_host(volume, close_volume(*creation)); },
          {}});
+    // The last step before: what has a record is whole.
+    plan.steps.push_back({"write record",
+                          [&parts, creation] { return write_record(parts, creation->container); },
+                          [&parts, container] { return erase_record(parts, container.uuid); }});
     plan.steps.push_back({"publish",
                           [&parts, creation]() -> Status {
                               RETURN_IF_ERROR(parts.containers.publish(creation->container.uuid));

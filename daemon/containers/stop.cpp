@@ -1,4 +1,5 @@
 #include "daemon/containers/plans.hpp"
+#include "daemon/records/files.hpp"
 #include "lib/kernel/fs.hpp"
 
 #include <array>
@@ -213,6 +214,9 @@ Plan restart_plan(const Parts& parts, const model::Container& container, const S
 Plan destroy_plan(const Parts& parts, const model::Container& container) {
     // Of a stopped one too: a stop may have left what it could not remove.
     Plan plan = stop_plan(parts, container, {.force = true});
+    // First of all: it has the wrapped key, and what is half erased must not be found again.
+    plan.steps.push_back(
+        {"erase record", [&parts, container] { return erase_record(parts, container.uuid); }, {}});
     plan.steps.push_back({"erase",
                           [&parts, container] {
                               return parts.driver_of(container).destroy(parts.volume_of(container));

@@ -1,5 +1,7 @@
 #include "daemon/images/template_service.hpp"
 
+#include "daemon/records/files.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -49,6 +51,7 @@ Status Templates::publish(const templates::Template& made) {
         return fail(ErrorCode::busy,
                     "the same image was removed under another name meanwhile; try again");
     }
+    RETURN_IF_ERROR(write_record(parts_, made));
     RETURN_IF_ERROR(parts_.templates.put(made));
     parts_.events.publish({.kind = "template", .resource = made.name, .what = "created"});
     return {};
@@ -82,10 +85,12 @@ Result<Uuid> Templates::make(const std::string& verb,
              return drop_image(made->digest);
          }});
     // A write that failed may have come about all the same.
-    plan.steps.push_back(
-        {"publish",
-         [this, made] { return publish(*made); },
-         [this, made] { return parts_.templates.remove(made->name, made->digest); }});
+    plan.steps.push_back({"publish",
+                          [this, made] { return publish(*made); },
+                          [this, made]() -> Status {
+                              RETURN_IF_ERROR(parts_.templates.remove(made->name, made->digest));
+                              return parts_.store.remove_record(made->digest, made->name);
+                          }});
     plan.commit = plan.answer = plan.steps.size();
     return engine_.submit({.verb = verb,
                            .resource = lock_of(name),
@@ -152,7 +157,12 @@ Result<Plan> Templates::removal(const templates::Template& found) {
                           },
                           [this, found] { return parts_.templates.put(found); }});
     plan.commit = plan.answer = plan.steps.size();
-    plan.steps.push_back({"remove image", [this, found] { return drop_image(found.digest); }, {}});
+    plan.steps.push_back({"remove image",
+                          [this, found]() -> Status {
+                              RETURN_IF_ERROR(parts_.store.remove_record(found.digest, found.name));
+                              return drop_image(found.digest);
+                          },
+                          {}});
     return plan;
 }
 

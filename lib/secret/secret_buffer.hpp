@@ -47,6 +47,21 @@ seal(const SecretBuffer& key, const SecretBuffer& plain, std::string_view associ
 [[nodiscard]] Result<SecretBuffer>
 open_sealed(const SecretBuffer& key, std::string_view sealed, std::string_view associated);
 
+/// Lower-case hexadecimal digits, and back; `corrupt` when the text is not made of pairs of them.
+/// For what is no secret: sealed keys, authenticators.
+[[nodiscard]] std::string to_hex(std::string_view bytes);
+[[nodiscard]] Result<std::string> from_hex(std::string_view text);
+
+/// 64 hexadecimal digits that only who has the master key can make for this text (HMAC-SHA512-256
+/// under a subkey of it, which does nothing else).
+[[nodiscard]] Result<std::string> authenticator_of(const SecretBuffer& master,
+                                                   std::string_view text);
+/// bad_key when the text is not the one that the authenticator was made for, or not with this key.
+/// In constant time.
+[[nodiscard]] Status check_authenticator(const SecretBuffer& master,
+                                         std::string_view text,
+                                         std::string_view authenticator);
+
 /// The crypt(3) hash of a login password, yescrypt with a random salt, for /etc/shadow.
 [[nodiscard]] Result<std::string> hash_password(const SecretBuffer& password);
 /// invalid_argument unless it is a hash that crypt(3) of this host knows, in characters that cannot

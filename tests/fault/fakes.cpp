@@ -292,8 +292,42 @@ class Store final : public templates::TemplateStore {
                 return refuse(things, "removed while mounted");
             }
             things.erase("image " + digest);
+            std::erase_if(things, [&](const std::string& thing) {
+                return thing.rfind("record " + digest, 0) == 0;
+            });
             return Status{};
         });
+    }
+    // One for each name; the fake keeps the text in the name of the thing.
+    Status put_record(const templates::ImageRecord& record) override {
+        return world_.call("store.put_record", [&](Things& things) {
+            erase_record(things, record.digest, record.name);
+            std::string line = record.text;
+            std::replace(line.begin(), line.end(), '\n', '\r'); // things are kept one a line
+            things.insert("record " + record.digest + " " + record.name + " " + line);
+            return Status{};
+        });
+    }
+    Status remove_record(const std::string& digest, const std::string& name) override {
+        return world_.call("store.remove_record", [&](Things& things) {
+            erase_record(things, digest, name);
+            return Status{};
+        });
+    }
+    Result<std::vector<templates::ImageRecord>> records() override {
+        std::vector<templates::ImageRecord> all;
+        RETURN_IF_ERROR(world_.call("store.records", [&](Things& things) {
+            for (const std::string& rest : with_prefix(things, "record ")) {
+                const std::size_t digest = rest.find(' ');
+                const std::size_t name = rest.find(' ', digest + 1);
+                all.push_back({.digest = rest.substr(0, digest),
+                               .name = rest.substr(digest + 1, name - digest - 1),
+                               .text = rest.substr(name + 1)});
+                std::replace(all.back().text.begin(), all.back().text.end(), '\r', '\n');
+            }
+            return Status{};
+        }));
+        return all;
     }
     Result<std::vector<std::string>> list() override {
         std::vector<std::string> digests;
@@ -322,6 +356,11 @@ class Store final : public templates::TemplateStore {
     }
 
   private:
+    static void erase_record(Things& things, const std::string& digest, const std::string& name) {
+        std::erase_if(things, [&](const std::string& thing) {
+            return thing.rfind("record " + digest + " " + name + " ", 0) == 0;
+        });
+    }
     // Nothing is left by a failure, all by a crash.
     Result<templates::Template> make(const std::string& name, const templates::Work& work) {
         std::string digest = "sha256:";

@@ -1,6 +1,7 @@
 #include "tests/fault/rig.hpp"
 
 #include "daemon/config.hpp"
+#include "daemon/records/files.hpp"
 #include "daemon/recovery/recovery.hpp"
 #include "lib/kernel/fs.hpp"
 #include "tests/support/patience.hpp"
@@ -65,6 +66,7 @@ Rig::Rig(World& world)
              .boot_id = kBoot},
       engine_({.log = log_, .events = events_, .boot_id = kBoot, .warn = parts_.warn}, kWorkers) {
     EXPECT_TRUE(daemon::recover(parts_, engine_, log_));
+    daemon::complete_records(parts_);
 }
 
 Status Rig::outcome(const Result<Uuid>& operation) {

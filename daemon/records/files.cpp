@@ -1,0 +1,149 @@
+#include "daemon/records/files.hpp"
+
+#include "daemon/records/record.hpp"
+#include "lib/kernel/fs.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace lodge::daemon {
+
+namespace {
+
+// The bytes of a sealed key must not stay on the disk when its container has gone.
+Status overwrite(int fd) {
+    struct stat info{};
+    if (::fstat(fd, &info) != 0) {
+        return fail_errno("fstat", kRecordName);
+    }
+    const auto size = std::min(static_cast<std::size_t>(info.st_size), kLongestRecord);
+    const std::string zeros(size, '\0');
+    if (::pwrite(fd, zeros.data(), size, 0) != static_cast<ssize_t>(size) || ::fdatasync(fd) != 0) {
+        // A full copy-on-write filesystem has no place for them; destroying makes room.
+        return errno == ENOSPC ? Status{} : fail_errno("overwrite", kRecordName);
+    }
+    return {};
+}
+
+Result<UniqueFd> open_old(int directory) {
+    auto old = kernel::open_at(directory, kRecordName, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+    if (!old && old.error().sys_errno() == ENOENT) {
+        return UniqueFd();
+    }
+    return old;
+}
+
+Status sync_directory(int fd, const std::string& path) {
+    return ::fsync(fd) == 0 ? Status{} : fail_errno("fsync", path);
+}
+
+Status
+write_with(const Parts& parts, const secret::SecretBuffer& master, const model::Container& c) {
+    ContainerRecord record{.container = c, .sealed_key = {}};
+    ASSIGN_OR_RETURN(record.sealed_key, parts.containers.sealed_key(c.uuid));
+    ASSIGN_OR_RETURN(const std::string text, encode_record(record, master));
+    const std::string all = parts.settings.containers_directory();
+    ASSIGN_OR_RETURN(const auto parent, kernel::open_directory(all));
+    ASSIGN_OR_RETURN(const auto directory,
+                     kernel::open_directory_at(parent.get(), c.uuid.to_string()));
+    ASSIGN_OR_RETURN(const UniqueFd old, open_old(directory.get()));
+    if (old) {
+        if (const auto now = kernel::read_all(old.get(), kLongestRecord); now && *now == text) {
+            return {};
+        }
+    }
+    RETURN_IF_ERROR(kernel::replace_file(directory.get(), kRecordName, text, 0600));
+    return old ? overwrite(old.get()) : sync_directory(parent.get(), all);
+}
+
+Status write_with(const Parts& parts,
+                  const secret::SecretBuffer& master,
+                  const templates::Template& made) {
+    ASSIGN_OR_RETURN(const std::string text, encode_record(made, master));
+    return parts.store.put_record({.digest = made.digest, .name = made.name, .text = text});
+}
+
+Status complete_containers(const Parts& parts, const secret::SecretBuffer& master) {
+    ASSIGN_OR_RETURN(const auto rows, parts.containers.list());
+    for (const model::Container& row : rows) {
+        if (const Status written = write_with(parts, master, row); !written) {
+            parts.warn("the record beside the volume of '" + row.spec.name +
+                       "' could not be written: " + written.error().to_string());
+        }
+    }
+    return {};
+}
+
+Status complete_templates(const Parts& parts, const secret::SecretBuffer& master) {
+    ASSIGN_OR_RETURN(const auto rows, parts.templates.list());
+    ASSIGN_OR_RETURN(const auto records, parts.store.records());
+    for (const templates::ImageRecord& record : records) {
+        const bool known = std::any_of(rows.begin(), rows.end(), [&](const auto& row) {
+            return row.name == record.name && row.digest == record.digest;
+        });
+        if (!known) { // of a build or a removal that came to no end
+            RETURN_IF_ERROR(parts.store.remove_record(record.digest, record.name));
+        }
+    }
+    for (const templates::Template& row : rows) {
+        ASSIGN_OR_RETURN(const std::string text, encode_record(row, master));
+        const bool written = std::any_of(records.begin(), records.end(), [&](const auto& record) {
+            return record.digest == row.digest && record.text == text;
+        });
+        if (!written) {
+            RETURN_IF_ERROR(write_with(parts, master, row));
+        }
+    }
+    return {};
+}
+
+} // namespace
+
+Status write_record(const Parts& parts, const model::Container& container) {
+    ASSIGN_OR_RETURN(const auto master, parts.keys.master_key());
+    return with_context(write_with(parts, master, container),
+                        "write the record beside the volume of '" + container.spec.name + "'");
+}
+
+Status write_record(const Parts& parts, const templates::Template& made) {
+    ASSIGN_OR_RETURN(const auto master, parts.keys.master_key());
+    return with_context(write_with(parts, master, made),
+                        "write the record beside the image of '" + made.name + "'");
+}
+
+Status erase_record(const Parts& parts, const Uuid& container) {
+    const auto directory =
+        kernel::open_directory(parts.settings.container_directory(container.to_string()));
+    if (!directory) {
+        return directory.error().code() == ErrorCode::not_found
+                   ? Status{}
+                   : std::unexpected<Error>(directory.error());
+    }
+    ASSIGN_OR_RETURN(const UniqueFd old, open_old(directory->get()));
+    if (!old) {
+        return {};
+    }
+    RETURN_IF_ERROR(overwrite(old.get()));
+    if (::unlinkat(directory->get(), kRecordName, 0) != 0 && errno != ENOENT) {
+        return fail_errno("unlink", kRecordName);
+    }
+    return {};
+}
+
+void complete_records(const Parts& parts) {
+    const auto complete = [&]() -> Status {
+        ASSIGN_OR_RETURN(const auto master, parts.keys.master_key());
+        RETURN_IF_ERROR(complete_containers(parts, master));
+        return complete_templates(parts, master);
+    };
+    if (const Status completed = complete(); !completed) {
+        parts.warn("records beside volumes and images: " + completed.error().to_string());
+    }
+}
+
+} // namespace lodge::daemon

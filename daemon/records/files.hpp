@@ -1,0 +1,27 @@
+#pragma once
+
+#include "daemon/containers/parts.hpp"
+
+namespace lodge::daemon {
+
+/// STATE/containers/<uuid>/ holds it beside the volume.
+inline constexpr const char* kRecordName = "container.json";
+
+/// Writes what the container's row says, and its sealed key, beside its volume: atomically, and
+/// durably when it returns. What was there before, a sealed key among it, is overwritten. Costs
+/// nothing but a read when the file says so already. Pre: the row exists (it has the sealed key)
+/// and so does the container's directory. Call it after every change of a row's spec; what a crash
+/// keeps from being written, complete_records() writes.
+[[nodiscard]] Status write_record(const Parts& parts, const model::Container& container);
+
+/// Overwrites the record, which has the sealed key, and removes it. Success when there is none.
+[[nodiscard]] Status erase_record(const Parts& parts, const Uuid& container);
+
+/// Writes what a template's name stands for beside its image.
+[[nodiscard]] Status write_record(const Parts& parts, const templates::Template& made);
+
+/// At start, after recovery: makes the records agree with the rows. Those of an earlier release,
+/// which wrote none, are made; what disagrees is written anew. Warns of what it could not do.
+void complete_records(const Parts& parts);
+
+} // namespace lodge::daemon
