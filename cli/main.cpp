@@ -71,6 +71,7 @@ int run(int argc, char** argv) {
     add_ssh_command(registry);
     add_template_commands(registry);
     add_host_commands(registry);
+    add_recover_command(registry);
     add_help_command(registry);
     try {
         app.parse(argc, argv);

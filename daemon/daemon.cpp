@@ -6,6 +6,7 @@
 #include "daemon/images/template_service.hpp"
 #include "daemon/records/files.hpp"
 #include "daemon/recovery/recovery.hpp"
+#include "daemon/rescue/rescue.hpp"
 #include "daemon/seccomp/profile.hpp"
 #include "lib/kernel/fs.hpp"
 
@@ -64,6 +65,7 @@ Result<Drivers> make_drivers(const Settings& settings) {
     Drivers drivers;
     RETURN_IF_ERROR(make_places(settings));
     ASSIGN_OR_RETURN(drivers.boot_id, read_boot_id());
+    RETURN_IF_ERROR(check_not_lost(settings));
     ASSIGN_OR_RETURN(drivers.database, open_store(settings.database_path()));
     ASSIGN_OR_RETURN(drivers.groups, cgroup::make_group_manager(settings.cgroup_base));
     ASSIGN_OR_RETURN(auto filter, compile_seccomp_profile());

@@ -3,9 +3,12 @@
 #include "daemon/daemon.hpp"
 #include "daemon/log.hpp"
 #include "daemon/notify.hpp"
+#include "daemon/rescue/rescue.hpp"
+#include "lib/api/json.hpp"
 #include "lib/kernel/fs.hpp"
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include <cerrno>
 #include <csignal>
@@ -31,6 +34,7 @@ struct Options {
     std::string run_directory;
     std::string socket;
     bool foreground = false;
+    bool recover = false;
 };
 
 Result<Settings> read_settings(const Options& options) {
@@ -136,6 +140,28 @@ Status serve(const Options& options, const Log& log) {
     return {};
 }
 
+// With --recover: no daemon, but what one needs, built anew. The answer is for `lodge recover`.
+int recover(const Options& options, const Log& log) {
+    constexpr int kInPart = 21;
+    const auto rebuild = [&]() -> Result<Rescued> {
+        if (::geteuid() != 0) {
+            return fail(ErrorCode::permission_denied, "lodged needs to be run by root");
+        }
+        RETURN_IF_ERROR(harden());
+        ASSIGN_OR_RETURN(const Settings settings, read_settings(options));
+        ASSIGN_OR_RETURN(const UniqueFd lock, lock_state(settings));
+        return rebuild_database(settings);
+    };
+    const Result<Rescued> rescued = rebuild();
+    if (!rescued) {
+        log.write(LogLevel::error, "recover: " + rescued.error().to_string());
+        (void)std::puts(api::to_json(rescued.error()).dump(2).c_str());
+        return 1;
+    }
+    (void)std::puts(to_json(*rescued).c_str());
+    return rescued->left.empty() ? 0 : kInPart;
+}
+
 int run(int argc, char** argv) {
     Options options;
     CLI::App app("lodged, the container manager's daemon", "lodged");
@@ -150,6 +176,8 @@ int run(int argc, char** argv) {
     app.add_flag("--foreground",
                  options.foreground,
                  "Stay in the foreground; always so, for service managers of old");
+    app.add_flag(
+        "--recover", options.recover, "Build a lost database anew and end; see `lodge recover`");
     app.set_version_flag("--version", LODGE_VERSION);
     try {
         app.parse(argc, argv);
@@ -157,6 +185,9 @@ int run(int argc, char** argv) {
         return app.exit(error) == 0 ? 0 : 2;
     }
     const Log log;
+    if (options.recover) {
+        return recover(options, log);
+    }
     if (const Status status = serve(options, log); !status) {
         log.write(LogLevel::error, status.error().to_string());
         return 1;

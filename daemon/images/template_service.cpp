@@ -35,6 +35,10 @@ Status remove_unclaimed(const Parts& parts, const std::string& digest) {
 } // namespace
 
 Status sweep_images(const Parts& parts) {
+    ASSIGN_OR_RETURN(const auto unclaimed, unclaimed_volumes(parts));
+    if (!unclaimed.empty()) {
+        return {}; // one of them may be made of an image that the database does not know either
+    }
     ASSIGN_OR_RETURN(const auto digests, parts.store.list());
     for (const std::string& digest : digests) {
         RETURN_IF_ERROR(remove_unclaimed(parts, digest));

@@ -35,7 +35,8 @@ class Templates final : public TemplateService {
     std::mutex claiming_; ///< an image is not removed between a look at it and its new name
 };
 
-/// Removes the images that neither a name nor a container stands for. Pre: no operation runs.
+/// Removes the images that neither a name nor a container stands for; none while there are
+/// containers on the disk that the database does not know. Pre: no operation runs.
 [[nodiscard]] Status sweep_images(const Parts& parts);
 /// What undoes an unfinished build or import. Images are left to sweep_images().
 [[nodiscard]] Plan template_recovery_plan(const Parts& parts, const LoggedOperation& left);

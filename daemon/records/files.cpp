@@ -82,11 +82,13 @@ Status complete_containers(const Parts& parts, const secret::SecretBuffer& maste
 Status complete_templates(const Parts& parts, const secret::SecretBuffer& master) {
     ASSIGN_OR_RETURN(const auto rows, parts.templates.list());
     ASSIGN_OR_RETURN(const auto records, parts.store.records());
+    ASSIGN_OR_RETURN(const auto unclaimed, unclaimed_volumes(parts));
     for (const templates::ImageRecord& record : records) {
         const bool known = std::any_of(rows.begin(), rows.end(), [&](const auto& row) {
             return row.name == record.name && row.digest == record.digest;
         });
-        if (!known) { // of a build or a removal that came to no end
+        // Of a build or a removal that came to no end, unless a container may need it.
+        if (!known && unclaimed.empty()) {
             RETURN_IF_ERROR(parts.store.remove_record(record.digest, record.name));
         }
     }
@@ -133,6 +135,15 @@ Status erase_record(const Parts& parts, const Uuid& container) {
         return fail_errno("unlink", kRecordName);
     }
     return {};
+}
+
+Result<std::vector<Uuid>> unclaimed_volumes(const Parts& parts) {
+    ASSIGN_OR_RETURN(auto volumes, volumes_on_disk(parts.settings));
+    ASSIGN_OR_RETURN(const auto rows, parts.containers.list_all());
+    for (const model::Container& row : rows) {
+        std::erase(volumes, row.uuid);
+    }
+    return volumes;
 }
 
 void complete_records(const Parts& parts) {

@@ -1,11 +1,9 @@
 #pragma once
 
 #include "daemon/containers/parts.hpp"
+#include "daemon/records/places.hpp"
 
 namespace lodge::daemon {
-
-/// STATE/containers/<uuid>/ holds it beside the volume.
-inline constexpr const char* kRecordName = "container.json";
 
 /// Writes what the container's row says, and its sealed key, beside its volume: atomically, and
 /// durably when it returns. What was there before, a sealed key among it, is overwritten. Costs
@@ -19,6 +17,10 @@ inline constexpr const char* kRecordName = "container.json";
 
 /// Writes what a template's name stands for beside its image.
 [[nodiscard]] Status write_record(const Parts& parts, const templates::Template& made);
+
+/// Containers that are on the disk and not in the database: it was lost in part, or an older copy
+/// of it was put back.
+[[nodiscard]] Result<std::vector<Uuid>> unclaimed_volumes(const Parts& parts);
 
 /// At start, after recovery: makes the records agree with the rows. Those of an earlier release,
 /// which wrote none, are made; what disagrees is written anew. Warns of what it could not do.

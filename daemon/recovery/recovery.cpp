@@ -2,6 +2,7 @@
 
 #include "daemon/containers/plans.hpp"
 #include "daemon/images/template_service.hpp"
+#include "daemon/records/places.hpp"
 #include "lib/kernel/fs.hpp"
 
 #include <chrono>
@@ -164,6 +165,9 @@ Status sweep(const Parts& parts, const Sighting& seen) {
     const network::Nic nic{.container = seen.uuid};
     RETURN_IF_ERROR(parts.links.detach(nic.host_name()));
     RETURN_IF_ERROR(parts.firewall.expel(nic.host_name()));
+    if (!seen.has_row) {
+        return remove_leavings(parts.settings, seen.uuid);
+    }
     const auto directory = kernel::open_directory(parts.settings.containers_directory());
     return directory ? kernel::remove_tree_at(directory->get(), seen.uuid.to_string()) : Status{};
 }

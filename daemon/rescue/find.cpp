@@ -1,0 +1,176 @@
+#include "daemon/rescue/find.hpp"
+
+#include "daemon/records/places.hpp"
+#include "lib/kernel/fs.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+namespace lodge::daemon {
+
+namespace {
+
+std::unexpected<Error> refuse(std::string why) {
+    return fail(ErrorCode::corrupt, std::move(why));
+}
+
+Result<ContainerRecord> read_record(const std::string& place, const secret::SecretBuffer& master) {
+    ASSIGN_OR_RETURN(const auto directory, kernel::open_directory(place));
+    ASSIGN_OR_RETURN(
+        const auto file,
+        kernel::open_at(directory.get(), kRecordName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+    ASSIGN_OR_RETURN(const std::string text, kernel::read_all(file.get(), kLongestRecord));
+    return decode_record(text, master);
+}
+
+using Templates = std::map<std::string, std::string>; ///< digest by name
+
+Status check_template(const model::Container& container, const Templates& templates) {
+    const auto made_of = templates.find(container.spec.template_name);
+    if (made_of == templates.end() || made_of->second != container.template_digest) {
+        return refuse("its template '" + container.spec.template_name + "' (" +
+                      container.template_digest + ") is not there");
+    }
+    return {};
+}
+
+// The record of one directory, if all that it needs is there.
+Result<ContainerRecord> take(const Settings& settings,
+                             const Uuid& uuid,
+                             const Beside& beside,
+                             const secret::SecretBuffer& master) {
+    const std::string place = settings.container_directory(uuid.to_string());
+    if (!beside.record) {
+        return refuse(std::string("it holds a volume without its record '") + kRecordName +
+                      "', and so without its key");
+    }
+    ASSIGN_OR_RETURN(ContainerRecord record, read_record(place, master));
+    if (record.container.uuid != uuid) {
+        return refuse("its record is that of " + record.container.uuid.to_string());
+    }
+    return record;
+}
+
+Status check_image(const ContainerRecord& record, const Beside& beside) {
+    if (!beside.image) {
+        return refuse("its record is there, but not its image 'volume.img'");
+    }
+    if (beside.bytes < record.container.spec.disk_bytes) {
+        return refuse("its image 'volume.img' is shorter than its volume: it was cut");
+    }
+    return {};
+}
+
+// What only one container can have. The first to claim it has it.
+class Claims {
+  public:
+    Status claim(const model::Container& container) {
+        std::vector<std::string> claims{"the name '" + container.spec.name + "'",
+                                        "the id range from " + std::to_string(container.uid_base)};
+        for (const model::CidrAddress& address : container.addresses) {
+            claims.push_back("the address " + address.address.to_string());
+        }
+        for (const std::string& claim : claims) {
+            if (const auto holder = holders_.find(claim); holder != holders_.end()) {
+                return refuse(claim + " is that of an older container too, " + holder->second);
+            }
+        }
+        for (const std::string& claim : claims) {
+            holders_[claim] = container.uuid.to_string();
+        }
+        return {};
+    }
+
+  private:
+    std::map<std::string, std::string> holders_;
+};
+
+Status find_templates(const Settings& settings, const secret::SecretBuffer& master, Found& found) {
+    const auto store = templates::make_template_store(
+        {.directory = settings.templates_directory(), .run_directory = settings.template_mounts()});
+    ASSIGN_OR_RETURN(const auto records, store->records());
+    std::set<std::string> names;
+    for (const templates::ImageRecord& record : records) {
+        const std::string hex = record.digest.substr(record.digest.find(':') + 1);
+        const std::string place = settings.templates_directory() + "/" + hex;
+        struct stat info{};
+        const auto check = [&]() -> Result<templates::Template> {
+            ASSIGN_OR_RETURN(auto made, decode_template_record(record.text, master));
+            if (made.name != record.name || made.digest != record.digest) {
+                return refuse("its record is that of '" + made.name + "', " + made.digest);
+            }
+            if (::lstat((place + "/template.erofs").c_str(), &info) != 0 ||
+                static_cast<std::uint64_t>(info.st_size) != made.bytes) {
+                return refuse("its image 'template.erofs' is missing or was cut");
+            }
+            if (!names.insert(made.name).second) {
+                return refuse("another image has the name '" + made.name + "' too");
+            }
+            return made;
+        };
+        if (auto made = check()) {
+            found.templates.push_back(std::move(*made));
+        } else {
+            found.left.push_back({.path = place + "/" + record.name + ".json",
+                                  .name = record.name,
+                                  .why = made.error().to_string()});
+        }
+    }
+    return {};
+}
+
+} // namespace
+
+Result<Found> find_records(const Settings& settings, const secret::SecretBuffer& master) {
+    Found found;
+    RETURN_IF_ERROR(find_templates(settings, master, found));
+    Templates templates;
+    for (const templates::Template& made : found.templates) {
+        templates[made.name] = made.digest;
+    }
+    ASSIGN_OR_RETURN(const auto uuids, volumes_on_disk(settings));
+    const auto leave = [&](const Uuid& uuid, const std::string& name, const Error& why) {
+        found.left.push_back({.path = settings.container_directory(uuid.to_string()),
+                              .name = name,
+                              .why = why.to_string()});
+    };
+    std::vector<ContainerRecord> whole;
+    for (const Uuid& uuid : uuids) {
+        const auto beside = look_beside(settings.container_directory(uuid.to_string()));
+        if (!beside) {
+            leave(uuid, "", beside.error());
+            continue;
+        }
+        auto record = take(settings, uuid, *beside, master);
+        if (!record) {
+            leave(uuid, "", record.error());
+        } else if (const Status image = check_image(*record, *beside); !image) {
+            leave(uuid, record->container.spec.name, image.error());
+        } else if (const Status made_of = check_template(record->container, templates); !made_of) {
+            leave(uuid, record->container.spec.name, made_of.error());
+        } else {
+            whole.push_back(std::move(*record));
+        }
+    }
+    std::sort(whole.begin(), whole.end(), [](const auto& a, const auto& b) {
+        return std::tie(a.container.created_at, a.container.uuid) <
+               std::tie(b.container.created_at, b.container.uuid);
+    });
+    Claims claims;
+    for (ContainerRecord& record : whole) {
+        if (const Status claimed = claims.claim(record.container); !claimed) {
+            leave(record.container.uuid, record.container.spec.name, claimed.error());
+        } else {
+            found.containers.push_back(std::move(record));
+        }
+    }
+    return found;
+}
+
+} // namespace lodge::daemon

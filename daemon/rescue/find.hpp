@@ -1,0 +1,21 @@
+#pragma once
+
+#include "daemon/records/record.hpp"
+#include "daemon/rescue/rescue.hpp"
+
+#include <vector>
+
+namespace lodge::daemon {
+
+/// What lies beside volumes and images and holds together.
+struct Found {
+    std::vector<ContainerRecord> containers; ///< oldest first; no two claim the same
+    std::vector<templates::Template> templates;
+    std::vector<LeftInPlace> left;
+};
+
+/// Reads all records; changes nothing. An error only when the directories cannot be read.
+[[nodiscard]] Result<Found> find_records(const Settings& settings,
+                                         const secret::SecretBuffer& master);
+
+} // namespace lodge::daemon

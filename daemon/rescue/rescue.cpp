@@ -1,0 +1,233 @@
+#include "daemon/rescue/rescue.hpp"
+
+#include "daemon/containers/monitor.hpp"
+#include "daemon/records/places.hpp"
+#include "daemon/rescue/find.hpp"
+#include "daemon/seccomp/profile.hpp"
+#include "daemon/store/store.hpp"
+#include "lib/base/revert.hpp"
+#include "lib/kernel/fs.hpp"
+#include "lib/kernel/mount.hpp"
+#include "storage/key_provider.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <ctime>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace lodge::daemon {
+
+namespace {
+
+// A file that is there and empty is a database that was never written.
+bool has_database(const Settings& settings) {
+    struct stat info{};
+    return ::lstat(settings.database_path().c_str(), &info) == 0 && info.st_size > 0;
+}
+
+Result<secret::SecretBuffer> existing_master_key(const Settings& settings) {
+    const std::string path = settings.master_key_path();
+    if (::access(path.c_str(), F_OK) != 0) { // the provider would make a new one
+        return fail(ErrorCode::not_found,
+                    "the master key '" + path +
+                        "' is not there, and without it no volume can be opened: put the copy of "
+                        "it back first");
+    }
+    return storage::make_file_key_provider(path)->master_key();
+}
+
+// Where /proc/PID/stat has it in ticks since the boot (man 5 proc).
+std::int64_t time_of_start(std::uint64_t ticks) {
+    timespec now{};
+    timespec since_boot{};
+    const long per_second = ::sysconf(_SC_CLK_TCK);
+    if (::clock_gettime(CLOCK_REALTIME, &now) != 0 ||
+        ::clock_gettime(CLOCK_BOOTTIME, &since_boot) != 0 || per_second <= 0) {
+        return 0;
+    }
+    return now.tv_sec - since_boot.tv_sec +
+           static_cast<std::int64_t>(ticks / static_cast<std::uint64_t>(per_second));
+}
+
+Result<std::unique_ptr<MonitorLauncher>> monitors_of(const Settings& settings) {
+    ASSIGN_OR_RETURN(auto filter, compile_seccomp_profile());
+    return make_monitor_launcher({.program = settings.monitor_program,
+                                  .run_directory = settings.run_directory,
+                                  .seccomp_program = std::move(filter)});
+}
+
+// Where the container's processes are, whatever base the daemon that made the group had: a rescue
+// runs in another group than the daemon, and so would choose another.
+bool is_frozen(const Uuid& uuid, std::int32_t init) {
+    const auto own = kernel::read_file("/proc/" + std::to_string(init) + "/cgroup", 65536);
+    const auto mounts = kernel::read_mountinfo();
+    const std::string group = "/ct-" + uuid.to_string();
+    const std::size_t line = own ? own->find("0::") : std::string::npos;
+    const std::size_t end = own ? own->find(group, line) : std::string::npos;
+    if (!mounts || line == std::string::npos || end == std::string::npos) {
+        return false;
+    }
+    const std::string path = own->substr(line + 3, end + group.size() - line - 3);
+    for (const kernel::MountInfo& mount : *mounts) {
+        if (mount.type == "cgroup2") {
+            const auto freeze = kernel::read_file(mount.mount_point + path + "/cgroup.freeze", 16);
+            return freeze && *freeze == "1\n";
+        }
+    }
+    return false;
+}
+
+// One whose init has ended meanwhile is recorded as running too: the daemon then collects how.
+void look_for_monitor(MonitorLauncher& launcher, model::Container& container) {
+    const auto monitor = launcher.connect(container.uuid);
+    if (!monitor) {
+        return;
+    }
+    if (const auto status = (*monitor)->status()) {
+        container.state = is_frozen(container.uuid, status->init.pid) ? model::State::frozen
+                                                                      : model::State::running;
+        container.init_pid = status->init.pid;
+        container.init_start_time = status->init.start_time;
+        container.started_at = time_of_start(status->init.start_time);
+    }
+}
+
+Status fill(db::Database& database, const Found& found, const std::string& boot_id) {
+    TemplateRepository templates(database);
+    for (const templates::Template& made : found.templates) {
+        RETURN_IF_ERROR(templates.put(made));
+    }
+    ContainerRepository containers(database);
+    for (const ContainerRecord& record : found.containers) {
+        const auto insert = [&]() -> Status {
+            RETURN_IF_ERROR(containers.insert(record.container, record.sealed_key));
+            RETURN_IF_ERROR(containers.publish(record.container.uuid));
+            return containers.update_state(record.container, boot_id);
+        };
+        RETURN_IF_ERROR(with_context(insert(), "record '" + record.container.spec.name + "'"));
+    }
+    return {};
+}
+
+void remove_database(const std::string& path) {
+    for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
+        (void)::unlink((path + suffix).c_str()); // what is not there need not go
+    }
+}
+
+// The log of a database that is gone must not be replayed into the new one. It is kept, for those
+// who want to look into it.
+Status set_log_aside(const std::string& database) {
+    for (const char* suffix : {"-wal", "-shm", "-journal"}) {
+        const std::string old = database + suffix;
+        if (::rename(old.c_str(), (old + ".old").c_str()) != 0 && errno != ENOENT) {
+            return fail_errno("rename", old);
+        }
+    }
+    return {};
+}
+
+Status put_into_place(const std::string& made, const std::string& database) {
+    if (::access((made + "-wal").c_str(), F_OK) == 0) {
+        return fail(ErrorCode::internal, "the new database could not be closed");
+    }
+    const std::string state = database.substr(0, database.rfind('/'));
+    {
+        ASSIGN_OR_RETURN(const UniqueFd file, kernel::open_file(made, O_RDONLY));
+        if (::fsync(file.get()) != 0) {
+            return fail_errno("fsync", made);
+        }
+    }
+    if (::rename(made.c_str(), database.c_str()) != 0) {
+        return fail_errno("rename", made);
+    }
+    ASSIGN_OR_RETURN(const auto directory, kernel::open_directory(state));
+    return ::fsync(directory.get()) == 0 ? Status{} : fail_errno("fsync", state);
+}
+
+} // namespace
+
+Status check_not_lost(const Settings& settings) {
+    if (has_database(settings)) {
+        return {};
+    }
+    ASSIGN_OR_RETURN(const auto volumes, volumes_on_disk(settings));
+    if (volumes.empty()) {
+        return {};
+    }
+    return fail(ErrorCode::corrupt,
+                "the database '" + settings.database_path() + "' is lost, but there are " +
+                    std::to_string(volumes.size()) + " container(s) in '" +
+                    settings.containers_directory() +
+                    "'; nothing was touched. `lodge recover` builds it anew from what lies beside "
+                    "them");
+}
+
+Result<Rescued> rebuild_database(const Settings& settings) {
+    const std::string path = settings.database_path();
+    if (has_database(settings)) {
+        return fail(ErrorCode::already_exists,
+                    "there is a database, '" + path +
+                        "', and recover builds only a lost one; if this one is damaged, move it "
+                        "away first, with its -wal and -shm");
+    }
+    ASSIGN_OR_RETURN(const auto master, existing_master_key(settings));
+    ASSIGN_OR_RETURN(Found found, find_records(settings, master));
+    if (found.containers.empty() && found.templates.empty() && found.left.empty()) {
+        return fail(ErrorCode::not_found,
+                    "there is nothing in '" + settings.state_directory +
+                        "' to build a database from; lodged makes an empty one by itself");
+    }
+    ASSIGN_OR_RETURN(const auto launcher, monitors_of(settings));
+    for (ContainerRecord& record : found.containers) {
+        look_for_monitor(*launcher, record.container);
+    }
+    ASSIGN_OR_RETURN(std::string boot_id, kernel::read_file("/proc/sys/kernel/random/boot_id", 64));
+    std::erase(boot_id, '\n');
+    const std::string made = path + ".recovering";
+    remove_database(made); // of a rescue that was interrupted
+    Revert revert;
+    revert.add([&made] { remove_database(made); });
+    {
+        ASSIGN_OR_RETURN(const auto database, open_store(made));
+        RETURN_IF_ERROR(fill(*database, found, boot_id));
+    }
+    RETURN_IF_ERROR(set_log_aside(path));
+    RETURN_IF_ERROR(put_into_place(made, path));
+    revert.commit();
+    Rescued rescued{.templates = std::move(found.templates), .left = std::move(found.left)};
+    for (ContainerRecord& record : found.containers) {
+        rescued.containers.push_back(std::move(record.container));
+    }
+    std::sort(rescued.containers.begin(),
+              rescued.containers.end(),
+              [](const auto& a, const auto& b) { return a.spec.name < b.spec.name; });
+    return rescued;
+}
+
+std::string to_json(const Rescued& rescued) {
+    using nlohmann::json;
+    json result{
+        {"containers", json::array()}, {"templates", json::array()}, {"left", json::array()}};
+    for (const model::Container& container : rescued.containers) {
+        result["containers"].push_back({{"name", container.spec.name},
+                                        {"uuid", container.uuid.to_string()},
+                                        {"state", std::string(model::to_string(container.state))}});
+    }
+    for (const templates::Template& made : rescued.templates) {
+        result["templates"].push_back({{"name", made.name}, {"digest", made.digest}});
+    }
+    for (const LeftInPlace& left : rescued.left) {
+        result["left"].push_back({{"path", left.path}, {"name", left.name}, {"why", left.why}});
+    }
+    return result.dump(2, ' ', false, json::error_handler_t::replace);
+}
+
+} // namespace lodge::daemon
