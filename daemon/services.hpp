@@ -48,7 +48,7 @@ struct Event {
     std::int64_t at = 0; ///< Unix milliseconds
     std::string kind;
     std::string resource;
-    std::string what; ///< "created", "running", "frozen", "stopped", "crashed", "progress", ...
+    std::string what; ///< "created", "running", "frozen", "broken", "stopped", "crashed", ...
     std::optional<OperationView> operation;
     std::string detail;
 };

@@ -48,7 +48,10 @@ Status lock_image(int image_fd, const Volume& volume, const Deadline& deadline) 
         }
         if (deadline.expired()) {
             return fail(ErrorCode::busy,
-                        "the image '" + volume.image_path() + "' is open already: it is mounted");
+                        "the image '" + volume.image_path() +
+                            "' is still in use: something outside of the container holds its "
+                            "files, such as a shell that entered it with nsenter(1); end that and "
+                            "try again");
         }
         const timespec pause{.tv_sec = 0, .tv_nsec = 2'000'000};
         (void)::nanosleep(&pause, nullptr); // a signal just makes the next look come sooner

@@ -44,10 +44,16 @@ Result<Uuid> Containers::start(const Caller&, const std::string& name) {
 Result<Uuid> Containers::stop(const Caller&, const std::string& name, const StopRequest& request) {
     ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
     const StopOrder order = order_of(request, parts_.settings);
-    return submit("stop", container, [&](const model::Container& now) -> Result<Plan> {
+    auto submitted = submit("stop", container, [&](const model::Container& now) -> Result<Plan> {
         RETURN_IF_ERROR(model::allowed(model::Verb::stop, now.state, name));
         return stop_plan(parts_, now, order);
     });
+    if (!submitted && order.force && submitted.error().code() == ErrorCode::busy) {
+        return fail(ErrorCode::busy,
+                    submitted.error().message() + "; `lodge kill " + name +
+                        "` ends what it waits for");
+    }
+    return submitted;
 }
 
 Result<Uuid>

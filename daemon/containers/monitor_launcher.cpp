@@ -262,14 +262,17 @@ class Launcher final : public MonitorLauncher {
   private:
     // A monitor of an earlier daemon: it is whoever listens on its socket.
     static Status end_living(int directory) {
-        const auto connection = connect_monitor(directory, false);
+        // Who made the socket is known of the connection itself: one that hangs answers nothing.
+        const auto connection = kernel::connect_messages(directory, monitor::kSocketName);
         if (!connection) {
-            return connection.error().code() == ErrorCode::not_found
+            const int reason = connection.error().sys_errno();
+            return reason == ECONNREFUSED || reason == ENOENT
                        ? Status()
                        : std::unexpected<Error>(connection.error());
         }
+        ASSIGN_OR_RETURN(const auto peer, kernel::peer_credentials(connection->get()));
         // The connection is open, so the process lives and its number is not another's.
-        auto pidfd = kernel::open_process(connection->pid);
+        auto pidfd = kernel::open_process(peer.pid);
         if (!pidfd) {
             return pidfd.error().sys_errno() == ESRCH
                        ? Status()

@@ -5,6 +5,7 @@
 #include "daemon/settings.hpp"
 #include "daemon/store/store.hpp"
 #include "lib/cgroup/groups.hpp"
+#include "lib/kernel/fuse.hpp"
 #include "network/network.hpp"
 #include "storage/key_provider.hpp"
 #include "storage/volume.hpp"
@@ -53,6 +54,9 @@ struct Parts {
     EventBus& events;
     LogFunction warn;
     std::string boot_id;
+    /// Breaks the FUSE connections of a container's ids; how many there were.
+    std::function<Result<unsigned>(std::uint32_t first, std::uint32_t count)> break_fuse =
+        kernel::abort_fuse_connections;
 
     [[nodiscard]] storage::Volume volume_of(const model::Container& container) const;
     [[nodiscard]] storage::VolumeDriver& driver_of(const model::Container& container) const;

@@ -1,6 +1,6 @@
+#include "daemon/containers/end_processes.hpp"
 #include "daemon/containers/plans.hpp"
 
-#include <chrono>
 #include <ctime>
 #include <utility>
 
@@ -119,15 +119,9 @@ bool is_recorded(const Parts& parts, const Uuid& uuid) {
     return container && container->state != model::State::stopped;
 }
 
-Status end_processes(const Parts& parts, const std::string& group) {
-    RETURN_IF_ERROR(parts.groups.kill(group));
-    return parts.groups.wait_empty(group, Deadline::after(std::chrono::seconds(10)));
-}
-
 Status undo_group(const Parts& parts, const model::Container& container) {
-    const std::string group = Parts::group_of(container);
-    RETURN_IF_ERROR(end_processes(parts, group));
-    return parts.groups.remove(group);
+    RETURN_IF_ERROR(end_processes(parts, container));
+    return parts.groups.remove(Parts::group_of(container));
 }
 
 // Init, once it runs, outlives its monitor, and its mounts hold the volume that is closed next.
@@ -135,7 +129,7 @@ Status undo_clone(const Parts& parts, Starting& starting) {
     starting.clone.reset();
     starting.monitor.reset();
     const Status discarded = parts.launcher.discard(starting.container.uuid);
-    RETURN_IF_ERROR(end_processes(parts, Parts::group_of(starting.container)));
+    RETURN_IF_ERROR(end_processes(parts, starting.container));
     return discarded;
 }
 

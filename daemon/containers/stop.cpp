@@ -1,3 +1,4 @@
+#include "daemon/containers/end_processes.hpp"
 #include "daemon/containers/plans.hpp"
 #include "daemon/records/files.hpp"
 #include "lib/kernel/fs.hpp"
@@ -15,7 +16,7 @@ namespace lodge::daemon {
 
 namespace {
 
-constexpr auto kKillDeadline = std::chrono::seconds(10);
+constexpr auto kExitDeadline = std::chrono::seconds(10);
 
 struct Stopping {
     model::Container container;
@@ -103,10 +104,28 @@ Status halt(const Parts& parts, const Stopping& stopping) {
     return {};
 }
 
+// It neither runs nor can be started: whoever asks is told why, until a stop comes through.
+void mark_broken(const Parts& parts, const Uuid& uuid, const std::string& why) {
+    auto container = parts.containers.find(uuid);
+    Status marked = container ? Status{} : std::unexpected<Error>(container.error());
+    if (container) {
+        container->state = model::State::broken;
+        container->broken_why = why;
+        marked = parts.containers.update_state(*container, parts.boot_id);
+    }
+    if (!marked) {
+        parts.warn("mark a container as broken: " + marked.error().to_string() + ", ignoring");
+        return;
+    }
+    parts.announce(*container, "broken", why);
+}
+
 Status kill(const Parts& parts, const model::Container& container) {
-    const std::string group = Parts::group_of(container);
-    RETURN_IF_ERROR(parts.groups.kill(group)); // of frozen processes too
-    return parts.groups.wait_empty(group, Deadline::after(kKillDeadline));
+    Status ended = end_processes(parts, container);
+    if (!ended && ended.error().code() == ErrorCode::timeout) {
+        mark_broken(parts, container.uuid, ended.error().message());
+    }
+    return ended;
 }
 
 // How init ended. The monitor keeps it until the row has it.
@@ -118,7 +137,7 @@ Status collect(const Parts& parts, Stopping& stopping) {
         }
     }
     stopping.exit = "unknown: its monitor was gone";
-    const Deadline deadline = Deadline::after(kKillDeadline);
+    const Deadline deadline = Deadline::after(kExitDeadline);
     while (monitor) {
         const auto status = monitor->status();
         if (!status) {
@@ -145,9 +164,11 @@ Status record(const Parts& parts, const Stopping& stopping) {
         return {};
     }
     container.state = model::State::stopped;
+    if (container.init_pid) {
+        container.last_exit = stopping.exit;
+    }
     container.init_pid.reset();
     container.init_start_time.reset();
-    container.last_exit = stopping.exit;
     container.broken_why.clear();
     RETURN_IF_ERROR(parts.containers.update_state(container, parts.boot_id));
     parts.announce(container, "stopped", stopping.exit);

@@ -2,6 +2,7 @@
 
 #include "lib/cgroup/device_filter.hpp"
 #include "lib/cgroup/limits.hpp"
+#include "lib/cgroup/tree.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/mount.hpp"
 
@@ -81,26 +82,6 @@ std::string reason_for(const std::string& controller,
     return "the " + controller + " controller is not available on cgroup v2 here";
 }
 
-Status remove_below(int parent_fd, const std::string& name, unsigned depth) {
-    const auto group = kernel::open_directory_at(parent_fd, name);
-    if (!group) {
-        return group.error().sys_errno() == ENOENT ? Status{}
-                                                   : std::unexpected<Error>(group.error());
-    }
-    if (depth == 0) {
-        return fail(ErrorCode::resource_exhausted,
-                    "groups nest deeper than 256 below '" + name + "'");
-    }
-    RETURN_IF_ERROR(kernel::for_each_entry(
-        group->get(), [&](const std::string& child, unsigned char type) -> Status {
-            return type == DT_DIR ? remove_below(group->get(), child, depth - 1) : Status{};
-        }));
-    if (::unlinkat(parent_fd, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
-        return fail_errno("rmdir", name);
-    }
-    return {};
-}
-
 // Whether cgroup.events says `line`; of a group that is gone: as of one without processes.
 Result<bool> events_say(int events_fd, std::string_view line) {
     std::array<char, 256> text{};
@@ -140,11 +121,22 @@ class KernelGroups final : public GroupManager {
     }
 
     Status wait_frozen(const std::string& name, bool frozen, const Deadline& deadline) override {
-        return wait_for(name,
-                        frozen ? "frozen 1" : "frozen 0",
-                        deadline,
-                        frozen ? "could not be frozen in time: one of them waits in the kernel"
-                               : "did not go on in time");
+        if (!frozen) {
+            return wait_for(name, "frozen 0", deadline, "did not go on in time");
+        }
+        // A group with processes of its own says that it is frozen when those are, whatever is
+        // below it (6.18, cgroup_update_frozen()): so each group is asked.
+        while (true) {
+            ASSIGN_OR_RETURN(const std::string unfrozen, first_unfrozen(base_.get(), name));
+            if (unfrozen.empty()) {
+                return {};
+            }
+            RETURN_IF_ERROR(
+                wait_for(unfrozen,
+                         "frozen 1",
+                         deadline,
+                         "could not be frozen in time: one of them waits in the kernel"));
+        }
     }
 
     Result<bool> is_frozen(const std::string& name) override {
@@ -161,6 +153,10 @@ class KernelGroups final : public GroupManager {
         return wait_for(name, "populated 0", deadline, "did not die in time");
     }
 
+    Result<std::vector<std::int32_t>> processes(const std::string& name) override {
+        return processes_below(base_.get(), name);
+    }
+
     Result<bool> out_of_memory(const std::string& name) override {
         const auto events = kernel::open_at(base_.get(), name + "/memory.events", O_RDONLY);
         if (!events) {
@@ -172,10 +168,7 @@ class KernelGroups final : public GroupManager {
                text.find("\noom_kill 0\n") == std::string::npos;
     }
 
-    Status remove(const std::string& name) override {
-        constexpr unsigned kDeepest = 256;
-        return remove_below(base_.get(), name, kDeepest);
-    }
+    Status remove(const std::string& name) override { return remove_tree(base_.get(), name); }
 
     Result<std::vector<std::string>> list() override {
         std::vector<std::string> names;

@@ -54,8 +54,8 @@ class GroupManager {
     /// cgroup.kill: every process in the group and below, at once. Missing group: success.
     [[nodiscard]] virtual Status kill(const std::string& name) = 0;
     /// cgroup.freeze (cgroup-v2.rst): asks that every process in the group and below is held, or
-    /// let go on. A held process still dies of SIGKILL and of kill(); other signals wait until it
-    /// is let go. Idempotent. Missing group: success.
+    /// let go on. A held process still dies of SIGKILL and of kill(); a signal that it handles
+    /// waits until it is let go. Idempotent. Missing group: success.
     [[nodiscard]] virtual Status freeze(const std::string& name, bool frozen) = 0;
     /// Waits (poll on cgroup.events) until what freeze() asked for has come about. timeout: a
     /// process stays in the kernel where it cannot be held (state D). Missing group: success.
@@ -65,6 +65,8 @@ class GroupManager {
     [[nodiscard]] virtual Result<bool> is_frozen(const std::string& name) = 0;
     /// Waits (poll on cgroup.events, man 7 cgroups) until no process is left in the group or below.
     [[nodiscard]] virtual Status wait_empty(const std::string& name, const Deadline& deadline) = 0;
+    /// Processes of the group and below, in no order. Missing group: none.
+    [[nodiscard]] virtual Result<std::vector<std::int32_t>> processes(const std::string& name) = 0;
     /// The kernel has killed a process of the group or below for want of memory (memory.events,
     /// cgroup-v2.rst). False where nobody counts: no such group, no memory controller.
     [[nodiscard]] virtual Result<bool> out_of_memory(const std::string& name) = 0;

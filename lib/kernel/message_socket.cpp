@@ -173,8 +173,15 @@ Result<UniqueFd> connect_messages(int dir_fd, const char* name) {
     if (!socket) {
         return fail_errno("socket");
     }
+    // connect(2) waits for room in the listener's queue, which one that hangs never makes.
+    const timeval patience{.tv_sec = 5, .tv_usec = 0};
+    if (::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0) {
+        return fail_errno("setsockopt(SO_SNDTIMEO)");
+    }
     if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-        return fail_errno("connect", name);
+        return errno == EAGAIN
+                   ? fail(ErrorCode::timeout, std::string(name) + ": takes no connection in time")
+                   : fail_errno("connect", name);
     }
     return socket;
 }

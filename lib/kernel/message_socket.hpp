@@ -47,6 +47,7 @@ struct PeerCredentials {
 };
 [[nodiscard]] Result<PeerCredentials> peer_credentials(int socket);
 
+/// connect_messages() fails with timeout when the listener takes no connection within five seconds.
 /// A listening SOCK_SEQPACKET socket named `name` in the directory `dir_fd`, mode 0600. Bound
 /// through /proc/self/fd, so that the length of the directory's own path does not matter (sun_path
 /// holds 107 bytes).

@@ -215,9 +215,23 @@ class Groups final : public cgroup::GroupManager {
     }
     Status wait_empty(const std::string& name, const Deadline&) override {
         return world_.call("groups.wait_empty", [&](Things& things) {
+            if (things.contains("stuck process in " + name) ||
+                things.contains("waits for FUSE in " + name)) {
+                return Status(fail(ErrorCode::timeout, "fake: one waits in the kernel"));
+            }
             return has_processes(things, uuid_of(name)) ? refuse(things, "nobody killed it")
                                                         : Status{};
         });
+    }
+    Result<std::vector<std::int32_t>> processes(const std::string& name) override {
+        std::vector<std::int32_t> pids;
+        RETURN_IF_ERROR(world_.call("groups.processes", [&](Things& things) {
+            if (things.contains("stuck process in " + name)) {
+                pids.push_back(0); // has no directory in /proc
+            }
+            return Status{};
+        }));
+        return pids;
     }
     Result<bool> out_of_memory(const std::string& name) override {
         bool killed = false;

@@ -63,7 +63,16 @@ Rig::Rig(World& world)
              .monitors = monitors_,
              .events = events_,
              .warn = [](const std::string&) {},
-             .boot_id = kBoot},
+             .boot_id = kBoot,
+             .break_fuse = [this](std::uint32_t, std::uint32_t) -> Result<unsigned> {
+                 RETURN_IF_ERROR(world_.call("break_fuse", [](Things& things) -> Status {
+                     std::erase_if(things, [](const std::string& thing) {
+                         return thing.rfind("waits for FUSE in ", 0) == 0;
+                     });
+                     return {};
+                 }));
+                 return 1U;
+             }},
       engine_({.log = log_, .events = events_, .boot_id = kBoot, .warn = parts_.warn}, kWorkers) {
     EXPECT_TRUE(daemon::recover(parts_, engine_, log_));
     daemon::complete_records(parts_);

@@ -1,5 +1,6 @@
 // A whole userland in one static program: init and every command that tests run inside a container.
 // As a process's first argument says: guest COMMAND ARGUMENTS...; called as init, it is init.
+#include "tests/guest/hang.hpp"
 #include "tests/guest/terminal.hpp"
 
 #include <array>
@@ -401,6 +402,8 @@ constexpr std::array kCommands{
     Command{"flood", run_flood, 2},
     Command{"watch-size", guest::run_watch_size, 1},
     Command{"cat-then-exit", run_cat_then_exit, 1},
+    Command{"hang-in-fuse", guest::run_hang_in_fuse, 1},
+    Command{"hang-in-vfork", guest::run_hang_in_vfork, 0},
 };
 
 } // namespace

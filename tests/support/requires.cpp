@@ -55,6 +55,9 @@ std::string missing(const std::string& feature) {
         return ::access("/sys/fs/ext4/features/encryption", F_OK) == 0 ? ""
                                                                        : "ext4 has no fscrypt here";
     }
+    if (feature == "fuse") {
+        return kernel::open_file("/dev/fuse", O_RDWR) ? "" : "this kernel has no FUSE";
+    }
     if (feature == "erofs") {
         return filesystem_known("erofs") ? "" : "this kernel has no EROFS";
     }

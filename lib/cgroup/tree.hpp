@@ -1,0 +1,23 @@
+#pragma once
+
+#include "lib/base/error.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+/// Groups that a tenant may have made others below: walked by descriptor, at most 256 deep.
+namespace lodge::cgroup {
+
+/// Removes the group and all below it. Pre: empty of processes. Missing: success.
+[[nodiscard]] Status remove_tree(int parent_fd, const std::string& name);
+
+/// Processes of the group and below, in no order. What goes away meanwhile has none.
+[[nodiscard]] Result<std::vector<std::int32_t>> processes_below(int parent_fd,
+                                                                const std::string& name);
+
+/// The first group at or below `name` that has processes and is not frozen, as a path below
+/// `parent_fd`; empty when all are held.
+[[nodiscard]] Result<std::string> first_unfrozen(int parent_fd, const std::string& name);
+
+} // namespace lodge::cgroup
