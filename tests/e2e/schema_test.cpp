@@ -4,6 +4,7 @@
 #include "lib/yaml/yaml.hpp"
 #include "tests/support/lodge_host.hpp"
 #include "tests/support/patience.hpp"
+#include "tests/support/yaml_child.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -23,16 +24,6 @@ namespace lodge::test {
 namespace {
 
 using nlohmann::json;
-
-const yaml::Node& child(const yaml::Node& node, const std::string& key) {
-    static const yaml::Node nothing;
-    for (const auto& [name, value] : node.entries) {
-        if (name == key) {
-            return value;
-        }
-    }
-    return nothing;
-}
 
 // As much of a schema as docs/openapi.yaml uses. A field that no schema has is a fault too.
 class Schemas {

@@ -20,27 +20,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct Pipe {
-    UniqueFd read;
-    UniqueFd write;
-};
-
-Pipe make_pipe() {
-    std::array<int, 2> ends{};
-    EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
-    return {.read = UniqueFd(ends[0]), .write = UniqueFd(ends[1])};
-}
-
-class StreamsTest : public LodgeTest {
+class StreamsTest : public RunningContainerTest {
   protected:
-    void SetUp() override {
-        LodgeTest::SetUp();
-        if (HasFatalFailure() || IsSkipped()) {
-            return;
-        }
-        ASSERT_EQ(host->lodge({"create", "web1", "--template", "tiny", "--start"}).code, 0)
-            << host->daemon_log();
-    }
     // `exec web1 OPTIONS -- /bin/guest WORDS`.
     CliResult guest(const std::vector<std::string>& words,
                     const std::vector<std::string>& options = {}) {

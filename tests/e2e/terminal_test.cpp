@@ -15,15 +15,13 @@ namespace {
 constexpr const char* kCtrlC = "\x03";
 constexpr const char* kDetachKey = "\x1d"; // Ctrl-]
 
-class TerminalTest : public LodgeTest {
+class TerminalTest : public RunningContainerTest {
   protected:
     void SetUp() override {
-        LodgeTest::SetUp();
+        RunningContainerTest::SetUp();
         if (HasFatalFailure() || IsSkipped()) {
             return;
         }
-        ASSERT_EQ(host->lodge({"create", "web1", "--template", "tiny", "--start"}).code, 0)
-            << host->daemon_log();
         screen = make_user_terminal(33, 101);
         ASSERT_EQ(::tcgetattr(screen.slave.get(), &before), 0);
     }

@@ -15,17 +15,6 @@ namespace lodge::test {
 
 namespace {
 
-struct Pipe {
-    UniqueFd read;
-    UniqueFd write;
-};
-
-Pipe make_pipe() {
-    std::array<int, 2> ends{};
-    EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
-    return {.read = UniqueFd(ends[0]), .write = UniqueFd(ends[1])};
-}
-
 // Bytes in which a lost, repeated or moved piece shows.
 std::string numbers(std::size_t size) {
     std::string text;
@@ -53,16 +42,8 @@ struct Identity {
     bool operator==(const Identity&) const = default;
 };
 
-class SessionsOutliveTest : public LodgeTest {
+class SessionsOutliveTest : public RunningContainerTest {
   protected:
-    void SetUp() override {
-        LodgeTest::SetUp();
-        if (HasFatalFailure() || IsSkipped()) {
-            return;
-        }
-        ASSERT_EQ(host->lodge({"create", "web1", "--template", "tiny", "--start"}).code, 0)
-            << host->daemon_log();
-    }
     Identity init_of(const std::string& name) {
         const std::string pid = host->field(name, "pid");
         const auto stat = kernel::read_file("/proc/" + pid + "/stat", 4096);

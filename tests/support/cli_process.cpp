@@ -65,6 +65,12 @@ UniqueFd open_pidfd(pid_t pid) {
 
 } // namespace
 
+Pipe make_pipe() {
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+    return {.read = UniqueFd(ends[0]), .write = UniqueFd(ends[1])};
+}
+
 UserTerminal make_user_terminal(unsigned short rows, unsigned short columns) {
     UserTerminal terminal;
     terminal.master.reset(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));

@@ -25,6 +25,13 @@ void type(const UserTerminal& terminal, const std::string& keys);
 /// Waits until `text` is on the screen, up to ten seconds; what came up to its end.
 [[nodiscard]] Result<std::string> await_text(UserTerminal& terminal, const std::string& text);
 
+/// pipe(2), closed on exec.
+struct Pipe {
+    UniqueFd read;
+    UniqueFd write;
+};
+[[nodiscard]] Pipe make_pipe();
+
 /// What a CliProcess starts with; -1 is /dev/null. They are copied.
 struct CliStreams {
     int in = -1;

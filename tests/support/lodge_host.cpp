@@ -251,6 +251,15 @@ void LodgeTest::expect_field(const std::string& name,
     EXPECT_EQ(host->field(name, key), value) << host->daemon_log();
 }
 
+void RunningContainerTest::SetUp() {
+    LodgeTest::SetUp();
+    if (HasFatalFailure() || IsSkipped()) {
+        return;
+    }
+    ASSERT_EQ(host->lodge({"create", "web1", "--template", "tiny", "--start"}).code, 0)
+        << host->daemon_log();
+}
+
 std::string distribution_tar() {
     const char* value =
         std::getenv("LODGE_TEST_TEMPLATE"); // NOLINT(concurrency-mt-unsafe): nobody writes it

@@ -77,6 +77,12 @@ class LodgeTest : public ::testing::Test {
     Inventory before_;
 };
 
+/// LodgeTest with a container `web1`, made from `tiny`, that runs.
+class RunningContainerTest : public LodgeTest {
+  protected:
+    void SetUp() override;
+};
+
 /// Path of a Debian root tree as a tar (LODGE_TEST_TEMPLATE), or empty.
 [[nodiscard]] std::string distribution_tar();
 
