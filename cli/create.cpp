@@ -1,4 +1,6 @@
+#include "cli/flags.hpp"
 #include "cli/output.hpp"
+#include "cli/policy_options.hpp"
 #include "lib/api/json.hpp"
 #include "lib/base/units.hpp"
 #include "lib/kernel/fs.hpp"
@@ -10,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include <array>
+#include <map>
 #include <memory>
 #include <span>
 #include <utility>
@@ -35,6 +38,7 @@ struct CreateOptions {
     std::vector<std::string> addresses;
     std::string encryption;
     std::string rootfs;
+    PolicyOptions policies;
     bool start = false;
     std::string wait;
 };
@@ -85,6 +89,22 @@ Result<std::uint64_t> size_of(const std::string& words) {
     return parse_size(words);
 }
 
+std::map<std::string, yaml::Setter> policy_keys(model::ContainerSpec& spec) {
+    const auto number = [](const char* what) {
+        return [what](const std::string& w) { return parse_number(w, what); };
+    };
+    return {{"onboot",
+             yaml::parsed(spec.boot.onboot,
+                          [](const std::string& w) { return model::parse_onboot(w); })},
+            {"bootorder", yaml::parsed(spec.boot.order, number("a bootorder"))},
+            {"boot_delay", yaml::parsed(spec.boot.delay_seconds, parse_seconds)},
+            {"restart",
+             yaml::parsed(spec.restart.when,
+                          [](const std::string& w) { return model::parse_restart(w); })},
+            {"restart_limit", yaml::parsed(spec.restart.limit, number("a limit of restarts"))},
+            {"restart_backoff", yaml::parsed(spec.restart.backoff_seconds, parse_seconds)}};
+}
+
 Status read_spec_file(const std::string& path, model::ContainerSpec& spec) {
     if (path.empty()) {
         return {};
@@ -93,8 +113,8 @@ Status read_spec_file(const std::string& path, model::ContainerSpec& spec) {
     ASSIGN_OR_RETURN(const std::string text, kernel::read_file(path, kLongest));
     ASSIGN_OR_RETURN(const yaml::Node root, yaml::parse(text, path));
     std::vector<std::string> addresses;
-    RETURN_IF_ERROR(yaml::read_mapping(
-        root,
+    std::map<std::string, yaml::Setter> keys = policy_keys(spec);
+    keys.insert(
         {{"name", yaml::text(spec.name)},
          {"template", yaml::text(spec.template_name)},
          {"hostname", yaml::text(spec.hostname)},
@@ -110,19 +130,11 @@ Status read_spec_file(const std::string& path, model::ContainerSpec& spec) {
          {"rootfs",
           yaml::parsed(spec.rootfs, [](const std::string& w) { return model::parse_rootfs(w); })},
          {"addresses", yaml::text_list(addresses)},
-         {"ssh_keys", yaml::text_list(spec.ssh_keys)}}));
+         {"ssh_keys", yaml::text_list(spec.ssh_keys)}});
+    RETURN_IF_ERROR(yaml::read_mapping(root, keys));
     for (const std::string& address : addresses) {
         ASSIGN_OR_RETURN(const auto parsed, model::IpAddress::parse(address));
         spec.addresses.push_back(parsed);
-    }
-    return {};
-}
-
-// What a flag says, when it was given.
-template <typename T, typename Parse>
-Status take(const std::string& words, T& into, Parse parse) {
-    if (!words.empty()) {
-        ASSIGN_OR_RETURN(into, parse(words));
     }
     return {};
 }
@@ -160,6 +172,7 @@ Result<model::ContainerSpec> make_spec(const CreateOptions& options) {
     RETURN_IF_ERROR(take(options.encryption, spec.encryption, model::parse_encryption));
     RETURN_IF_ERROR(take(options.rootfs, spec.rootfs, model::parse_rootfs));
     RETURN_IF_ERROR(take_resources(options, spec.resources));
+    RETURN_IF_ERROR(take_policies(options.policies, spec.boot, spec.restart));
     RETURN_IF_ERROR(add_lists(options, spec));
     RETURN_IF_ERROR(model::validate(spec));
     return spec;
@@ -236,6 +249,7 @@ void add_create_command(const Registry& registry) {
     command->add_option(
         "--encryption", options->encryption, "luks2, fscrypt or none (default: the best there is)");
     command->add_option("--rootfs", options->rootfs, "shared (default) or private");
+    add_policy_options(*command, options->policies);
     command->add_flag("--start", options->start, "Start it");
     command->add_option("--wait", options->wait, "Start it and wait until it is running or ready");
 }

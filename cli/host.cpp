@@ -1,8 +1,10 @@
 #include "cli/output.hpp"
+#include "lib/base/units.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <iostream>
+#include <memory>
 
 namespace lodge::cli {
 
@@ -42,6 +44,29 @@ Result<int> host_info(const Globals& globals) {
     return 0;
 }
 
+Result<int> shut_down(const Globals& globals, const std::string& timeout) {
+    ASSIGN_OR_RETURN(const std::int64_t milliseconds, parse_duration_ms(timeout));
+    ASSIGN_OR_RETURN(
+        const json operation,
+        run_operation(
+            globals, "POST", "/v1/host/shutdown", json{{"timeout_ms", milliseconds}}.dump()));
+    if (globals.json) {
+        print_json(operation);
+    }
+    confirm(globals, "all containers are stopped");
+    return 0;
+}
+
+Result<int> start_up(const Globals& globals) {
+    ASSIGN_OR_RETURN(const std::string text, globals.client().call("POST", "/v1/host/startup"));
+    ASSIGN_OR_RETURN(const json answer, parse_answer(text));
+    if (globals.json) {
+        print_json(answer);
+    }
+    confirm(globals, "containers to start: " + std::to_string(answer.value("starting", 0)));
+    return 0;
+}
+
 void print_event(const Globals& globals, const std::string& line) {
     if (globals.json) {
         std::cout << line << '\n' << std::flush;
@@ -69,6 +94,17 @@ void add_host_commands(const Registry& registry) {
     registry.add(*host, "info", "What this host can do, and what it cannot enforce", [&globals] {
         return host_info(globals);
     });
+    const auto timeout = std::make_shared<std::string>("80s");
+    registry
+        .add(*host,
+             "shutdown",
+             "Stop all containers; those that should come up again with the host",
+             [&globals, timeout] { return shut_down(globals, *timeout); })
+        ->add_option("--timeout", *timeout, "How long they may take to halt by themselves (80s)");
+    registry.add(*host,
+                 "startup",
+                 "Start the containers that a boot of the host starts",
+                 [&globals] { return start_up(globals); });
     registry.add(
         registry.app, "events", "Show what happens, as it happens", [&globals]() -> Result<int> {
             RETURN_IF_ERROR(

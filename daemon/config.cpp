@@ -34,6 +34,15 @@ Result<std::uint32_t> parse_count(const std::string& words) {
     return static_cast<std::uint32_t>(*number);
 }
 
+// Of the sixteen operations that the daemon runs at the same time, people need some.
+Result<std::uint32_t> parse_at_once(const std::string& words) {
+    const auto number = parse_count(words);
+    if (!number || *number > 12) {
+        return fail(ErrorCode::invalid_argument, "'" + words + "' is not a number from 1 to 12");
+    }
+    return *number;
+}
+
 Result<std::chrono::milliseconds> parse_time(const std::string& words) {
     ASSIGN_OR_RETURN(const std::int64_t milliseconds, parse_duration_ms(words));
     return std::chrono::milliseconds(milliseconds);
@@ -159,6 +168,7 @@ Status apply_config(std::string_view yaml_text, const std::string& file_name, Se
          {"limits", limits_mode(settings.limits_best_effort)},
          {"first_uid", yaml::parsed(settings.first_uid, parse_uid)},
          {"uid_ranges", yaml::parsed(settings.uid_ranges, parse_count)},
+         {"autostart_at_once", yaml::parsed(settings.autostart_at_once, parse_at_once)},
          {"stop_timeout", yaml::parsed(settings.stop_timeout, parse_time)},
          {"most_unpacked",
           yaml::parsed(settings.most_unpacked_bytes,

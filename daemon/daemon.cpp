@@ -1,5 +1,6 @@
 #include "daemon/daemon.hpp"
 
+#include "daemon/autostart/autostart.hpp"
 #include "daemon/containers/container_service.hpp"
 #include "daemon/containers/watcher.hpp"
 #include "daemon/event_log.hpp"
@@ -128,13 +129,20 @@ class RealDaemon final : public Daemon {
                   kWorkers),
           containers_(parts_, engine_), templates_(parts_, engine_) {}
 
+    ~RealDaemon() override { events_.close(); } // on which the thread of autostart_ ends
+    RealDaemon(const RealDaemon&) = delete;
+    RealDaemon& operator=(const RealDaemon&) = delete;
+
     Status take_up() {
+        RETURN_IF_ERROR(with_context(enter_boot(parts_), "find what this boot is to start"));
         RETURN_IF_ERROR(recover(parts_, engine_, log_));
         complete_records(parts_);
         watcher_ = std::make_unique<Watcher>(
             monitors_, [this](const Uuid& container, const std::optional<InitExit>& exit) {
                 containers_.exited(container, exit);
             });
+        autostart_ =
+            std::make_unique<Autostart>(parts_, containers_, engine_, settings_.autostart_at_once);
         return {};
     }
 
@@ -163,9 +171,15 @@ class RealDaemon final : public Daemon {
         return info;
     }
 
+    Result<Uuid> shut_down_host(std::chrono::milliseconds timeout) override {
+        return autostart_->shut_down(timeout);
+    }
+    Result<std::size_t> start_up_host() override { return autostart_->start_up(); }
+
     void shut_down() override {
         watcher_.reset();
         events_.close();
+        autostart_.reset();
         engine_.drain();
     }
 
@@ -185,6 +199,7 @@ class RealDaemon final : public Daemon {
     Containers containers_;
     Templates templates_;
     std::unique_ptr<Watcher> watcher_;
+    std::unique_ptr<Autostart> autostart_;
 };
 
 } // namespace

@@ -6,6 +6,7 @@
 #include "lib/cgroup/groups.hpp"
 #include "storage/volume.hpp"
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,6 +36,9 @@ class Daemon {
     [[nodiscard]] virtual TemplateService& templates() = 0;
     [[nodiscard]] virtual OperationService& operations() = 0;
     [[nodiscard]] virtual HostInfo host_info() = 0;
+    /// See Autostart.
+    [[nodiscard]] virtual Result<Uuid> shut_down_host(std::chrono::milliseconds timeout) = 0;
+    [[nodiscard]] virtual Result<std::size_t> start_up_host() = 0;
     /// Ends event streams and waits, so that the front can be shut.
     virtual void shut_down() = 0;
 };

@@ -31,6 +31,7 @@ struct Settings {
     std::uint32_t first_uid = 0x40000000; ///< of the ranges, a multiple of 65,536
     std::uint32_t uid_ranges = 8192;
     std::chrono::milliseconds stop_timeout{60'000};
+    std::uint32_t autostart_at_once = 4; ///< starts on their way at the same time
     std::uint64_t most_unpacked_bytes = std::uint64_t{16} << 30;
 
     bool operator==(const Settings&) const = default;

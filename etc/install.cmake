@@ -13,10 +13,14 @@ else()
 endif()
 set(LODGE_SBINDIR "${prefix}/${LODGE_SBIN}")
 
-set(unit "${root}${prefix}/lib/systemd/system/lodged.service")
-message(STATUS "Installing: ${unit}")
-configure_file("${LODGE_SOURCE}/lodged.service.in" "${unit}" @ONLY
-    FILE_PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+set(LODGE_BINDIR "${prefix}/${LODGE_BIN}")
+
+foreach(name lodged lodge-containers)
+    set(unit "${root}${prefix}/lib/systemd/system/${name}.service")
+    message(STATUS "Installing: ${unit}")
+    configure_file("${LODGE_SOURCE}/${name}.service.in" "${unit}" @ONLY
+        FILE_PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+endforeach()
 
 # What an operator wrote is theirs.
 if(EXISTS "${root}${configuration}/lodge.yaml")

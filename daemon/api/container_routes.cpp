@@ -38,6 +38,8 @@ json to_json(const ContainerView& view) {
     result["broken_why"] = container.broken_why;
     result["created_at"] = container.created_at;
     result["started_at"] = container.started_at;
+    result["restarts"] = container.restarts;
+    result["start_planned"] = container.start_at.has_value();
     return result;
 }
 

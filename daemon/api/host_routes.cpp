@@ -35,6 +35,20 @@ Status host_info(Daemon& daemon, Exchange& exchange) {
     return {};
 }
 
+Status shut_down(Daemon& daemon, Exchange& exchange) {
+    ASSIGN_OR_RETURN(const json body, exchange.body());
+    const json timeout = body.value("timeout_ms", json(80'000));
+    if (!timeout.is_number_unsigned() || timeout.get<std::uint64_t>() > 86'400'000 ||
+        body.size() > body.count("timeout_ms")) {
+        return fail(ErrorCode::invalid_argument,
+                    "'timeout_ms' must be a number of milliseconds, and nothing else is known");
+    }
+    ASSIGN_OR_RETURN(
+        const Uuid id,
+        daemon.shut_down_host(std::chrono::milliseconds(timeout.get<std::uint64_t>())));
+    return reply_operation(daemon.operations(), exchange, id);
+}
+
 // A heartbeat (an empty line) keeps a silent stream from looking dead, and shows when its reader is
 // gone.
 Status events(Daemon& daemon, Exchange& exchange) {
@@ -58,6 +72,16 @@ Result<Uuid> operation_id(const Exchange& exchange) {
 std::vector<Route> host_routes(Daemon& daemon) {
     return {
         {"GET", {"host"}, [&daemon](Exchange& exchange) { return host_info(daemon, exchange); }},
+        {"POST",
+         {"host", "shutdown"},
+         [&daemon](Exchange& exchange) { return shut_down(daemon, exchange); }},
+        {"POST",
+         {"host", "startup"},
+         [&daemon](Exchange& exchange) -> Status {
+             ASSIGN_OR_RETURN(const std::size_t starting, daemon.start_up_host());
+             exchange.reply(200, {{"starting", starting}});
+             return {};
+         }},
         {"GET", {"events"}, [&daemon](Exchange& exchange) { return events(daemon, exchange); }},
         {"GET",
          {"version"},

@@ -45,7 +45,9 @@ Result<Uuid> Containers::stop(const Caller&, const std::string& name, const Stop
     ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
     const StopOrder order = order_of(request, parts_.settings);
     auto submitted = submit("stop", container, [&](const model::Container& now) -> Result<Plan> {
-        RETURN_IF_ERROR(model::allowed(model::Verb::stop, now.state, name));
+        if (!now.start_at && !now.resume) { // else it is told not to come back
+            RETURN_IF_ERROR(model::allowed(model::Verb::stop, now.state, name));
+        }
         return stop_plan(parts_, now, order);
     });
     if (!submitted && order.force && submitted.error().code() == ErrorCode::busy) {
@@ -54,6 +56,16 @@ Result<Uuid> Containers::stop(const Caller&, const std::string& name, const Stop
                         "` ends what it waits for");
     }
     return submitted;
+}
+
+Result<Uuid> Containers::stop_with_host(const model::Container& container,
+                                        const Deadline& deadline) {
+    const StopOrder order{
+        .with_host = true, .timeout = parts_.settings.stop_timeout, .deadline = deadline};
+    return submit("stop with host", container, [&](const model::Container& now) -> Result<Plan> {
+        RETURN_IF_ERROR(model::allowed(model::Verb::stop, now.state, now.spec.name));
+        return stop_plan(parts_, now, order);
+    });
 }
 
 Result<Uuid>
@@ -211,14 +223,6 @@ Result<std::string> Containers::ssh_host_keys(const std::string& name) {
     return keys;
 }
 
-// Killed by nobody whom we know: by the kernel, if it had to kill in that group.
-bool Containers::ran_out_of_memory(const Uuid& container, const std::optional<InitExit>& exit) {
-    if (!exit || exit->kind != InitExit::Kind::signalled || exit->status != SIGKILL) {
-        return false;
-    }
-    return parts_.groups.out_of_memory(Parts::group_of({.uuid = container})).value_or(false);
-}
-
 void Containers::look_again(const Uuid& uuid) {
     const auto monitor = parts_.monitors.find(uuid);
     if (!monitor) {
@@ -238,9 +242,11 @@ void Containers::exited(const Uuid& uuid, const std::optional<InitExit>& exit) {
     const bool reboot = exit && exit->kind == InitExit::Kind::rebooted;
     const bool crashed =
         !exit || exit->kind == InitExit::Kind::exited || exit->kind == InitExit::Kind::signalled;
-    const StopOrder order{.force = true, .out_of_memory = ran_out_of_memory(uuid, exit)};
+    const StopOrder order{.force = true, .unasked = true};
     const auto submitted = submit(
-        reboot ? "restart" : "stop", *container, [&](const model::Container& now) -> Result<Plan> {
+        reboot ? "restart" : "collect",
+        *container,
+        [&](const model::Container& now) -> Result<Plan> {
             if (now.init_pid != container->init_pid ||
                 now.init_start_time != container->init_start_time) {
                 return fail(ErrorCode::invalid_state, "'" + name + "' was collected already");
@@ -255,11 +261,8 @@ void Containers::exited(const Uuid& uuid, const std::optional<InitExit>& exit) {
         return;
     }
     if (crashed) {
-        parts_.announce(*container,
-                        "crashed",
-                        order.out_of_memory ? "out of memory"
-                        : exit              ? "init ended by itself"
-                                            : "the monitor is gone");
+        parts_.announce(
+            *container, "crashed", exit ? "init ended by itself" : "the monitor is gone");
     }
 }
 

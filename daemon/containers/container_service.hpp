@@ -34,6 +34,11 @@ class Containers final : public ContainerService {
     Result<std::string> console_log(const std::string& name) override;
     Result<std::string> ssh_host_keys(const std::string& name) override;
 
+    /// A stop by a shutdown of the host: it is to come up with the host again. `deadline` bounds
+    /// the graceful part, beside the configured time.
+    [[nodiscard]] Result<Uuid> stop_with_host(const model::Container& container,
+                                              const Deadline& deadline);
+
     /// Init of a container ended by itself, or its monitor is gone: stops or restarts it.
     void exited(const Uuid& container, const std::optional<InitExit>& exit);
 
@@ -47,7 +52,6 @@ class Containers final : public ContainerService {
     Result<Uuid>
     submit(const std::string& verb, const model::Container& container, const MakePlan& make_plan);
     Result<std::shared_ptr<Monitor>> living_monitor(const std::string& name, model::Verb verb);
-    bool ran_out_of_memory(const Uuid& container, const std::optional<InitExit>& exit);
     void look_again(const Uuid& uuid);
     ContainerView view_of(model::Container container);
 

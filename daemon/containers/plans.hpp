@@ -19,8 +19,10 @@ namespace lodge::daemon {
 [[nodiscard]] Plan start_plan(const Parts& parts, const model::Container& container);
 struct StopOrder {
     bool force = false;
-    bool out_of_memory = false; ///< that is why init has ended
-    std::chrono::milliseconds timeout{0};
+    bool unasked = false;   ///< init has ended by itself: the restart policy has its say
+    bool with_host = false; ///< the host goes down: it is to come up again with it
+    std::chrono::milliseconds timeout{0}; ///< for the graceful part
+    std::optional<Deadline> deadline;     ///< of the graceful part too; the earlier one counts
 };
 [[nodiscard]] Plan
 stop_plan(const Parts& parts, const model::Container& container, const StopOrder& order);

@@ -94,6 +94,8 @@ Status record(const Parts& parts, Starting& starting) {
     container.init_start_time = starting.init.start_time;
     container.started_at = static_cast<std::int64_t>(::time(nullptr));
     container.broken_why.clear();
+    container.start_at.reset();
+    container.resume = false;
     RETURN_IF_ERROR(parts.containers.update_state(container, parts.boot_id));
     parts.monitors.put(container.uuid, std::move(starting.monitor));
     parts.announce(container, "running");

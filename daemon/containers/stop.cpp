@@ -1,6 +1,7 @@
 #include "daemon/containers/end_processes.hpp"
 #include "daemon/containers/plans.hpp"
 #include "daemon/records/files.hpp"
+#include "lib/base/clock.hpp"
 #include "lib/kernel/fs.hpp"
 
 #include <array>
@@ -11,6 +12,7 @@
 
 #include <poll.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace lodge::daemon {
 
@@ -21,7 +23,8 @@ constexpr auto kExitDeadline = std::chrono::seconds(10);
 struct Stopping {
     model::Container container;
     StopOrder order;
-    std::string exit;
+    bool out_of_memory = false;
+    std::optional<InitExit> exit; ///< none: nobody can tell any more
 };
 using StoppingPtr = std::shared_ptr<Stopping>;
 
@@ -47,18 +50,56 @@ int signal_number(const std::string& name) {
     return SIGTERM;
 }
 
-std::string describe(const InitExit& exit) {
-    switch (exit.kind) {
+std::string describe(const Stopping& stopping) {
+    if (!stopping.exit) {
+        return "unknown: its monitor was gone";
+    }
+    const std::string status = std::to_string(stopping.exit->status);
+    switch (stopping.exit->kind) {
     case InitExit::Kind::halted:
         return "halt";
     case InitExit::Kind::rebooted:
         return "reboot";
     case InitExit::Kind::exited:
-        return "exit " + std::to_string(exit.status);
+        return "exit " + status;
     case InitExit::Kind::signalled:
         break;
     }
-    return "signal " + std::to_string(exit.status);
+    return "signal " + status + (stopping.out_of_memory ? ", out of memory" : "");
+}
+
+// Not by a halt or an exit that says that all is well.
+bool has_failed(const std::optional<InitExit>& exit) {
+    return !exit || exit->kind == InitExit::Kind::signalled ||
+           (exit->kind == InitExit::Kind::exited && exit->status != 0);
+}
+
+// The start time of a process is on CLOCK_BOOTTIME (man 5 proc, field 22 of /proc/PID/stat).
+bool ran_soundly(const model::Container& container) {
+    const auto ticks = static_cast<std::int64_t>(container.init_start_time.value_or(0));
+    const std::int64_t started = ticks * 1000 / ::sysconf(_SC_CLK_TCK);
+    return boottime_ms() - started >= std::chrono::milliseconds(model::kSoundRun).count();
+}
+
+// What becomes of it now that it is stopped.
+std::string plan_next_start(model::Container& container, const Stopping& stopping) {
+    container.start_at.reset();
+    container.resume = stopping.order.with_host;
+    if (!stopping.order.unasked || ran_soundly(stopping.container)) {
+        container.restarts = 0;
+    }
+    if (!stopping.order.unasked || container.spec.restart.when == model::RestartWhen::no) {
+        return {};
+    }
+    const bool failed = has_failed(stopping.exit);
+    const auto delay = model::restart_delay(container.spec.restart, failed, container.restarts);
+    if (!delay) {
+        container.restarts = 0;
+        return failed ? "gave up" : "";
+    }
+    container.start_at = boottime_ms() + std::chrono::milliseconds(*delay).count();
+    ++container.restarts;
+    return "restarting";
 }
 
 bool wait_for_news(const Monitor& monitor, const Deadline& deadline) {
@@ -94,7 +135,10 @@ Status halt(const Parts& parts, const Stopping& stopping) {
     if (const Status sent = monitor->signal_init(number); !sent) {
         return {}; // it is gone already, or its monitor is: the next steps find out
     }
-    const Deadline deadline = Deadline::after(stopping.order.timeout);
+    Deadline deadline = Deadline::after(stopping.order.timeout);
+    if (const auto& other = stopping.order.deadline; other && other->left() < deadline.left()) {
+        deadline = *other;
+    }
     while (!deadline.expired() && wait_for_news(*monitor, deadline)) {
         const auto status = monitor->status();
         if (!status || status->exit) {
@@ -128,6 +172,13 @@ Status kill(const Parts& parts, const model::Container& container) {
     return ended;
 }
 
+// Killed by nobody whom we know: by the kernel, if it had to kill in that group.
+bool ran_out_of_memory(const Parts& parts, const Stopping& stopping) {
+    return stopping.order.unasked && stopping.exit->kind == InitExit::Kind::signalled &&
+           stopping.exit->status == SIGKILL &&
+           parts.groups.out_of_memory(Parts::group_of(stopping.container)).value_or(false);
+}
+
 // How init ended. The monitor keeps it until the row has it.
 Status collect(const Parts& parts, Stopping& stopping) {
     auto monitor = parts.monitors.find(stopping.container.uuid);
@@ -136,18 +187,16 @@ Status collect(const Parts& parts, Stopping& stopping) {
             monitor = std::move(*found);
         }
     }
-    stopping.exit = "unknown: its monitor was gone";
+    stopping.exit.reset();
     const Deadline deadline = Deadline::after(kExitDeadline);
     while (monitor) {
         const auto status = monitor->status();
         if (!status) {
             break;
         }
-        if (const auto& exit = status->exit) {
-            stopping.exit = describe(*exit);
-            if (stopping.order.out_of_memory) {
-                stopping.exit += ", out of memory";
-            }
+        if (status->exit) {
+            stopping.exit = status->exit;
+            stopping.out_of_memory = ran_out_of_memory(parts, stopping);
             break;
         }
         if (!wait_for_news(*monitor, deadline)) {
@@ -160,18 +209,29 @@ Status collect(const Parts& parts, Stopping& stopping) {
 // Run again at recovery, or before a destroy, it must not write over the exit that is known.
 Status record(const Parts& parts, const Stopping& stopping) {
     model::Container container = stopping.container;
-    if (container.state == model::State::stopped) {
+    const bool asked = !stopping.order.unasked && !stopping.order.with_host;
+    const bool comes_back = container.start_at || container.resume;
+    if (container.state == model::State::stopped && !(asked && comes_back)) {
         return {};
     }
+    if (container.state == model::State::stopped) { // and is not to come back
+        container.start_at.reset();
+        container.resume = false;
+        return parts.containers.update_state(container, parts.boot_id);
+    }
+    const std::string next = plan_next_start(container, stopping);
     container.state = model::State::stopped;
     if (container.init_pid) {
-        container.last_exit = stopping.exit;
+        container.last_exit = describe(stopping);
     }
     container.init_pid.reset();
     container.init_start_time.reset();
     container.broken_why.clear();
     RETURN_IF_ERROR(parts.containers.update_state(container, parts.boot_id));
-    parts.announce(container, "stopped", stopping.exit);
+    parts.announce(container, "stopped", container.last_exit);
+    if (!next.empty()) {
+        parts.announce(container, next, container.last_exit);
+    }
     return {};
 }
 
@@ -186,7 +246,8 @@ Status release(const Parts& parts, const Uuid& container) {
 } // namespace
 
 Plan stop_plan(const Parts& parts, const model::Container& container, const StopOrder& order) {
-    const auto stopping = std::make_shared<Stopping>(Stopping{container, order, {}});
+    const auto stopping = std::make_shared<Stopping>(
+        Stopping{.container = container, .order = order, .out_of_memory = false, .exit = {}});
     const network::Nic nic = parts.nic_of(container);
     Plan plan;
     plan.steps.push_back({"halt", [&parts, stopping] { return halt(parts, *stopping); }, {}});

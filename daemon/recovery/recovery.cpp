@@ -36,6 +36,9 @@ Plan plan_of(const Parts& parts, const LoggedOperation& left) {
     if (left.verb.rfind("template", 0) == 0) {
         return template_recovery_plan(parts, left);
     }
+    if (left.verb == "host shutdown") {
+        return {}; // its stops are operations of their own
+    }
     const model::Container container = row_or_name(parts, left);
     if (left.verb == "create") {
         return create_plan(parts, container, nullptr);
@@ -53,7 +56,9 @@ Plan plan_of(const Parts& parts, const LoggedOperation& left) {
     if (left.verb == "freeze" || left.verb == "thaw") {
         return left.verb == "freeze" ? freeze_plan(parts, container) : thaw_plan(parts, container);
     }
-    const StopOrder order{.force = true};
+    const StopOrder order{.force = true,
+                          .unasked = left.verb == "collect",
+                          .with_host = left.verb == "stop with host"};
     if (left.verb == "restart") {
         return restart_plan(parts, container, order);
     }
@@ -225,7 +230,7 @@ Status act(const Parts& parts, Look& look, const Sighting& seen) {
     case Recovery::stop:
         parts.warn("recovery: '" + look.rows[seen.uuid].spec.name +
                    "' no longer runs as recorded: stopping it");
-        return run_now(stop_plan(parts, look.rows[seen.uuid], {.force = true}));
+        return run_now(stop_plan(parts, look.rows[seen.uuid], {.force = true, .unasked = true}));
     case Recovery::mark_stopped: {
         model::Container container = look.rows[seen.uuid];
         container.state = model::State::stopped;

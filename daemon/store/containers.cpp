@@ -1,6 +1,7 @@
 #include "daemon/store/store.hpp"
 
 #include <algorithm>
+#include <span>
 
 namespace lodge::daemon {
 
@@ -21,7 +22,27 @@ std::optional<T> read_optional(const Value& value) {
 constexpr const char* kColumns = "uuid, name, template_name, template_digest, hostname, "
                                  "disk_bytes, memory_bytes, cpu_millis, pids, encryption, "
                                  "rootfs, uid_base, mac_address, state, init_pid, init_start_time, "
-                                 "last_exit, broken_why, created_at, started_at";
+                                 "last_exit, broken_why, created_at, started_at, "
+                                 "onboot, boot_order, boot_delay, restart, restart_limit, "
+                                 "restart_backoff, start_at, resume, restarts";
+
+std::uint32_t number(const Value& value) {
+    return static_cast<std::uint32_t>(db::integer(value));
+}
+
+Status read_policies(std::span<const Value> row, model::Container& container) {
+    model::ContainerSpec& spec = container.spec;
+    ASSIGN_OR_RETURN(spec.boot.onboot, model::parse_onboot(db::text(row[0])));
+    spec.boot.order = number(row[1]);
+    spec.boot.delay_seconds = number(row[2]);
+    ASSIGN_OR_RETURN(spec.restart.when, model::parse_restart(db::text(row[3])));
+    spec.restart.limit = number(row[4]);
+    spec.restart.backoff_seconds = number(row[5]);
+    container.start_at = read_optional<std::int64_t>(row[6]);
+    container.resume = db::integer(row[7]) != 0;
+    container.restarts = number(row[8]);
+    return {};
+}
 
 Result<model::Container> read_container(const db::Row& row) {
     model::Container container;
@@ -46,6 +67,7 @@ Result<model::Container> read_container(const db::Row& row) {
     container.broken_why = db::text(row[17]);
     container.created_at = db::integer(row[18]);
     container.started_at = db::integer(row[19]);
+    RETURN_IF_ERROR(read_policies(std::span(row).subspan(20), container));
     return container;
 }
 
@@ -64,8 +86,9 @@ insert_row(db::Transaction& transaction, const model::Container& c, const std::s
         transaction.execute("INSERT INTO container (uuid, name, template_name, template_digest, "
                             "hostname, disk_bytes, memory_bytes, "
                             "cpu_millis, pids, encryption, rootfs, uid_base, mac_address, "
-                            "sealed_key, state, created_at) "
-                            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                            "sealed_key, state, created_at, onboot, boot_order, boot_delay, "
+                            "restart, restart_limit, restart_backoff) "
+                            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                             {c.uuid.to_string(),
                              spec.name,
                              spec.template_name,
@@ -81,7 +104,13 @@ insert_row(db::Transaction& transaction, const model::Container& c, const std::s
                              c.mac_address,
                              db::Blob(sealed_key.begin(), sealed_key.end()),
                              std::string(model::to_string(c.state)),
-                             c.created_at});
+                             c.created_at,
+                             std::string(model::to_string(spec.boot.onboot)),
+                             std::int64_t{spec.boot.order},
+                             std::int64_t{spec.boot.delay_seconds},
+                             std::string(model::to_string(spec.restart.when)),
+                             std::int64_t{spec.restart.limit},
+                             std::int64_t{spec.restart.backoff_seconds}});
     if (!inserted && inserted.error().code() == ErrorCode::already_exists) {
         return fail(ErrorCode::already_exists,
                     "a container called '" + spec.name + "' exists already");
@@ -121,17 +150,49 @@ Status ContainerRepository::update_state(const model::Container& c, const std::s
     return database_.write(db::Durability::process, [&](db::Transaction& transaction) -> Status {
         RETURN_IF_ERROR(transaction.execute("UPDATE container SET state = ?, init_pid = ?, "
                                             "init_start_time = ?, last_exit = ?, broken_why = ?, "
-                                            "started_at = ?, boot_id = ? WHERE uuid = ?",
+                                            "started_at = ?, start_at = ?, resume = ?, "
+                                            "restarts = ?, boot_id = ? WHERE uuid = ?",
                                             {std::string(model::to_string(c.state)),
                                              optional_integer(c.init_pid),
                                              optional_integer(c.init_start_time),
                                              c.last_exit,
                                              c.broken_why,
                                              c.started_at,
+                                             optional_integer(c.start_at),
+                                             std::int64_t{c.resume},
+                                             std::int64_t{c.restarts},
                                              boot_id,
                                              c.uuid.to_string()}));
         return {};
     });
+}
+
+Status ContainerRepository::plan_start(const model::Container& c) {
+    return database_.write(db::Durability::process, [&](db::Transaction& transaction) -> Status {
+        RETURN_IF_ERROR(transaction.execute(
+            "UPDATE container SET start_at = ?, restarts = ? WHERE uuid = ?",
+            {optional_integer(c.start_at), std::int64_t{c.restarts}, c.uuid.to_string()}));
+        return {};
+    });
+}
+
+Status ContainerRepository::enter_boot(const std::string& boot_id,
+                                       const std::vector<PlannedStart>& starts) {
+    return database_.write(db::Durability::process, [&](db::Transaction& transaction) -> Status {
+        RETURN_IF_ERROR(transaction.execute("UPDATE container SET start_at = NULL, resume = 0"));
+        for (const PlannedStart& start : starts) {
+            RETURN_IF_ERROR(transaction.execute("UPDATE container SET start_at = ? WHERE uuid = ?",
+                                                {start.at, start.container.to_string()}));
+        }
+        RETURN_IF_ERROR(transaction.execute(
+            "INSERT OR REPLACE INTO host (one, boot_id) VALUES (1, ?)", {boot_id}));
+        return {};
+    });
+}
+
+Result<std::string> ContainerRepository::entered_boot() {
+    ASSIGN_OR_RETURN(const auto rows, database_.query("SELECT boot_id FROM host"));
+    return rows.empty() ? std::string() : db::text(rows[0][0]);
 }
 
 Status ContainerRepository::remove(const Uuid& uuid) {
@@ -153,6 +214,9 @@ ContainerRepository::select(const std::string& where, const std::vector<Value>& 
         ASSIGN_OR_RETURN(model::Container container, read_container(row));
         containers.push_back(std::move(container));
     }
+    if (containers.empty()) {
+        return containers;
+    }
     // One query for all addresses, not one per container.
     ASSIGN_OR_RETURN(
         const auto addresses,
@@ -172,6 +236,9 @@ ContainerRepository::select(const std::string& where, const std::vector<Value>& 
 
 Result<std::vector<model::Container>> ContainerRepository::list() {
     return select("WHERE published = 1", {});
+}
+Result<std::vector<model::Container>> ContainerRepository::planned_starts() {
+    return select("WHERE published = 1 AND state = 'stopped' AND start_at IS NOT NULL", {});
 }
 Result<std::vector<model::Container>> ContainerRepository::list_all() {
     return select("", {});

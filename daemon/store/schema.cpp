@@ -7,7 +7,7 @@ namespace lodge::daemon {
 namespace {
 
 // Append only: what was released stays as it is.
-constexpr std::array<const char*, 1> kMigrations{
+constexpr std::array<const char*, 2> kMigrations{
     R"sql(
 CREATE TABLE container (
     uuid            TEXT PRIMARY KEY,
@@ -60,6 +60,21 @@ CREATE TABLE step (
     operation TEXT NOT NULL REFERENCES operation(id) ON DELETE CASCADE,
     sequence  INTEGER PRIMARY KEY,
     name      TEXT NOT NULL
+) STRICT;
+)sql",
+    R"sql(
+ALTER TABLE container ADD COLUMN onboot TEXT NOT NULL DEFAULT 'auto';
+ALTER TABLE container ADD COLUMN boot_order INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE container ADD COLUMN boot_delay INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE container ADD COLUMN restart TEXT NOT NULL DEFAULT 'no';
+ALTER TABLE container ADD COLUMN restart_limit INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE container ADD COLUMN restart_backoff INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE container ADD COLUMN start_at INTEGER;
+ALTER TABLE container ADD COLUMN resume INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE container ADD COLUMN restarts INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE host (
+    one     INTEGER PRIMARY KEY CHECK (one = 1),
+    boot_id TEXT NOT NULL
 ) STRICT;
 )sql",
 };

@@ -13,6 +13,13 @@
 
 namespace lodge::daemon {
 
+/// That a container is to be started: CLOCK_BOOTTIME in milliseconds.
+struct PlannedStart {
+    Uuid container;
+    std::int64_t at = 0;
+    bool operator==(const PlannedStart&) const = default;
+};
+
 /// Rows of containers. A row exists from the first step of a create; it is published (visible) at
 /// that operation's commit point. Thread-safe.
 class ContainerRepository {
@@ -27,9 +34,19 @@ class ContainerRepository {
     /// Writes state, init, last exit and times. They do not outlive a boot, so they need no fsync.
     [[nodiscard]] Status update_state(const model::Container& container,
                                       const std::string& boot_id);
+    /// Writes `start_at` and `restarts` alone.
+    [[nodiscard]] Status plan_start(const model::Container& container);
+    /// Writes what a boot is to start, in place of all that was planned before, and that this boot
+    /// was entered.
+    [[nodiscard]] Status enter_boot(const std::string& boot_id,
+                                    const std::vector<PlannedStart>& starts);
+    /// The boot that was entered last; empty: none ever was.
+    [[nodiscard]] Result<std::string> entered_boot();
     [[nodiscard]] Status remove(const Uuid& uuid);
 
     [[nodiscard]] Result<std::vector<model::Container>> list();
+    /// Stopped ones that have a `start_at`.
+    [[nodiscard]] Result<std::vector<model::Container>> planned_starts();
     [[nodiscard]] Result<model::Container> find(const std::string& name);
     /// Unpublished ones too.
     [[nodiscard]] Result<model::Container> find(const Uuid& uuid);

@@ -107,7 +107,13 @@ json to_json(const model::ContainerSpec& spec) {
     json result{{"name", spec.name},
                 {"template", spec.template_name},
                 {"disk_bytes", spec.disk_bytes},
-                {"rootfs", std::string(model::to_string(spec.rootfs))}};
+                {"rootfs", std::string(model::to_string(spec.rootfs))},
+                {"onboot", std::string(model::to_string(spec.boot.onboot))},
+                {"bootorder", spec.boot.order},
+                {"boot_delay_seconds", spec.boot.delay_seconds},
+                {"restart", std::string(model::to_string(spec.restart.when))},
+                {"restart_limit", spec.restart.limit},
+                {"restart_backoff_seconds", spec.restart.backoff_seconds}};
     if (!spec.hostname.empty()) {
         result["hostname"] = spec.hostname;
     }
@@ -144,6 +150,14 @@ Result<model::ContainerSpec> spec_from_json(const json& object) {
         {"pids", read_number<std::uint32_t>(spec.resources.pids, "pids")},
         {"encryption", read_parsed(spec.encryption, "encryption", model::parse_encryption)},
         {"rootfs", read_parsed(spec.rootfs, "rootfs", model::parse_rootfs)},
+        {"onboot", read_parsed(spec.boot.onboot, "onboot", model::parse_onboot)},
+        {"bootorder", read_number<std::uint32_t>(spec.boot.order, "bootorder")},
+        {"boot_delay_seconds",
+         read_number<std::uint32_t>(spec.boot.delay_seconds, "boot_delay_seconds")},
+        {"restart", read_parsed(spec.restart.when, "restart", model::parse_restart)},
+        {"restart_limit", read_number<std::uint32_t>(spec.restart.limit, "restart_limit")},
+        {"restart_backoff_seconds",
+         read_number<std::uint32_t>(spec.restart.backoff_seconds, "restart_backoff_seconds")},
         {"addresses",
          [&](const json& value) {
              return read_list(value, "addresses", [&](const std::string& text) -> Status {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <ctime>
 
 namespace lodge {
 
@@ -33,5 +35,14 @@ class Deadline {
     explicit Deadline(Clock::time_point at) : at_(at) {}
     Clock::time_point at_;
 };
+
+/// Milliseconds on CLOCK_BOOTTIME: since the host was booted, its sleep included. For times that
+/// other processes of this boot have to understand, as the rows of the database. Nothing sets this
+/// clock (man 2 clock_gettime).
+[[nodiscard]] inline std::int64_t boottime_ms() {
+    timespec now{};
+    (void)::clock_gettime(CLOCK_BOOTTIME, &now); // fails for unknown clocks only
+    return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
 
 } // namespace lodge

@@ -1,18 +1,14 @@
 #include "lib/model/container.hpp"
 
 #include "lib/base/units.hpp"
+#include "lib/model/value_names.hpp"
 
 #include <algorithm>
-#include <array>
 #include <set>
-#include <utility>
 
 namespace lodge::model {
 
 namespace {
-
-template <typename T, std::size_t N>
-using Names = std::array<std::pair<T, std::string_view>, N>;
 
 constexpr Names<Encryption, 3> kEncryptions{
     {{Encryption::luks2, "luks2"}, {Encryption::fscrypt, "fscrypt"}, {Encryption::none, "none"}}};
@@ -21,29 +17,6 @@ constexpr Names<State, 4> kStates{{{State::stopped, "stopped"},
                                    {State::running, "running"},
                                    {State::frozen, "frozen"},
                                    {State::broken, "broken"}}};
-
-template <typename T, std::size_t N>
-std::string_view name_of(const Names<T, N>& names, T value) {
-    for (const auto& [known, name] : names) {
-        if (known == value) {
-            return name;
-        }
-    }
-    return "?";
-}
-
-template <typename T, std::size_t N>
-Result<T> value_of(const Names<T, N>& names, std::string_view text, std::string_view what) {
-    std::string known;
-    for (const auto& [value, name] : names) {
-        if (name == text) {
-            return value;
-        }
-        known.append(known.empty() ? "" : ", ").append(name);
-    }
-    return fail(ErrorCode::invalid_argument,
-                "'" + std::string(text) + "' is not " + std::string(what) + "; known are " + known);
-}
 
 bool is_label(std::string_view label) {
     const auto is_label_character = [](char c) {
@@ -154,6 +127,8 @@ Status validate(const ContainerSpec& spec) {
     }
     RETURN_IF_ERROR(validate_resources(spec.resources));
     RETURN_IF_ERROR(validate_addresses(spec.addresses));
+    RETURN_IF_ERROR(validate(spec.boot));
+    RETURN_IF_ERROR(validate(spec.restart));
     constexpr std::size_t kMostKeys = 64;
     if (spec.ssh_keys.size() > kMostKeys) {
         return fail(ErrorCode::invalid_argument, "more than 64 ssh keys were given");

@@ -3,6 +3,7 @@
 #include "lib/base/error.hpp"
 #include "lib/base/uuid.hpp"
 #include "lib/model/address.hpp"
+#include "lib/model/policy.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -47,6 +48,8 @@ struct ContainerSpec {
     Rootfs rootfs = Rootfs::shared;
     std::vector<IpAddress> addresses;  ///< asked for by name; a missing family comes from the pool
     std::vector<std::string> ssh_keys; ///< public keys, one line each
+    BootPolicy boot;
+    RestartPolicy restart;
 };
 
 /// A container as the daemon knows it.
@@ -64,6 +67,10 @@ struct Container {
     std::string broken_why; ///< set while `broken`
     std::int64_t created_at = 0; ///< Unix seconds
     std::int64_t started_at = 0; ///< Unix seconds, 0: never
+    std::optional<std::int64_t>
+        start_at;               ///< the daemon will start it: CLOCK_BOOTTIME, milliseconds
+    bool resume = false;        ///< a shutdown of the host stopped it
+    std::uint32_t restarts = 0; ///< by its restart policy, in a row
 };
 
 /// A name is a DNS label (RFC 1123): 1 to 63 of a-z, 0-9 and '-', neither first nor last a '-'.

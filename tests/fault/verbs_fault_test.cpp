@@ -53,6 +53,11 @@ Status stop(Rig& rig) {
 Status stop_by_force(Rig& rig) {
     return outcome(rig, "web1", rig.containers().stop(Caller{}, "web1", {.force = true}));
 }
+Status stop_with_host(Rig& rig) {
+    ASSIGN_OR_RETURN(const auto view, rig.containers().info("web1"));
+    const Deadline deadline = Deadline::after(std::chrono::seconds(10));
+    return outcome(rig, "web1", rig.containers().stop_with_host(view.container, deadline));
+}
 Status restart(Rig& rig) {
     return outcome(rig, "web1", rig.containers().restart(Caller{}, "web1", {}));
 }
@@ -287,6 +292,7 @@ INSTANTIATE_TEST_SUITE_P(
         Verb{"start", {import, create_only}, start, stop},
         Verb{"stop", {import, create_and_start}, stop, start, true},
         Verb{"stop --force", {import, create_and_start}, stop_by_force, destroy, true},
+        Verb{"stop with host", {import, create_and_start}, stop_with_host, start, true},
         Verb{"restart", {import, create_and_start}, restart, destroy_by_force, true},
         Verb{"kill", {import, create_and_start}, kill, stop},
         Verb{"freeze", {import, create_and_start}, freeze, thaw},

@@ -3,6 +3,7 @@
 #include "lib/api/json.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/yaml/yaml.hpp"
+#include "tests/support/yaml_child.hpp"
 
 #include <gtest/gtest.h>
 
@@ -85,7 +86,7 @@ std::set<std::string> configuration_keys() {
 TEST(Documents, EveryKeyOfTheConfigurationIsDescribed) {
     const std::string document = read_document("docs/configuration.md");
     const std::set<std::string> keys = configuration_keys();
-    ASSERT_EQ(keys.size(), 17U);
+    ASSERT_EQ(keys.size(), 18U);
     std::set<std::string> described;
     std::istringstream lines(document);
     for (std::string line; line != "## Keys" && std::getline(lines, line);) {
@@ -110,6 +111,8 @@ class NoDaemon final : public daemon::Daemon {
     daemon::TemplateService& templates() override { std::abort(); }
     daemon::OperationService& operations() override { std::abort(); }
     daemon::HostInfo host_info() override { std::abort(); }
+    Result<Uuid> shut_down_host(std::chrono::milliseconds) override { std::abort(); }
+    Result<std::size_t> start_up_host() override { std::abort(); }
     void shut_down() override {}
 };
 
@@ -131,16 +134,6 @@ std::set<std::string> daemon_routes() {
     return routes;
 }
 
-const yaml::Node& child(const yaml::Node& node, const std::string& key) {
-    static const yaml::Node nothing;
-    for (const auto& [name, value] : node.entries) {
-        if (name == key) {
-            return value;
-        }
-    }
-    return nothing;
-}
-
 std::string without_names(std::string path) {
     for (std::size_t open = path.find('{'); open != std::string::npos; open = path.find('{')) {
         path.replace(open, path.find('}') - open + 1, "*");
@@ -150,7 +143,7 @@ std::string without_names(std::string path) {
 
 std::set<std::string> documented_routes(const yaml::Node& document) {
     std::set<std::string> routes;
-    for (const auto& [path, operations] : child(document, "paths").entries) {
+    for (const auto& [path, operations] : test::child(document, "paths").entries) {
         for (const auto& [key, operation] : operations.entries) {
             if (key == "parameters") {
                 continue;
@@ -189,16 +182,16 @@ TEST(Documents, OpenApiRefersToWhatItHasAndKnowsEveryCode) {
     std::set<std::string> references;
     collect_references(*document, references);
     std::set<std::string> components;
-    for (const auto& [kind, members] : child(*document, "components").entries) {
+    for (const auto& [kind, members] : test::child(*document, "components").entries) {
         for (const auto& [name, member] : members.entries) {
             components.insert("#/components/" + kind + "/" + name);
         }
     }
     EXPECT_EQ(references, components);
-    const auto& schemas = child(child(*document, "components"), "schemas");
-    const auto& body = child(child(schemas, "ErrorBody"), "properties");
+    const auto& schemas = test::child(test::child(*document, "components"), "schemas");
+    const auto& body = test::child(test::child(schemas, "ErrorBody"), "properties");
     std::vector<std::string> codes;
-    for (const yaml::Node& item : child(child(body, "code"), "enum").items) {
+    for (const yaml::Node& item : test::child(test::child(body, "code"), "enum").items) {
         codes.push_back(item.scalar);
     }
     std::vector<std::string> known;

@@ -1,0 +1,59 @@
+#include "cli/policy_options.hpp"
+
+#include "cli/flags.hpp"
+#include "lib/base/units.hpp"
+
+#include <charconv>
+
+namespace lodge::cli {
+
+Result<std::uint32_t> parse_number(const std::string& words, const std::string& what) {
+    std::uint32_t number = 0;
+    const auto [end, error] = std::from_chars(words.data(), words.data() + words.size(), number);
+    if (error != std::errc{} || end != words.data() + words.size()) {
+        return fail(ErrorCode::invalid_argument,
+                    "'" + words + "' is not " + what + "; a whole number is wanted");
+    }
+    return number;
+}
+
+Result<std::uint32_t> parse_seconds(const std::string& words) {
+    ASSIGN_OR_RETURN(const std::int64_t milliseconds, parse_duration_ms(words));
+    if (milliseconds % 1000 != 0) {
+        return fail(ErrorCode::invalid_argument,
+                    "'" + words + "' is not a number of whole seconds");
+    }
+    return static_cast<std::uint32_t>(milliseconds / 1000); // it takes a year at most
+}
+
+void add_policy_options(CLI::App& command, PolicyOptions& options) {
+    command.add_option("--onboot",
+                       options.onboot,
+                       "Start it with the host: yes, no or auto (when it ran before; the default)");
+    command.add_option("--bootorder", options.boot_order, "The higher the earlier, 0 to 9999 (0)");
+    command.add_option(
+        "--boot-delay", options.boot_delay, "How long those behind it wait, such as 10s (0)");
+    command.add_option("--restart",
+                       options.restart,
+                       "When its init ends by itself: no (default), on-failure or always");
+    command.add_option(
+        "--restart-limit", options.restart_limit, "Most restarts in a row (0: no limit)");
+    command.add_option("--restart-backoff",
+                       options.restart_backoff,
+                       "Wait before the first restart (1s); doubles with each in a row");
+}
+
+Status take_policies(const PolicyOptions& options,
+                     model::BootPolicy& boot,
+                     model::RestartPolicy& restart) {
+    const auto order = [](const std::string& w) { return parse_number(w, "a bootorder"); };
+    const auto limit = [](const std::string& w) { return parse_number(w, "a limit of restarts"); };
+    RETURN_IF_ERROR(take(options.onboot, boot.onboot, model::parse_onboot));
+    RETURN_IF_ERROR(take(options.boot_order, boot.order, order));
+    RETURN_IF_ERROR(take(options.boot_delay, boot.delay_seconds, parse_seconds));
+    RETURN_IF_ERROR(take(options.restart, restart.when, model::parse_restart));
+    RETURN_IF_ERROR(take(options.restart_limit, restart.limit, limit));
+    return take(options.restart_backoff, restart.backoff_seconds, parse_seconds);
+}
+
+} // namespace lodge::cli

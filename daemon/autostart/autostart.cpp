@@ -1,0 +1,219 @@
+#include "daemon/autostart/autostart.hpp"
+
+#include "daemon/autostart/boot_sequence.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace lodge::daemon {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+bool is_up(const model::Container& container) {
+    return container.state == model::State::running || container.state == model::State::frozen;
+}
+
+Result<std::vector<PlannedStart>> plan_boot(const Parts& parts) {
+    ASSIGN_OR_RETURN(const auto rows, parts.containers.list());
+    std::vector<Candidate> candidates;
+    for (const model::Container& row : rows) {
+        ASSIGN_OR_RETURN(const std::string boot, parts.containers.boot_id(row.uuid));
+        const bool up = is_up(row);
+        if (up && boot == parts.boot_id) {
+            continue; // it needs nobody to start it
+        }
+        candidates.push_back({.container = row, .was_up = up});
+    }
+    return boot_sequence(std::move(candidates), boottime_ms());
+}
+
+} // namespace
+
+Status enter_boot(const Parts& parts) {
+    ASSIGN_OR_RETURN(const std::string entered, parts.containers.entered_boot());
+    if (entered == parts.boot_id) {
+        return {};
+    }
+    ASSIGN_OR_RETURN(const auto starts, plan_boot(parts));
+    return parts.containers.enter_boot(parts.boot_id, starts);
+}
+
+Autostart::Autostart(const Parts& parts,
+                     Containers& containers,
+                     OperationEngine& engine,
+                     unsigned at_once)
+    : parts_(parts), containers_(containers), engine_(engine), at_once_(at_once),
+      events_(parts.events.subscribe()), thread_([this] { work(); }) {}
+
+// Looks at the rows whenever something has happened that may concern them, and when the next start
+// is due.
+void Autostart::work() {
+    while (true) {
+        collect();
+        if (!held_) {
+            begin_due();
+        }
+        const Deadline deadline = next_look();
+        std::optional<Event> event;
+        do {
+            event = events_->next(deadline);
+        } while (event && event->what == "progress");
+        if (!event && !deadline.expired()) {
+            return; // the events have ended: the daemon does
+        }
+    }
+}
+
+Deadline Autostart::next_look() {
+    std::int64_t next = std::numeric_limits<std::int64_t>::max();
+    const std::int64_t now = boottime_ms();
+    const auto planned = parts_.containers.planned_starts();
+    if (!planned) {
+        return Deadline::after(std::chrono::seconds(1)); // the database is ill: look again
+    }
+    for (const model::Container& container : *planned) {
+        if (*container.start_at > now) { // one that is due waits for an event: room, or its name
+            next = std::min(next, *container.start_at);
+        }
+    }
+    return held_ || next == std::numeric_limits<std::int64_t>::max()
+               ? Deadline::never()
+               : Deadline::after(milliseconds(next - now));
+}
+
+void Autostart::begin_due() {
+    auto planned = parts_.containers.planned_starts();
+    if (!planned) {
+        return;
+    }
+    std::sort(planned->begin(), planned->end(), starts_before);
+    std::stable_sort(planned->begin(), planned->end(), [](const auto& a, const auto& b) {
+        return *a.start_at < *b.start_at;
+    });
+    const std::int64_t now = boottime_ms();
+    for (const model::Container& container : *planned) {
+        if (on_their_way_.size() >= at_once_ || *container.start_at > now) {
+            return;
+        }
+        if (!on_their_way_.contains(container.uuid)) {
+            begin(container);
+        }
+    }
+}
+
+void Autostart::begin(const model::Container& container) {
+    const auto operation = containers_.start(Caller{}, container.spec.name);
+    if (operation) {
+        on_their_way_[container.uuid] = *operation;
+    } else if (operation.error().code() != ErrorCode::busy) {
+        failed(container.uuid, operation.error());
+    }
+}
+
+void Autostart::collect() {
+    for (auto at = on_their_way_.begin(); at != on_their_way_.end();) {
+        const auto view = engine_.get(at->second);
+        if (view && view->status == OperationStatus::running) {
+            ++at;
+            continue;
+        }
+        if (view && view->error) {
+            failed(at->first, *view->error);
+        }
+        at = on_their_way_.erase(at);
+    }
+}
+
+// Tried again as its restart policy says; a container of which somebody took care meanwhile is left
+// alone.
+void Autostart::failed(const Uuid& uuid, const Error& error) {
+    auto container = parts_.containers.find(uuid);
+    if (!container || is_up(*container) || !container->start_at) {
+        return;
+    }
+    const auto delay = model::restart_delay(container->spec.restart, true, container->restarts);
+    container->restarts = delay ? container->restarts + 1 : 0;
+    container->start_at.reset();
+    if (delay) {
+        container->start_at = boottime_ms() + milliseconds(*delay).count();
+    }
+    parts_.warn("start '" + container->spec.name + "': " + error.to_string());
+    parts_.announce(*container, delay ? "restarting" : "gave up", error.message());
+    if (const Status planned = parts_.containers.plan_start(*container); !planned) {
+        parts_.warn("plan the next start of '" + container->spec.name +
+                    "': " + planned.error().to_string() + ", ignoring");
+    }
+}
+
+Result<std::size_t> Autostart::start_up() {
+    ASSIGN_OR_RETURN(const auto starts, plan_boot(parts_));
+    RETURN_IF_ERROR(parts_.containers.enter_boot(parts_.boot_id, starts));
+    held_ = false;
+    parts_.events.publish({.kind = "daemon", .what = "host starts up"}); // wakes the thread
+    return starts.size();
+}
+
+Result<Uuid> Autostart::shut_down(std::chrono::milliseconds timeout) {
+    return engine_.submit(
+        {.verb = "host shutdown", .resource = "host", .prepare = [this, timeout]() -> Result<Plan> {
+             held_ = true;
+             Plan plan;
+             plan.steps.push_back({"stop containers",
+                                   [this, timeout] { return stop_all(Deadline::after(timeout)); },
+                                   {}});
+             plan.commit = 0; // nothing of it is undone
+             plan.answer = plan.steps.size();
+             return plan;
+         }});
+}
+
+Status Autostart::stop_all(const Deadline& deadline) {
+    ASSIGN_OR_RETURN(auto containers, parts_.containers.list());
+    std::erase_if(containers, [](const auto& container) { return !is_up(container); });
+    std::sort(containers.begin(), containers.end(), starts_before);
+    Status first;
+    while (!containers.empty()) {
+        const std::uint32_t order = containers.back().spec.boot.order;
+        const auto begin = std::find_if(containers.begin(), containers.end(), [&](const auto& c) {
+            return c.spec.boot.order == order;
+        });
+        const Status stopped = stop_together({begin, containers.end()}, deadline);
+        containers.erase(begin, containers.end());
+        if (first && !stopped) {
+            first = stopped; // the others are stopped all the same
+        }
+    }
+    return first;
+}
+
+Status Autostart::stop_together(const std::vector<model::Container>& containers,
+                                const Deadline& deadline) {
+    std::vector<Uuid> operations;
+    Status first;
+    const auto keep = [&](const Error& error) {
+        parts_.warn("host shutdown: " + error.to_string());
+        if (first) {
+            first = std::unexpected<Error>(error);
+        }
+    };
+    for (const model::Container& container : containers) {
+        const auto operation = containers_.stop_with_host(container, deadline);
+        if (operation) {
+            operations.push_back(*operation);
+        } else if (operation.error().code() != ErrorCode::invalid_state) { // stopped meanwhile
+            keep(operation.error());
+        }
+    }
+    for (const Uuid& operation : operations) {
+        const auto view = engine_.wait(operation, Deadline::never()); // each stop ends by itself
+        if (view && view->error) {
+            keep(*view->error);
+        }
+    }
+    return first;
+}
+
+} // namespace lodge::daemon

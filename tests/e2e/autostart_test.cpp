@@ -1,0 +1,189 @@
+#include "lib/kernel/fs.hpp"
+#include "tests/support/guest_container.hpp"
+#include "tests/support/lodge_host.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <sstream>
+
+#include <sys/mount.h>
+#include <unistd.h>
+
+namespace lodge::test {
+
+namespace {
+
+constexpr const char* kBootId = "/proc/sys/kernel/random/boot_id";
+
+class AutostartTest : public LodgeTest {
+  protected:
+    void TearDown() override {
+        while (::umount2(kBootId, MNT_DETACH) == 0) {
+        }
+        LodgeTest::TearDown();
+    }
+    void make(const std::string& name, std::vector<std::string> options) {
+        std::vector<std::string> words{"create", name, "--template", "tiny"};
+        words.insert(words.end(), options.begin(), options.end());
+        const CliResult made = host->lodge(words);
+        ASSERT_EQ(made.code, 0) << made.err << host->daemon_log();
+    }
+    void crash(const std::string& name) {
+        ASSERT_EQ(host->lodge({"kill", name}).code, 0) << host->daemon_log();
+    }
+    // Init and the monitor above it end together with the daemon: nothing has a chance to write
+    // anything down.
+    void cut_power(const std::vector<std::string>& running) {
+        std::vector<pid_t> all;
+        for (const std::string& name : running) {
+            const std::string pid = host->field(name, "pid");
+            std::istringstream stat(kernel::read_file("/proc/" + pid + "/stat", 4096).value());
+            std::string word;
+            for (int field = 1; field <= 4; ++field) {
+                stat >> word;
+            }
+            all.push_back(std::stoi(word));
+            all.push_back(std::stoi(pid));
+        }
+        host->kill_daemon();
+        for (const pid_t pid : all) {
+            ASSERT_EQ(::kill(pid, SIGKILL), 0);
+        }
+    }
+    // As the next daemon sees it: another boot.
+    void boot(const std::string& id) {
+        const std::string path = host->directory() + "/boot_id";
+        const auto place = kernel::open_directory(host->directory());
+        ASSERT_TRUE(put_file(place->get(), "boot_id", id + "\n"));
+        ASSERT_EQ(::mount(path.c_str(), kBootId, nullptr, MS_BIND, nullptr), 0) << errno;
+        ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+    }
+    std::size_t place_in_log(const std::string& what) { return host->daemon_log().rfind(what); }
+};
+
+TEST_F(AutostartTest, RestartsWhatFailsAndLeavesWhatHalts) {
+    ASSERT_NO_FATAL_FAILURE(
+        make("web1", {"--restart", "on-failure", "--restart-backoff", "0", "--start"}));
+    const std::string first = host->field("web1", "pid");
+    ASSERT_NO_FATAL_FAILURE(crash("web1"));
+    expect_field("web1", "restarts", "1");
+    expect_field("web1", "state", "running");
+    EXPECT_NE(host->field("web1", "pid"), first);
+    ASSERT_EQ(host->lodge({"stop", "web1", "--force"}).code, 0);
+    EXPECT_EQ(host->field("web1", "restarts"), "0");
+    EXPECT_EQ(host->field("web1", "start_planned"), "false");
+}
+
+TEST_F(AutostartTest, GivesUpAtTheLimit) {
+    ASSERT_NO_FATAL_FAILURE(
+        make("web1",
+             {"--restart", "always", "--restart-limit", "1", "--restart-backoff", "0", "--start"}));
+    ASSERT_NO_FATAL_FAILURE(crash("web1"));
+    expect_field("web1", "restarts", "1");
+    expect_field("web1", "state", "running");
+    ASSERT_NO_FATAL_FAILURE(crash("web1"));
+    expect_field("web1", "state", "stopped");
+    EXPECT_EQ(host->field("web1", "start_planned"), "false");
+    EXPECT_NE(host->daemon_log().find("gave up"), std::string::npos);
+}
+
+TEST_F(AutostartTest, APlannedRestartOutlivesTheDaemon) {
+    ASSERT_NO_FATAL_FAILURE(
+        make("web1", {"--restart", "on-failure", "--restart-backoff", "2s", "--start"}));
+    ASSERT_NO_FATAL_FAILURE(crash("web1"));
+    expect_field("web1", "start_planned", "true");
+    host->kill_daemon();
+    ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+    expect_field("web1", "state", "running");
+}
+
+TEST_F(AutostartTest, AStopCallsAPlannedRestartOff) {
+    ASSERT_NO_FATAL_FAILURE(
+        make("web1", {"--restart", "always", "--restart-backoff", "5m", "--start"}));
+    ASSERT_NO_FATAL_FAILURE(crash("web1"));
+    expect_field("web1", "start_planned", "true");
+    EXPECT_EQ(host->field("web1", "last_exit"), "signal 9");
+    EXPECT_EQ(host->lodge({"stop", "web1"}).code, 0) << host->daemon_log();
+    EXPECT_EQ(host->field("web1", "start_planned"), "false");
+    EXPECT_EQ(host->field("web1", "last_exit"), "signal 9");
+    EXPECT_EQ(host->lodge({"stop", "web1"}).code, 5);
+}
+
+TEST_F(AutostartTest, ABootBringsUpWhatShouldRunInItsOrder) {
+    ASSERT_NO_FATAL_FAILURE(make("always", {"--onboot", "yes", "--bootorder", "1"}));
+    ASSERT_NO_FATAL_FAILURE(make("never", {"--onboot", "no", "--start"}));
+    ASSERT_NO_FATAL_FAILURE(make("ran", {"--bootorder", "9", "--boot-delay", "1s", "--start"}));
+    ASSERT_NO_FATAL_FAILURE(make("rested", {}));
+    ASSERT_NO_FATAL_FAILURE(cut_power({"never", "ran"}));
+    ASSERT_NO_FATAL_FAILURE(boot("7e57ab1e-0000-4000-8000-000000000001"));
+    expect_field("always", "state", "running");
+    expect_field("ran", "state", "running");
+    EXPECT_EQ(host->field("never", "state"), "stopped");
+    EXPECT_EQ(host->field("never", "last_exit"), "host was booted");
+    EXPECT_EQ(host->field("rested", "state"), "stopped");
+    EXPECT_LT(place_in_log("'ran' running"), place_in_log("'always' running"))
+        << host->daemon_log();
+
+    // The same boot brings up nothing twice.
+    ASSERT_EQ(host->lodge({"stop", "always", "--force"}).code, 0);
+    host->kill_daemon();
+    ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+    EXPECT_EQ(host->field("always", "state"), "stopped");
+    EXPECT_EQ(host->field("always", "start_planned"), "false");
+}
+
+TEST_F(AutostartTest, AShutdownStopsInReverseOrderAndABootBringsBack) {
+    ASSERT_NO_FATAL_FAILURE(make("first", {"--bootorder", "9", "--start"}));
+    ASSERT_NO_FATAL_FAILURE(make("last", {"--start"}));
+    ASSERT_NO_FATAL_FAILURE(make("never", {"--onboot", "no", "--start"}));
+    const CliResult down = host->lodge({"host", "shutdown", "--timeout", "10s"});
+    ASSERT_EQ(down.code, 0) << down.err << host->daemon_log();
+    for (const char* name : {"first", "last", "never"}) {
+        EXPECT_EQ(host->field(name, "state"), "stopped");
+    }
+    EXPECT_LT(place_in_log("'last' stopped"), place_in_log("'first' stopped"))
+        << host->daemon_log();
+
+    host->stop_daemon();
+    ASSERT_NO_FATAL_FAILURE(boot("7e57ab1e-0000-4000-8000-000000000002"));
+    expect_field("first", "state", "running");
+    expect_field("last", "state", "running");
+    EXPECT_EQ(host->field("never", "state"), "stopped");
+}
+
+TEST_F(AutostartTest, StartupBringsBackWithoutABoot) {
+    ASSERT_NO_FATAL_FAILURE(make("web1", {"--start"}));
+    ASSERT_NO_FATAL_FAILURE(make("web2", {}));
+    ASSERT_EQ(host->lodge({"host", "shutdown"}).code, 0);
+    const CliResult up = host->lodge({"host", "startup"});
+    EXPECT_EQ(up.code, 0) << up.err;
+    EXPECT_NE(up.err.find("to start: 1"), std::string::npos) << up.err;
+    expect_field("web1", "state", "running");
+    EXPECT_EQ(host->field("web2", "state"), "stopped");
+}
+
+TEST_F(AutostartTest, RefusesBadPolicies) {
+    const std::vector<std::vector<std::string>> bad{{"--onboot", "maybe"},
+                                                    {"--bootorder", "10000"},
+                                                    {"--bootorder=-1"},
+                                                    {"--bootorder", "1x"},
+                                                    {"--boot-delay", "2h"},
+                                                    {"--boot-delay", "100ms"},
+                                                    {"--restart", "sometimes"},
+                                                    {"--restart-limit", "many"},
+                                                    {"--restart-backoff=-5s"},
+                                                    {"--restart-backoff", "301s"}};
+    for (const auto& options : bad) {
+        std::vector<std::string> words{"create", "web1", "--template", "tiny"};
+        words.insert(words.end(), options.begin(), options.end());
+        const CliResult refused = host->lodge(words);
+        EXPECT_EQ(refused.code, 2) << options[0] << ": " << refused.err;
+        EXPECT_NE(refused.err, "");
+    }
+    EXPECT_EQ(host->lodge({"host", "shutdown", "--timeout", "soon"}).code, 2);
+    EXPECT_EQ(host->lodge({"list", "--json"}).out, "[]\n");
+}
+
+} // namespace
+
+} // namespace lodge::test
