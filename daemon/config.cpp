@@ -43,6 +43,15 @@ Result<std::uint32_t> parse_at_once(const std::string& words) {
     return *number;
 }
 
+Result<unsigned> parse_copies(const std::string& words) {
+    unsigned number = 0;
+    const auto [stop, error] = std::from_chars(words.data(), words.data() + words.size(), number);
+    if (error != std::errc{} || stop != words.data() + words.size() || number > 366) {
+        return fail(ErrorCode::invalid_argument, "'" + words + "' is not a number from 0 to 366");
+    }
+    return number;
+}
+
 Result<std::chrono::milliseconds> parse_time(const std::string& words) {
     ASSIGN_OR_RETURN(const std::int64_t milliseconds, parse_duration_ms(words));
     return std::chrono::milliseconds(milliseconds);
@@ -170,6 +179,7 @@ Status apply_config(std::string_view yaml_text, const std::string& file_name, Se
          {"uid_ranges", yaml::parsed(settings.uid_ranges, parse_count)},
          {"autostart_at_once", yaml::parsed(settings.autostart_at_once, parse_at_once)},
          {"stop_timeout", yaml::parsed(settings.stop_timeout, parse_time)},
+         {"database_copies", yaml::parsed(settings.database_copies, parse_copies)},
          {"most_unpacked",
           yaml::parsed(settings.most_unpacked_bytes,
                        [](const std::string& w) { return parse_size(w); })},

@@ -7,8 +7,9 @@
 #include "daemon/images/template_service.hpp"
 #include "daemon/records/files.hpp"
 #include "daemon/recovery/recovery.hpp"
-#include "daemon/rescue/rescue.hpp"
+#include "daemon/rescue/open_state.hpp"
 #include "daemon/seccomp/profile.hpp"
+#include "daemon/store/backups.hpp"
 #include "lib/kernel/fs.hpp"
 
 #include <utility>
@@ -66,8 +67,7 @@ Result<Drivers> make_drivers(const Settings& settings) {
     Drivers drivers;
     RETURN_IF_ERROR(make_places(settings));
     ASSIGN_OR_RETURN(drivers.boot_id, read_boot_id());
-    RETURN_IF_ERROR(check_not_lost(settings));
-    ASSIGN_OR_RETURN(drivers.database, open_store(settings.database_path()));
+    ASSIGN_OR_RETURN(drivers.database, open_state(settings));
     ASSIGN_OR_RETURN(drivers.groups, cgroup::make_group_manager(settings.cgroup_base));
     ASSIGN_OR_RETURN(auto filter, compile_seccomp_profile());
     ASSIGN_OR_RETURN(drivers.launcher,
@@ -137,6 +137,10 @@ class RealDaemon final : public Daemon {
         RETURN_IF_ERROR(with_context(enter_boot(parts_), "find what this boot is to start"));
         RETURN_IF_ERROR(recover(parts_, engine_, log_));
         complete_records(parts_);
+        daily_backup_ = std::make_unique<DailyBackup>(
+            *drivers_.database,
+            Backups(settings_.backups_directory(), settings_.database_copies),
+            parts_.warn);
         watcher_ = std::make_unique<Watcher>(
             monitors_, [this](const Uuid& container, const std::optional<InitExit>& exit) {
                 containers_.exited(container, exit);
@@ -177,6 +181,7 @@ class RealDaemon final : public Daemon {
     Result<std::size_t> start_up_host() override { return autostart_->start_up(); }
 
     void shut_down() override {
+        daily_backup_.reset();
         watcher_.reset();
         events_.close();
         autostart_.reset();
@@ -200,6 +205,7 @@ class RealDaemon final : public Daemon {
     Templates templates_;
     std::unique_ptr<Watcher> watcher_;
     std::unique_ptr<Autostart> autostart_;
+    std::unique_ptr<DailyBackup> daily_backup_;
 };
 
 } // namespace

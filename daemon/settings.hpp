@@ -32,6 +32,7 @@ struct Settings {
     std::uint32_t uid_ranges = 8192;
     std::chrono::milliseconds stop_timeout{60'000};
     std::uint32_t autostart_at_once = 4; ///< starts on their way at the same time
+    unsigned database_copies = 7; ///< daily ones that are kept; 0: none is made
     std::uint64_t most_unpacked_bytes = std::uint64_t{16} << 30;
 
     bool operator==(const Settings&) const = default;
@@ -42,6 +43,7 @@ struct Settings {
         return containers_directory() + "/" + uuid;
     }
     [[nodiscard]] std::string database_path() const { return state_directory + "/lodge.db"; }
+    [[nodiscard]] std::string backups_directory() const { return state_directory + "/backups"; }
     [[nodiscard]] std::string master_key_path() const { return state_directory + "/master.key"; }
     [[nodiscard]] std::string templates_directory() const { return state_directory + "/templates"; }
     [[nodiscard]] std::string template_mounts() const { return run_directory + "/templates"; }

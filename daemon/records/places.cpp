@@ -18,6 +18,7 @@ Result<Beside> look_beside(const std::string& directory) {
         beside.bytes = static_cast<std::uint64_t>(info.st_size);
     }
     beside.record = ::fstatat(place.get(), kRecordName, &info, AT_SYMLINK_NOFOLLOW) == 0;
+    beside.left = ::fstatat(place.get(), kLeftName, &info, AT_SYMLINK_NOFOLLOW) == 0;
     return beside;
 }
 
@@ -53,7 +54,7 @@ Status remove_leavings(const Settings& settings, const Uuid& container) {
                    ? Status{}
                    : std::unexpected<Error>(beside.error());
     }
-    if (beside->image || beside->record) {
+    if (beside->record || beside->left) {
         return fail(ErrorCode::invalid_state,
                     "'" + place +
                         "' holds a container of which the database knows nothing; it is left "

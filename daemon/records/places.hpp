@@ -13,11 +13,15 @@ namespace lodge::daemon {
 /// STATE/containers/<uuid>/ holds it beside the volume.
 inline constexpr const char* kRecordName = "container.json";
 
+/// And this, which says why, when a rescue could not bring it back.
+inline constexpr const char* kLeftName = "unrecovered";
+
 /// What there is of one container in its directory.
 struct Beside {
     bool image = false;
     std::uint64_t bytes = 0; ///< of the image, 0 when it is no regular file
     bool record = false;
+    bool left = false; ///< by a rescue
 };
 [[nodiscard]] Result<Beside> look_beside(const std::string& directory);
 
@@ -25,8 +29,9 @@ struct Beside {
 /// is among them.
 [[nodiscard]] Result<std::vector<Uuid>> volumes_on_disk(const Settings& settings);
 
-/// Removes the directory of a container that has no row. What holds a volume or a record is never
-/// a leaving: rows go last, so it is the row that was lost (invalid_state), and nothing is removed.
+/// Removes the directory of a container that has no row: what a create left that could not be
+/// undone. A record is written last and erased first, so where there is one it is the row that was
+/// lost: then, and where a rescue left something, nothing is removed (invalid_state).
 [[nodiscard]] Status remove_leavings(const Settings& settings, const Uuid& container);
 
 } // namespace lodge::daemon

@@ -3,6 +3,7 @@
 #include "daemon/containers/monitor.hpp"
 #include "daemon/records/places.hpp"
 #include "daemon/rescue/find.hpp"
+#include "daemon/rescue/open_state.hpp"
 #include "daemon/seccomp/profile.hpp"
 #include "daemon/store/store.hpp"
 #include "lib/base/revert.hpp"
@@ -25,12 +26,6 @@
 namespace lodge::daemon {
 
 namespace {
-
-// A file that is there and empty is a database that was never written.
-bool has_database(const Settings& settings) {
-    struct stat info{};
-    return ::lstat(settings.database_path().c_str(), &info) == 0 && info.st_size > 0;
-}
 
 Result<secret::SecretBuffer> existing_master_key(const Settings& settings) {
     const std::string path = settings.master_key_path();
@@ -116,6 +111,21 @@ Status fill(db::Database& database, const Found& found, const std::string& boot_
     return {};
 }
 
+Status mark_left(const LeftInPlace& left) {
+    struct stat info{};
+    if (::lstat(left.path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
+        return {}; // a template's record, or gone meanwhile
+    }
+    ASSIGN_OR_RETURN(const auto directory, kernel::open_directory(left.path));
+    return kernel::replace_file(directory.get(), kLeftName, left.why + "\n", 0600);
+}
+
+// Of an earlier rescue, before somebody mended it.
+Status unmark(const Settings& settings, const Uuid& uuid) {
+    const std::string mark = settings.container_directory(uuid.to_string()) + "/" + kLeftName;
+    return ::unlink(mark.c_str()) == 0 || errno == ENOENT ? Status{} : fail_errno("unlink", mark);
+}
+
 void remove_database(const std::string& path) {
     for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
         (void)::unlink((path + suffix).c_str()); // what is not there need not go
@@ -154,22 +164,6 @@ Status put_into_place(const std::string& made, const std::string& database) {
 
 } // namespace
 
-Status check_not_lost(const Settings& settings) {
-    if (has_database(settings)) {
-        return {};
-    }
-    ASSIGN_OR_RETURN(const auto volumes, volumes_on_disk(settings));
-    if (volumes.empty()) {
-        return {};
-    }
-    return fail(ErrorCode::corrupt,
-                "the database '" + settings.database_path() + "' is lost, but there are " +
-                    std::to_string(volumes.size()) + " container(s) in '" +
-                    settings.containers_directory() +
-                    "'; nothing was touched. `lodge recover` builds it anew from what lies beside "
-                    "them");
-}
-
 Result<Rescued> rebuild_database(const Settings& settings) {
     const std::string path = settings.database_path();
     if (has_database(settings)) {
@@ -198,6 +192,12 @@ Result<Rescued> rebuild_database(const Settings& settings) {
     {
         ASSIGN_OR_RETURN(const auto database, open_store(made));
         RETURN_IF_ERROR(fill(*database, found, boot_id));
+    }
+    for (const LeftInPlace& left : found.left) {
+        RETURN_IF_ERROR(mark_left(left));
+    }
+    for (const ContainerRecord& record : found.containers) {
+        RETURN_IF_ERROR(unmark(settings, record.container.uuid));
     }
     RETURN_IF_ERROR(set_log_aside(path));
     RETURN_IF_ERROR(put_into_place(made, path));

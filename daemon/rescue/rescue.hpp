@@ -10,7 +10,8 @@
 
 namespace lodge::daemon {
 
-/// Something that could not be brought back, and lies where it lay.
+/// Something that could not be brought back, and lies where it lay. A container's directory gets a
+/// file that says why, so that no daemon takes it for a leaving.
 struct LeftInPlace {
     std::string path;
     std::string name; ///< as far as it could be read
@@ -23,10 +24,6 @@ struct Rescued {
     std::vector<templates::Template> templates;
     std::vector<LeftInPlace> left;
 };
-
-/// Refuses a state directory that has containers but no database (`corrupt`): a daemon that began
-/// with an empty one would take their volumes for leavings. Pure look, changes nothing.
-[[nodiscard]] Status check_not_lost(const Settings& settings);
 
 /// Builds STATE/lodge.db anew from what lies beside volumes and images. Containers whose monitor
 /// answers are recorded as running; the next daemon takes them up. What cannot be brought back is

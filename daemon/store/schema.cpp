@@ -81,8 +81,9 @@ CREATE TABLE host (
 
 } // namespace
 
-Result<std::unique_ptr<db::Database>> open_store(const std::string& path) {
-    return db::open_database(path, kMigrations);
+Result<std::unique_ptr<db::Database>> open_store(const std::string& path,
+                                                 const db::BeforeMigration& before) {
+    return db::open_database(path, kMigrations, before);
 }
 
 } // namespace lodge::daemon

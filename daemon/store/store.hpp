@@ -103,7 +103,8 @@ class OperationLog {
     db::Database& database_;
 };
 
-/// Opens STATE/lodge.db with this release's schema.
-[[nodiscard]] Result<std::unique_ptr<db::Database>> open_store(const std::string& path);
+/// Opens STATE/lodge.db with this release's schema. `before`: see db::open_database().
+[[nodiscard]] Result<std::unique_ptr<db::Database>>
+open_store(const std::string& path, const db::BeforeMigration& before = {});
 
 } // namespace lodge::daemon

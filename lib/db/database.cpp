@@ -11,7 +11,7 @@ namespace lodge::db {
 
 namespace {
 
-std::unexpected<Error> from_exception(const SQLite::Exception& error) {
+std::unexpected<Error> from_exception(const SQLite::Exception& error, const std::string& path) {
     ErrorCode code = ErrorCode::internal;
     switch (error.getErrorCode()) {
     case SQLITE_CONSTRAINT:
@@ -35,19 +35,28 @@ std::unexpected<Error> from_exception(const SQLite::Exception& error) {
     case SQLITE_NOMEM:
         code = ErrorCode::resource_exhausted;
         break;
+    case SQLITE_IOERR:
+        // Files that cannot grow: the log's index among them, where SQLite does not say
+        // SQLITE_FULL.
+        code = error.getExtendedErrorCode() == SQLITE_IOERR_SHMSIZE ? ErrorCode::no_space
+                                                                    : ErrorCode::kernel;
+        break;
+    case SQLITE_CANTOPEN:
+        code = ErrorCode::kernel;
+        break;
     default:
         break;
     }
-    return fail(code, std::string("database: ") + error.what());
+    return fail(code, "the database '" + path + "': " + error.what());
 }
 
 // Exceptions of SQLiteCpp end here.
 template <typename T, typename Body>
-Result<T> guarded(const Body& body) {
+Result<T> guarded(const std::string& path, const Body& body) {
     try {
         return body();
     } catch (const SQLite::Exception& error) {
-        return from_exception(error);
+        return from_exception(error, path);
     }
 }
 
@@ -86,7 +95,7 @@ Row read_row(SQLite::Statement& statement) {
 
 Result<std::vector<Row>>
 run_query(SQLite::Database& database, const std::string& sql, const std::vector<Value>& values) {
-    return guarded<std::vector<Row>>([&] {
+    return guarded<std::vector<Row>>(database.getFilename(), [&] {
         SQLite::Statement statement(database, sql);
         bind(statement, values);
         std::vector<Row> rows;
@@ -104,7 +113,7 @@ class OpenTransaction final : public Transaction {
 
     Result<int> execute(const std::string& sql, const std::vector<Value>& values) override {
         RETURN_IF_ERROR(fault_hook_ ? fault_hook_() : Status{});
-        return guarded<int>([&] {
+        return guarded<int>(database_.getFilename(), [&] {
             SQLite::Statement statement(database_, sql);
             bind(statement, values);
             return statement.exec();
@@ -125,7 +134,8 @@ constexpr int kBusyMilliseconds = 5000;
 class WalDatabase final : public Database {
   public:
     explicit WalDatabase(const std::string& path)
-        : writer_(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, kBusyMilliseconds) {
+        : path_(path),
+          writer_(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, kBusyMilliseconds) {
         writer_.exec("PRAGMA journal_mode=WAL");
         writer_.exec("PRAGMA foreign_keys=ON");
         // Wrapped keys are deleted to destroy what they open: their bytes must go too. Debian's
@@ -137,7 +147,7 @@ class WalDatabase final : public Database {
 
     Status write(Durability durability, const std::function<Status(Transaction&)>& body) override {
         const std::lock_guard guard(writing_);
-        return guarded<void>([&]() -> Status {
+        return guarded<void>(path_, [&]() -> Status {
             writer_.exec(durability == Durability::host ? "PRAGMA synchronous=FULL"
                                                         : "PRAGMA synchronous=NORMAL");
             SQLite::Transaction transaction(writer_); // rolls back unless committed
@@ -154,18 +164,34 @@ class WalDatabase final : public Database {
         return run_query(*reader_, sql, values);
     }
 
+    Status copy_to(const std::string& path) override {
+        return guarded<void>(path_, [&]() -> Status {
+            // A connection of its own: a reader of the log, which nobody waits for.
+            SQLite::Database source(path_, SQLite::OPEN_READONLY, kBusyMilliseconds);
+            SQLite::Statement copy(source, "VACUUM INTO ?");
+            copy.bind(1, path);
+            (void)copy.exec(); // no rows: a failure is an exception
+            return {};
+        });
+    }
+
     void set_fault_hook(std::function<Status()> hook) override {
         const std::lock_guard guard(writing_);
         fault_hook_ = std::move(hook);
     }
 
-    Status migrate(const std::string& path, std::span<const char* const> migrations) {
+    Status migrate(const std::string& path,
+                   std::span<const char* const> migrations,
+                   const BeforeMigration& before) {
         const auto applied = writer_.execAndGet("PRAGMA user_version").getInt();
         if (applied > static_cast<int>(migrations.size())) {
             return fail(ErrorCode::unsupported,
                         "the database '" + path + "' was made by a newer release (schema " +
                             std::to_string(applied) + ", this one knows " +
                             std::to_string(migrations.size()) + "); use that release");
+        }
+        if (before && applied > 0 && applied < static_cast<int>(migrations.size())) {
+            RETURN_IF_ERROR(before(*this, applied));
         }
         for (std::size_t next = static_cast<std::size_t>(applied); next < migrations.size();
              ++next) {
@@ -186,6 +212,7 @@ class WalDatabase final : public Database {
     }
 
   private:
+    const std::string path_;
     std::mutex writing_; ///< protects writer_ and fault_hook_
     SQLite::Database writer_;
     std::function<Status()> fault_hook_;
@@ -215,13 +242,15 @@ bool is_null(const Value& value) {
 }
 
 Result<std::unique_ptr<Database>> open_database(const std::string& path,
-                                                std::span<const char* const> migrations) {
-    auto opened = guarded<std::unique_ptr<Database>>([&]() -> Result<std::unique_ptr<Database>> {
-        auto database = std::make_unique<WalDatabase>(path);
-        RETURN_IF_ERROR(database->check(path));
-        RETURN_IF_ERROR(database->migrate(path, migrations));
-        return database;
-    });
+                                                std::span<const char* const> migrations,
+                                                const BeforeMigration& before) {
+    auto opened =
+        guarded<std::unique_ptr<Database>>(path, [&]() -> Result<std::unique_ptr<Database>> {
+            auto database = std::make_unique<WalDatabase>(path);
+            RETURN_IF_ERROR(database->check(path));
+            RETURN_IF_ERROR(database->migrate(path, migrations, before));
+            return database;
+        });
     return with_context(std::move(opened), "open the database '" + path + "'");
 }
 

@@ -57,14 +57,23 @@ class Database {
                                        const std::function<Status(Transaction&)>& body) = 0;
     [[nodiscard]] virtual Result<std::vector<Row>> query(const std::string& sql,
                                                          const std::vector<Value>& values = {}) = 0;
+    /// A copy of what is committed now, made into the new file `path`: one sound database without a
+    /// log. Waits for no writer and holds none up.
+    [[nodiscard]] virtual Status copy_to(const std::string& path) = 0;
     /// For tests: asked before each statement; an error it returns is that statement's.
     virtual void set_fault_hook(std::function<Status()> hook) = 0;
 };
+
+/// Called before a database is changed from schema `from` to a later one; its error is that of the
+/// opening, and nothing is changed.
+using BeforeMigration = std::function<Status(Database& database, int from)>;
 
 /// Opens or creates. `migrations` are applied in order, each in a transaction of its own; how many
 /// were applied is kept in user_version. unsupported when the file has had more than these (a newer
 /// release made it), corrupt when it is no sound database.
 [[nodiscard]] Result<std::unique_ptr<Database>>
-open_database(const std::string& path, std::span<const char* const> migrations);
+open_database(const std::string& path,
+              std::span<const char* const> migrations,
+              const BeforeMigration& before = {});
 
 } // namespace lodge::db

@@ -434,6 +434,7 @@ class FaultyDatabase final : public db::Database {
         RETURN_IF_ERROR(status);
         return rows;
     }
+    Status copy_to(const std::string& path) override { return real_.copy_to(path); }
     void set_fault_hook(std::function<Status()>) override {}
 
   private:

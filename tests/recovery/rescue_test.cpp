@@ -193,6 +193,7 @@ TEST_F(RescueTest, LeavesInPlaceWhatDoesNotHoldTogether) {
     EXPECT_EQ(host->field("twin", "state"), "");
     EXPECT_TRUE(fs::exists(place_of(uuid["changed"]) + "/volume.img"));
     EXPECT_TRUE(fs::exists(place_of(uuid["keyless"]) + "/volume.img"));
+    EXPECT_TRUE(fs::exists(place_of(uuid["keyless"]) + "/unrecovered")) << "says why";
     EXPECT_TRUE(fs::exists(place_of(uuid["imageless"]) + "/container.json"));
     EXPECT_NE(host->daemon_log().find(uuid["keyless"]), std::string::npos);
 
@@ -211,6 +212,7 @@ TEST_F(RescueTest, LeavesInPlaceWhatDoesNotHoldTogether) {
     ASSERT_NO_FATAL_FAILURE(host->start_daemon());
     for (const auto& [name, id] : uuid) {
         EXPECT_EQ(host->field(name, "uuid"), id);
+        EXPECT_FALSE(fs::exists(place_of(id) + "/unrecovered"));
     }
     EXPECT_EQ(host->field("good", "state"), "running");
 }

@@ -61,6 +61,7 @@ TEST(Config, TheShippedFileSaysTheEmbeddedDefaults) {
                       .first_uid = 1,
                       .uid_ranges = 1,
                       .stop_timeout = std::chrono::milliseconds(1),
+                      .database_copies = 0,
                       .most_unpacked_bytes = 1};
     const Status read = apply_config(with_every_key(*text), "lodge.yaml", settings);
     ASSERT_TRUE(read) << read.error().message();
@@ -82,6 +83,8 @@ TEST(Config, RefusesWithTheLine) {
     EXPECT_NE(error_of("encryption: rot13\n").find("lodge.yaml:1: 'rot13'"), std::string::npos);
     EXPECT_NE(error_of("stop_timeout: soon\n"), "");
     EXPECT_NE(error_of("most_unpacked: -1\n"), "");
+    EXPECT_NE(error_of("database_copies: 367\n"), "");
+    EXPECT_NE(error_of("database_copies: -1\n"), "");
     EXPECT_NE(error_of("network: lodge0\n"), "");
     EXPECT_NE(error_of("network:\n  pools: [10.0.0.1]\n"), "");
     EXPECT_NE(error_of("network:\n  pools: [10.0.0.1/8, 10.1.0.1/16]\n").find("more than one"),
