@@ -71,6 +71,7 @@ ErrorCode error_code_from_errno(int error_number) noexcept {
         return ErrorCode::resource_exhausted;
     case EPERM:
     case EACCES:
+    case EROFS:
         return ErrorCode::permission_denied;
     case ENOSYS:
     case EOPNOTSUPP:

@@ -46,6 +46,7 @@ TEST(ErrorCode, GoesOverTheWireAndBack) {
 TEST(ErrorCode, FollowsFromErrno) {
     EXPECT_EQ(error_code_from_errno(ENOMEM), ErrorCode::resource_exhausted);
     EXPECT_EQ(error_code_from_errno(EPERM), ErrorCode::permission_denied);
+    EXPECT_EQ(error_code_from_errno(EROFS), ErrorCode::permission_denied);
     EXPECT_EQ(error_code_from_errno(ENOSYS), ErrorCode::unsupported);
     EXPECT_EQ(error_code_from_errno(EIO), ErrorCode::kernel);
 }
