@@ -32,7 +32,7 @@ struct Settings {
     std::uint32_t uid_ranges = 8192;
     std::chrono::milliseconds stop_timeout{60'000};
     std::uint32_t autostart_at_once = 4; ///< starts on their way at the same time
-    unsigned database_copies = 7; ///< daily ones that are kept; 0: none is made
+    unsigned database_copies = 7;        ///< daily ones that are kept; 0: none is made
     std::uint64_t most_unpacked_bytes = std::uint64_t{16} << 30;
 
     bool operator==(const Settings&) const = default;

@@ -108,7 +108,13 @@ Status fill(db::Database& database, const Found& found, const std::string& boot_
         };
         RETURN_IF_ERROR(with_context(insert(), "record '" + record.container.spec.name + "'"));
     }
-    return {};
+    // What runs has been started in this boot, and what does not was stopped in it: nothing is to
+    // be started once more.
+    const bool same_boot =
+        std::any_of(found.containers.begin(), found.containers.end(), [](const auto& record) {
+            return record.container.state != model::State::stopped;
+        });
+    return same_boot ? containers.enter_boot(boot_id, {}) : Status{};
 }
 
 Status mark_left(const LeftInPlace& left) {

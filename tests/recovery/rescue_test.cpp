@@ -23,8 +23,10 @@ class RescueTest : public LodgeTest {
   protected:
     std::string state() const { return host->directory() + "/state"; }
     std::string place_of(const std::string& uuid) const { return state() + "/containers/" + uuid; }
-    void make(const std::string& name, bool start = false) {
+    void
+    make(const std::string& name, bool start = false, const std::vector<std::string>& more = {}) {
         std::vector<std::string> words{"create", name, "--template", "tiny", "--disk", "64M"};
+        words.insert(words.end(), more.begin(), more.end());
         if (start) {
             words.emplace_back("--start");
         }
@@ -78,6 +80,8 @@ class RescueTest : public LodgeTest {
                                 "hostname",
                                 "template",
                                 "encryption",
+                                "onboot",
+                                "bootorder",
                                 "image"}) {
             all.push_back(std::string(key) + "=" + host->field(name, key));
         }
@@ -95,7 +99,8 @@ class RescueTest : public LodgeTest {
 };
 
 TEST_F(RescueTest, BringsBackAllThatThereWas) {
-    ASSERT_NO_FATAL_FAILURE(make("web1"));
+    // A policy is brought back too, and starts nothing that was stopped in this boot.
+    ASSERT_NO_FATAL_FAILURE(make("web1", false, {"--onboot", "yes", "--bootorder", "7"}));
     ASSERT_NO_FATAL_FAILURE(make("web2", true));
     ASSERT_NO_FATAL_FAILURE(make("web3", true));
     ASSERT_EQ(host->lodge({"freeze", "web3"}).code, 0) << host->daemon_log();
