@@ -18,7 +18,6 @@
 #include <string>
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -71,19 +70,21 @@ Result<Settings> read_settings(const Options& options) {
     return settings;
 }
 
+// A daemon that was killed may have left a child that was not yet executed and holds the lock.
+constexpr auto kPredecessorGone = std::chrono::seconds(2);
+
 // Held as long as the process lives: one daemon per state directory.
 Result<UniqueFd> lock_state(const Settings& settings) {
     RETURN_IF_ERROR(kernel::make_directories(settings.state_directory, 0700));
     const std::string path = settings.state_directory + "/lodged.lock";
     ASSIGN_OR_RETURN(UniqueFd lock, kernel::open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK) {
-            return fail(ErrorCode::busy,
-                        "another lodged already works on '" + settings.state_directory +
-                            "'; stop it, or give another --state-dir");
-        }
-        return fail_errno("flock", path);
+    const Status locked = kernel::lock_exclusively(lock.get(), Deadline::after(kPredecessorGone));
+    if (!locked && locked.error().code() == ErrorCode::busy) {
+        return fail(ErrorCode::busy,
+                    "another lodged already works on '" + settings.state_directory +
+                        "'; stop it, or give another --state-dir");
     }
+    RETURN_IF_ERROR(with_context(locked, "lock " + path));
     return lock;
 }
 

@@ -4,8 +4,13 @@
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/program.hpp"
 
+#include <array>
 #include <chrono>
+#include <cstdint>
+#include <cstring>
 
+#include <endian.h>
+#include <fcntl.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -33,6 +38,61 @@ Status make_ext4(const std::string& target, const Uuid& uuid, bool encrypt) {
                      with_context(kernel::run_program(mke2fs), "make the filesystem"));
     (void)output; // quiet on success
     return {};
+}
+
+namespace {
+
+// ext4's superblock begins at byte 1024 and is little-endian
+// (Documentation/filesystems/ext4/super.rst).
+struct SuperblockFields {
+    std::uint16_t magic = 0;    ///< at 0x38
+    std::uint16_t state = 0;    ///< at 0x3a: 1 unmounted cleanly, 2 errors were found
+    std::uint32_t incompat = 0; ///< at 0x60: 4 the journal has to be replayed
+};
+
+Result<SuperblockFields> read_superblock(const std::string& device) {
+    ASSIGN_OR_RETURN(const UniqueFd fd, kernel::open_file(device, O_RDONLY));
+    std::array<char, 128> bytes{};
+    if (::pread(fd.get(), bytes.data(), bytes.size(), 1024) != static_cast<ssize_t>(bytes.size())) {
+        return fail_errno("read", device);
+    }
+    SuperblockFields fields;
+    std::memcpy(&fields.magic, &bytes[0x38], sizeof fields.magic);
+    std::memcpy(&fields.state, &bytes[0x3a], sizeof fields.state);
+    std::memcpy(&fields.incompat, &bytes[0x60], sizeof fields.incompat);
+    return SuperblockFields{.magic = le16toh(fields.magic),
+                            .state = le16toh(fields.state),
+                            .incompat = le32toh(fields.incompat)};
+}
+
+bool was_left_dirty(const SuperblockFields& fields) {
+    constexpr std::uint16_t kMagic = 0xef53; // of anything else mount(2) says what it is
+    return fields.magic == kMagic &&
+           ((fields.state & 1U) == 0 || (fields.state & 2U) != 0 || (fields.incompat & 4U) != 0);
+}
+
+} // namespace
+
+Status check_ext4(const std::string& device) {
+    ASSIGN_OR_RETURN(const SuperblockFields fields, read_superblock(device));
+    if (!was_left_dirty(fields)) {
+        return {};
+    }
+    ASSIGN_OR_RETURN(
+        const auto done,
+        with_context(kernel::run_program({.path = "e2fsck",
+                                          .arguments = {"-p", device},
+                                          .deadline = Deadline::after(std::chrono::minutes(10)),
+                                          .judged = true}),
+                     "check the volume's filesystem"));
+    constexpr int kCorrected = 1 | 2; // see man 8 e2fsck, EXIT CODE
+    if ((done.exit_code & ~kCorrected) == 0) {
+        return {};
+    }
+    return fail(ErrorCode::corrupt,
+                "the volume's filesystem is damaged, and e2fsck -p (exit code " +
+                    std::to_string(done.exit_code) + ") does not dare to mend it: " +
+                    done.standard_output.substr(0, 500) + done.standard_error.substr(0, 500));
 }
 
 Result<OpenVolume> mount_ext4(const std::string& device) {

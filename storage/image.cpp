@@ -40,23 +40,16 @@ Status check_room(int image_fd, const Volume& volume) {
 }
 
 // The kernel dissolves a dead container's mounts in a work queue and tells nobody when it is done.
-// A blocking flock(2) would be told, but has no deadline: so look again every 2 ms.
 Status lock_image(int image_fd, const Volume& volume, const Deadline& deadline) {
-    while (::flock(image_fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR) {
-            return fail_errno("flock", volume.image_path());
-        }
-        if (deadline.expired()) {
-            return fail(ErrorCode::busy,
-                        "the image '" + volume.image_path() +
-                            "' is still in use: something outside of the container holds its "
-                            "files, such as a shell that entered it with nsenter(1); end that and "
-                            "try again");
-        }
-        const timespec pause{.tv_sec = 0, .tv_nsec = 2'000'000};
-        (void)::nanosleep(&pause, nullptr); // a signal just makes the next look come sooner
+    const Status locked = kernel::lock_exclusively(image_fd, deadline);
+    if (!locked && locked.error().code() == ErrorCode::busy) {
+        return fail(ErrorCode::busy,
+                    "the image '" + volume.image_path() +
+                        "' is still in use: something outside of the container holds its "
+                        "files, such as a shell that entered it with nsenter(1); end that and "
+                        "try again");
     }
-    return {};
+    return with_context(locked, "lock the image '" + volume.image_path() + "'");
 }
 
 Status detach_loops(const Volume& volume) {

@@ -11,12 +11,9 @@ namespace lodge::storage {
 
 namespace {
 
-// The mount holds the loop device from here on; our own descriptors may go.
-Result<OpenVolume> mount_image(const Volume& volume, const UniqueFd& image) {
-    ASSIGN_OR_RETURN(const auto loop,
-                     kernel::LoopDevice::attach(
-                         image.get(), {.label = volume.mapper_name(), .block_size = 4096}));
-    return mount_ext4(loop.path());
+Result<kernel::LoopDevice> attach(const Volume& volume, const UniqueFd& image) {
+    return kernel::LoopDevice::attach(image.get(),
+                                      {.label = volume.mapper_name(), .block_size = 4096});
 }
 
 } // namespace
@@ -26,7 +23,8 @@ Result<OpenVolume> LoopDriver::create(const Volume& volume, const secret::Secret
     ASSIGN_OR_RETURN(const UniqueFd image, create_image(volume));
     revert.add([&] { (void)::unlink(volume.image_path().c_str()); });
     RETURN_IF_ERROR(make_ext4(volume.image_path(), volume.uuid, encrypts()));
-    ASSIGN_OR_RETURN(OpenVolume open, mount_image(volume, image));
+    ASSIGN_OR_RETURN(const auto loop, attach(volume, image));
+    ASSIGN_OR_RETURN(OpenVolume open, mount_ext4(loop.path())); // which holds the device from here
     RETURN_IF_ERROR(protect(open, key));
     RETURN_IF_ERROR(make_layout(open));
     revert.commit();
@@ -35,7 +33,9 @@ Result<OpenVolume> LoopDriver::create(const Volume& volume, const secret::Secret
 
 Result<OpenVolume> LoopDriver::open(const Volume& volume, const secret::SecretBuffer& key) {
     ASSIGN_OR_RETURN(const UniqueFd image, open_image(volume));
-    ASSIGN_OR_RETURN(OpenVolume open, mount_image(volume, image));
+    ASSIGN_OR_RETURN(const auto loop, attach(volume, image));
+    RETURN_IF_ERROR(check_ext4(loop.path()));
+    ASSIGN_OR_RETURN(OpenVolume open, mount_ext4(loop.path()));
     RETURN_IF_ERROR(unlock(open, key));
     return open;
 }

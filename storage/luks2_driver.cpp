@@ -183,6 +183,8 @@ Result<OpenVolume> activate_and_mount(const kernel::LoopDevice& loop,
     const std::string device = "/dev/mapper/" + volume.mapper_name();
     if (new_filesystem) {
         RETURN_IF_ERROR(make_ext4(device, volume.uuid, false));
+    } else {
+        RETURN_IF_ERROR(check_ext4(device));
     }
     ASSIGN_OR_RETURN(OpenVolume open, mount_ext4(device));
     if (new_filesystem) {

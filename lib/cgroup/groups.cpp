@@ -16,7 +16,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -303,15 +302,14 @@ Status make_own_group(int base_fd, bool stay) {
 // Two daemons in one group would sweep each other's containers. The lock lasts as long as the
 // descriptor, which no monitor inherits.
 Status lock_base(int base_fd, const std::string& base) {
-    if (::flock(base_fd, LOCK_EX | LOCK_NB) == 0) {
-        return {};
-    }
-    if (errno == EWOULDBLOCK) {
+    constexpr auto kPredecessorGone = std::chrono::seconds(2); // with its last unexecuted child
+    const Status locked = kernel::lock_exclusively(base_fd, Deadline::after(kPredecessorGone));
+    if (!locked && locked.error().code() == ErrorCode::busy) {
         return fail(ErrorCode::busy,
                     "another lodged already keeps its containers in the cgroup " + base +
                         "; stop it, or give this one another `cgroup` in its configuration");
     }
-    return fail_errno("flock", base);
+    return with_context(locked, "lock " + base);
 }
 
 // Without cgroup.kill a stop would have to race with a fork bomb, so nothing is built on less.

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -296,6 +297,21 @@ for_each_entry(int dir_fd,
             RETURN_IF_ERROR(visit(name, entry->d_type));
         }
     }
+}
+
+// A blocking flock(2) would be told, but has no deadline.
+Status lock_exclusively(int fd, const Deadline& deadline) {
+    while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            return fail_errno("flock");
+        }
+        if (deadline.expired()) {
+            return fail(ErrorCode::busy, "somebody else holds the lock");
+        }
+        const timespec pause{.tv_sec = 0, .tv_nsec = 2'000'000};
+        (void)::nanosleep(&pause, nullptr); // a signal just makes the next look come sooner
+    }
+    return {};
 }
 
 } // namespace lodge::kernel

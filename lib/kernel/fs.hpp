@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lib/base/clock.hpp"
 #include "lib/base/error.hpp"
 #include "lib/base/unique_fd.hpp"
 
@@ -60,5 +61,10 @@ replace_file(int dir_fd, const std::string& name, std::string_view content, mode
 [[nodiscard]] Status
 for_each_entry(int dir_fd,
                const std::function<Status(const std::string& name, unsigned char type)>& visit);
+
+/// Takes flock(2) LOCK_EX on the open file description of `fd`, looking again until the deadline;
+/// `busy` when somebody holds it then. What a killed process held is free only when its last child
+/// between fork and exec has closed it too, so a deadline of zero is rarely right.
+[[nodiscard]] Status lock_exclusively(int fd, const Deadline& deadline);
 
 } // namespace lodge::kernel
