@@ -1,0 +1,223 @@
+// A random walk: clients that know nothing of each other do what they like to the same containers,
+// and the daemon is killed every few seconds. LODGE_WALK_OPERATIONS and LODGE_WALK_SEED choose its
+// length and its dice; the seed of a run is in its output. What each client does, and in which
+// order, follows from the seed; how the clients' operations mingle does not.
+#include "tests/support/lodge_host.hpp"
+#include "tests/support/patience.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <map>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include <poll.h>
+
+namespace lodge::test {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+constexpr unsigned kClients = 8;
+constexpr unsigned kContainers = 30;
+constexpr int kUnreachable = 20; // see docs/exit-codes.md
+
+unsigned long setting(const char* name, unsigned long otherwise) {
+    const char* value = std::getenv(name); // NOLINT(concurrency-mt-unsafe): nobody writes it
+    return value != nullptr ? std::stoul(value) : otherwise;
+}
+
+/// One call of the command line and how it ended.
+struct Act {
+    std::string verb;
+    std::string name;
+    int code = 0;
+    std::string said;
+    Clock::time_point begin;
+    Clock::time_point end;
+};
+
+struct Choice {
+    unsigned weight;
+    const char* verb;
+    std::vector<std::string> options;
+};
+
+// Weighted so that most containers exist and about half of them run.
+const std::array kChoices{
+    Choice{14, "create", {"--template", "tiny"}},
+    Choice{14, "create", {"--template", "tiny", "--start"}},
+    Choice{4, "create", {"--template", "tiny", "--start", "--restart", "always"}},
+    Choice{14, "start", {}},
+    Choice{8, "stop", {"--force"}},
+    Choice{4, "stop", {"--timeout", "1s"}},
+    Choice{6, "restart", {"--force"}},
+    Choice{6, "freeze", {}},
+    Choice{8, "thaw", {}},
+    Choice{5, "kill", {}},
+    Choice{10, "destroy", {"--force"}},
+    Choice{4, "destroy", {}},
+    Choice{8, "exec", {"--", "/bin/guest", "true"}},
+    Choice{6, "info", {}},
+};
+
+const Choice& choose(std::mt19937_64& dice) {
+    static const unsigned sum = [] {
+        unsigned all = 0;
+        for (const Choice& choice : kChoices) {
+            all += choice.weight;
+        }
+        return all;
+    }();
+    auto left = static_cast<unsigned>(dice() % sum);
+    for (const Choice& choice : kChoices) {
+        if (left < choice.weight) {
+            return choice;
+        }
+        left -= choice.weight;
+    }
+    return kChoices.front();
+}
+
+class WalkTest : public LodgeTest {
+  protected:
+    using Span = std::pair<Clock::time_point, Clock::time_point>;
+
+    std::vector<Act> walk(unsigned long seed, unsigned client, unsigned long length) const {
+        std::mt19937_64 dice(seed * kClients + client);
+        std::vector<Act> acts;
+        while (acts.size() < length) {
+            const Choice& choice = choose(dice);
+            Act act{.verb = choice.verb, .name = "w" + std::to_string(dice() % kContainers)};
+            std::vector<std::string> words{act.verb, act.name};
+            words.insert(words.end(), choice.options.begin(), choice.options.end());
+            act.begin = Clock::now();
+            CliResult done = host->lodge(words);
+            while (done.code == kUnreachable && Clock::now() - act.begin < patience(60s)) {
+                (void)::poll(nullptr, 0, 20); // as a script would that finds no daemon
+                done = host->lodge(words);
+            }
+            act.end = Clock::now();
+            act.code = done.code;
+            act.said = done.err;
+            acts.push_back(std::move(act));
+        }
+        return acts;
+    }
+
+    // From a moment before each kill to the moment in which the next daemon answered.
+    std::vector<Span> harass(const std::atomic<unsigned>& walking, std::mt19937_64 dice) {
+        std::vector<Span> outages;
+        while (walking > 0) {
+            (void)::poll(nullptr, 0, static_cast<int>(1000 + dice() % 3000));
+            const auto begin = Clock::now();
+            host->kill_daemon();
+            host->start_daemon();
+            outages.emplace_back(begin, Clock::now());
+        }
+        return outages;
+    }
+
+    static bool overlaps(const Act& act, const std::vector<Span>& outages) {
+        return std::any_of(outages.begin(), outages.end(), [&](const Span& outage) {
+            return act.begin <= outage.second && outage.first <= act.end;
+        });
+    }
+
+    // Whatever was refused was refused for a reason of the containers'.
+    void judge_answers(const std::vector<Act>& acts, const std::vector<Span>& outages) {
+        for (const Act& act : acts) {
+            const bool expected = act.code == 0 || (act.code >= 3 && act.code <= 6);
+            const bool ended_with_it = act.verb == "exec" && act.code > 6;
+            EXPECT_TRUE(expected || ended_with_it || overlaps(act, outages))
+                << act.verb << " " << act.name << " ended with " << act.code << ": " << act.said;
+        }
+    }
+
+    // A create that was answered well must be there unless somebody asked for a destroy later, or
+    // at the same time; and the other way round.
+    void judge_existence(const std::vector<Act>& acts) {
+        std::map<std::string, std::vector<const Act*>> by_name;
+        for (const Act& act : acts) {
+            if (act.verb == "create" || act.verb == "destroy") {
+                by_name[act.name].push_back(&act);
+            }
+        }
+        for (const auto& [name, all] : by_name) {
+            const bool exists = !host->field(name, "state").empty();
+            for (const Act* act : all) {
+                const bool last = std::none_of(all.begin(), all.end(), [&](const Act* other) {
+                    return other->verb != act->verb && other->end >= act->begin;
+                });
+                if (act->code == 0 && last) {
+                    EXPECT_EQ(exists, act->verb == "create") << name;
+                    break;
+                }
+            }
+        }
+    }
+
+    // Nothing holds a container for good, and each that is left still does its work.
+    void expect_all_usable() {
+        for (unsigned i = 0; i < kContainers; ++i) {
+            const std::string name = "w" + std::to_string(i);
+            if (host->field(name, "state").empty()) {
+                continue;
+            }
+            expect_field(name, "busy_with", "");
+            const std::string state = host->field(name, "state");
+            if (state != "running") {
+                const CliResult up = host->lodge({state == "frozen" ? "thaw" : "start", name});
+                EXPECT_EQ(up.code, 0) << name << " is " << state << ": " << up.err;
+            }
+            const CliResult done = host->lodge({"exec", name, "--", "/bin/guest", "exit", "5"});
+            EXPECT_EQ(done.code, 5) << name << ": " << done.err;
+        }
+    }
+};
+
+TEST_F(WalkTest, LosesNothingWhateverIsDoneToIt) {
+    const unsigned long seed = setting("LODGE_WALK_SEED", std::random_device()());
+    const unsigned long length = setting("LODGE_WALK_OPERATIONS", 10'000) / kClients;
+    std::cout << "LODGE_WALK_SEED=" << seed << std::endl;
+    std::array<std::vector<Act>, kClients> walks;
+    std::vector<std::jthread> clients;
+    std::atomic<unsigned> walking = kClients;
+    for (unsigned client = 0; client < kClients; ++client) {
+        clients.emplace_back([&, client] {
+            walks[client] = walk(seed, client, length);
+            --walking;
+        });
+    }
+    const std::vector<Span> outages = harass(walking, std::mt19937_64(seed));
+    clients.clear();
+
+    std::vector<Act> acts;
+    for (std::vector<Act>& one : walks) {
+        std::move(one.begin(), one.end(), std::back_inserter(acts));
+    }
+    Clock::duration longest{};
+    for (const Span& outage : outages) {
+        longest = std::max(longest, outage.second - outage.first);
+    }
+    const auto good =
+        std::count_if(acts.begin(), acts.end(), [](const Act& a) { return a.code == 0; });
+    std::cout << acts.size() << " operations, " << good << " of them done, " << outages.size()
+              << " kills, the longest without a daemon for "
+              << std::chrono::duration_cast<std::chrono::milliseconds>(longest).count() << " ms"
+              << std::endl;
+    judge_answers(acts, outages);
+    judge_existence(acts);
+    expect_all_usable();
+}
+
+} // namespace
+
+} // namespace lodge::test
