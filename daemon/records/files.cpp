@@ -79,19 +79,28 @@ Status complete_containers(const Parts& parts, const secret::SecretBuffer& maste
     return {};
 }
 
-Status complete_templates(const Parts& parts, const secret::SecretBuffer& master) {
-    ASSIGN_OR_RETURN(const auto rows, parts.templates.list());
-    ASSIGN_OR_RETURN(const auto records, parts.store.records());
+using Records = std::vector<templates::ImageRecord>;
+using Names = std::vector<templates::Template>;
+
+// Those of a build or a removal that came to no end. While there are containers that the database
+// does not know, one of them may need what no name stands for.
+Status remove_stale(const Parts& parts, const Names& rows, const Records& records) {
     ASSIGN_OR_RETURN(const auto unclaimed, unclaimed_volumes(parts));
     for (const templates::ImageRecord& record : records) {
         const bool known = std::any_of(rows.begin(), rows.end(), [&](const auto& row) {
             return row.name == record.name && row.digest == record.digest;
         });
-        // Of a build or a removal that came to no end, unless a container may need it.
         if (!known && unclaimed.empty()) {
             RETURN_IF_ERROR(parts.store.remove_record(record.digest, record.name));
         }
     }
+    return {};
+}
+
+Status complete_templates(const Parts& parts, const secret::SecretBuffer& master) {
+    ASSIGN_OR_RETURN(const Names rows, parts.templates.list());
+    ASSIGN_OR_RETURN(const Records records, parts.store.records());
+    RETURN_IF_ERROR(remove_stale(parts, rows, records));
     for (const templates::Template& row : rows) {
         ASSIGN_OR_RETURN(const std::string text, encode_record(row, master));
         const bool written = std::any_of(records.begin(), records.end(), [&](const auto& record) {

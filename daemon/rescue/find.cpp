@@ -91,30 +91,34 @@ class Claims {
     std::map<std::string, std::string> holders_;
 };
 
+Result<templates::Template> take(const std::string& place,
+                                 const templates::ImageRecord& record,
+                                 const secret::SecretBuffer& master) {
+    ASSIGN_OR_RETURN(auto made, decode_template_record(record.text, master));
+    if (made.name != record.name || made.digest != record.digest) {
+        return refuse("its record is that of '" + made.name + "', " + made.digest);
+    }
+    struct stat info{};
+    if (::lstat((place + "/template.erofs").c_str(), &info) != 0 ||
+        static_cast<std::uint64_t>(info.st_size) != made.bytes) {
+        return refuse("its image 'template.erofs' is missing or was cut");
+    }
+    return made;
+}
+
 Status find_templates(const Settings& settings, const secret::SecretBuffer& master, Found& found) {
     const auto store = templates::make_template_store(
         {.directory = settings.templates_directory(), .run_directory = settings.template_mounts()});
     ASSIGN_OR_RETURN(const auto records, store->records());
     std::set<std::string> names;
     for (const templates::ImageRecord& record : records) {
-        const std::string hex = record.digest.substr(record.digest.find(':') + 1);
-        const std::string place = settings.templates_directory() + "/" + hex;
-        struct stat info{};
-        const auto check = [&]() -> Result<templates::Template> {
-            ASSIGN_OR_RETURN(auto made, decode_template_record(record.text, master));
-            if (made.name != record.name || made.digest != record.digest) {
-                return refuse("its record is that of '" + made.name + "', " + made.digest);
-            }
-            if (::lstat((place + "/template.erofs").c_str(), &info) != 0 ||
-                static_cast<std::uint64_t>(info.st_size) != made.bytes) {
-                return refuse("its image 'template.erofs' is missing or was cut");
-            }
-            if (!names.insert(made.name).second) {
-                return refuse("another image has the name '" + made.name + "' too");
-            }
-            return made;
-        };
-        if (auto made = check()) {
+        const std::string place = settings.templates_directory() + "/" +
+                                  record.digest.substr(record.digest.find(':') + 1);
+        auto made = take(place, record, master);
+        if (made && !names.insert(made->name).second) {
+            made = refuse("another image has the name '" + made->name + "' too");
+        }
+        if (made) {
             found.templates.push_back(std::move(*made));
         } else {
             found.left.push_back({.path = place + "/" + record.name + ".json",
@@ -123,6 +127,40 @@ Status find_templates(const Settings& settings, const secret::SecretBuffer& mast
         }
     }
     return {};
+}
+
+// The record of one container, with its name as soon as that is known.
+Result<ContainerRecord> judge(const Settings& settings,
+                              const Uuid& uuid,
+                              const Templates& templates,
+                              const secret::SecretBuffer& master,
+                              std::string& name) {
+    ASSIGN_OR_RETURN(const Beside beside,
+                     look_beside(settings.container_directory(uuid.to_string())));
+    ASSIGN_OR_RETURN(ContainerRecord record, take(settings, uuid, beside, master));
+    name = record.container.spec.name;
+    RETURN_IF_ERROR(check_image(record, beside));
+    RETURN_IF_ERROR(check_template(record.container, templates));
+    return record;
+}
+
+// Of two that claim the same the older one has it.
+void settle_claims(std::vector<ContainerRecord> whole, const Settings& settings, Found& found) {
+    std::sort(whole.begin(), whole.end(), [](const auto& a, const auto& b) {
+        return std::tie(a.container.created_at, a.container.uuid) <
+               std::tie(b.container.created_at, b.container.uuid);
+    });
+    Claims claims;
+    for (ContainerRecord& record : whole) {
+        const model::Container& container = record.container;
+        if (const Status claimed = claims.claim(container); !claimed) {
+            found.left.push_back({.path = settings.container_directory(container.uuid.to_string()),
+                                  .name = container.spec.name,
+                                  .why = claimed.error().to_string()});
+        } else {
+            found.containers.push_back(std::move(record));
+        }
+    }
 }
 
 } // namespace
@@ -135,41 +173,18 @@ Result<Found> find_records(const Settings& settings, const secret::SecretBuffer&
         templates[made.name] = made.digest;
     }
     ASSIGN_OR_RETURN(const auto uuids, volumes_on_disk(settings));
-    const auto leave = [&](const Uuid& uuid, const std::string& name, const Error& why) {
-        found.left.push_back({.path = settings.container_directory(uuid.to_string()),
-                              .name = name,
-                              .why = why.to_string()});
-    };
     std::vector<ContainerRecord> whole;
     for (const Uuid& uuid : uuids) {
-        const auto beside = look_beside(settings.container_directory(uuid.to_string()));
-        if (!beside) {
-            leave(uuid, "", beside.error());
-            continue;
-        }
-        auto record = take(settings, uuid, *beside, master);
-        if (!record) {
-            leave(uuid, "", record.error());
-        } else if (const Status image = check_image(*record, *beside); !image) {
-            leave(uuid, record->container.spec.name, image.error());
-        } else if (const Status made_of = check_template(record->container, templates); !made_of) {
-            leave(uuid, record->container.spec.name, made_of.error());
-        } else {
+        std::string name;
+        if (auto record = judge(settings, uuid, templates, master, name)) {
             whole.push_back(std::move(*record));
-        }
-    }
-    std::sort(whole.begin(), whole.end(), [](const auto& a, const auto& b) {
-        return std::tie(a.container.created_at, a.container.uuid) <
-               std::tie(b.container.created_at, b.container.uuid);
-    });
-    Claims claims;
-    for (ContainerRecord& record : whole) {
-        if (const Status claimed = claims.claim(record.container); !claimed) {
-            leave(record.container.uuid, record.container.spec.name, claimed.error());
         } else {
-            found.containers.push_back(std::move(record));
+            found.left.push_back({.path = settings.container_directory(uuid.to_string()),
+                                  .name = name,
+                                  .why = record.error().to_string()});
         }
     }
+    settle_claims(std::move(whole), settings, found);
     return found;
 }
 

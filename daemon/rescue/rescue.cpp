@@ -94,6 +94,21 @@ void look_for_monitor(MonitorLauncher& launcher, model::Container& container) {
     }
 }
 
+Status
+insert(ContainerRepository& containers, const ContainerRecord& record, const std::string& boot_id) {
+    RETURN_IF_ERROR(containers.insert(record.container, record.sealed_key));
+    RETURN_IF_ERROR(containers.publish(record.container.uuid));
+    return containers.update_state(record.container, boot_id);
+}
+
+// What runs has been started in this boot, and what does not was stopped in it: nothing is to be
+// started once more.
+bool is_same_boot(const Found& found) {
+    return std::any_of(found.containers.begin(), found.containers.end(), [](const auto& record) {
+        return record.container.state != model::State::stopped;
+    });
+}
+
 Status fill(db::Database& database, const Found& found, const std::string& boot_id) {
     TemplateRepository templates(database);
     for (const templates::Template& made : found.templates) {
@@ -101,20 +116,10 @@ Status fill(db::Database& database, const Found& found, const std::string& boot_
     }
     ContainerRepository containers(database);
     for (const ContainerRecord& record : found.containers) {
-        const auto insert = [&]() -> Status {
-            RETURN_IF_ERROR(containers.insert(record.container, record.sealed_key));
-            RETURN_IF_ERROR(containers.publish(record.container.uuid));
-            return containers.update_state(record.container, boot_id);
-        };
-        RETURN_IF_ERROR(with_context(insert(), "record '" + record.container.spec.name + "'"));
+        RETURN_IF_ERROR(with_context(insert(containers, record, boot_id),
+                                     "record '" + record.container.spec.name + "'"));
     }
-    // What runs has been started in this boot, and what does not was stopped in it: nothing is to
-    // be started once more.
-    const bool same_boot =
-        std::any_of(found.containers.begin(), found.containers.end(), [](const auto& record) {
-            return record.container.state != model::State::stopped;
-        });
-    return same_boot ? containers.enter_boot(boot_id, {}) : Status{};
+    return is_same_boot(found) ? containers.enter_boot(boot_id, {}) : Status{};
 }
 
 Status mark_left(const LeftInPlace& left) {
@@ -168,16 +173,37 @@ Status put_into_place(const std::string& made, const std::string& database) {
     return ::fsync(directory.get()) == 0 ? Status{} : fail_errno("fsync", state);
 }
 
-} // namespace
-
-Result<Rescued> rebuild_database(const Settings& settings) {
-    const std::string path = settings.database_path();
-    if (has_database(settings)) {
-        return fail(ErrorCode::already_exists,
-                    "there is a database, '" + path +
-                        "', and recover builds only a lost one; if this one is damaged, move it "
-                        "away first, with its -wal and -shm");
+// Every container's directory says whether it was left, before a daemon can see the database.
+Status mark(const Settings& settings, const Found& found) {
+    for (const LeftInPlace& left : found.left) {
+        RETURN_IF_ERROR(mark_left(left));
     }
+    for (const ContainerRecord& record : found.containers) {
+        RETURN_IF_ERROR(unmark(settings, record.container.uuid));
+    }
+    return {};
+}
+
+Status write_database(const Settings& settings, const Found& found) {
+    const std::string path = settings.database_path();
+    ASSIGN_OR_RETURN(std::string boot_id, kernel::read_file("/proc/sys/kernel/random/boot_id", 64));
+    std::erase(boot_id, '\n');
+    const std::string made = path + ".recovering";
+    remove_database(made); // of a rescue that was interrupted
+    Revert revert;
+    revert.add([&made] { remove_database(made); });
+    {
+        ASSIGN_OR_RETURN(const auto database, open_store(made));
+        RETURN_IF_ERROR(fill(*database, found, boot_id));
+    }
+    RETURN_IF_ERROR(mark(settings, found));
+    RETURN_IF_ERROR(set_log_aside(path));
+    RETURN_IF_ERROR(put_into_place(made, path));
+    revert.commit();
+    return {};
+}
+
+Result<Found> find_all(const Settings& settings) {
     ASSIGN_OR_RETURN(const auto master, existing_master_key(settings));
     ASSIGN_OR_RETURN(Found found, find_records(settings, master));
     if (found.containers.empty() && found.templates.empty() && found.left.empty()) {
@@ -189,25 +215,20 @@ Result<Rescued> rebuild_database(const Settings& settings) {
     for (ContainerRecord& record : found.containers) {
         look_for_monitor(*launcher, record.container);
     }
-    ASSIGN_OR_RETURN(std::string boot_id, kernel::read_file("/proc/sys/kernel/random/boot_id", 64));
-    std::erase(boot_id, '\n');
-    const std::string made = path + ".recovering";
-    remove_database(made); // of a rescue that was interrupted
-    Revert revert;
-    revert.add([&made] { remove_database(made); });
-    {
-        ASSIGN_OR_RETURN(const auto database, open_store(made));
-        RETURN_IF_ERROR(fill(*database, found, boot_id));
+    return found;
+}
+
+} // namespace
+
+Result<Rescued> rebuild_database(const Settings& settings) {
+    if (has_database(settings)) {
+        return fail(ErrorCode::already_exists,
+                    "there is a database, '" + settings.database_path() +
+                        "', and recover builds only a lost one; if this one is damaged, move it "
+                        "away first, with its -wal and -shm");
     }
-    for (const LeftInPlace& left : found.left) {
-        RETURN_IF_ERROR(mark_left(left));
-    }
-    for (const ContainerRecord& record : found.containers) {
-        RETURN_IF_ERROR(unmark(settings, record.container.uuid));
-    }
-    RETURN_IF_ERROR(set_log_aside(path));
-    RETURN_IF_ERROR(put_into_place(made, path));
-    revert.commit();
+    ASSIGN_OR_RETURN(Found found, find_all(settings));
+    RETURN_IF_ERROR(write_database(settings, found));
     Rescued rescued{.templates = std::move(found.templates), .left = std::move(found.left)};
     for (ContainerRecord& record : found.containers) {
         rescued.containers.push_back(std::move(record.container));
