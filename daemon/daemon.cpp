@@ -112,6 +112,7 @@ class RealDaemon final : public Daemon {
                  .containers = container_rows_,
                  .templates = template_rows_,
                  .volumes = volumes_,
+                 .block_devices = storage::list_devices,
                  .keys = *keys_,
                  .links = *drivers_.links,
                  .firewall = *drivers_.firewall,

@@ -4,9 +4,15 @@ namespace lodge::daemon {
 
 namespace {
 
-bool failed(const Event& event) {
-    return event.operation ? event.operation->status == OperationStatus::failed
-                           : event.what == "crashed";
+// What somebody should look at.
+bool is_warning(const Event& event) {
+    if (event.operation) {
+        return event.operation->status == OperationStatus::failed;
+    }
+    if (event.kind == "daemon") {
+        return event.what != "recovered";
+    }
+    return event.what == "crashed";
 }
 
 std::string describe_operation(const OperationView& operation) {
@@ -23,13 +29,16 @@ std::string describe(const Event& event) {
     if (event.operation) {
         return event.what == "ended" ? describe_operation(*event.operation) : std::string();
     }
-    return event.kind + " '" + event.resource + "' " + event.what +
-           (event.detail.empty() ? "" : ": " + event.detail);
+    if (event.kind == "daemon" && event.what == "recovered") {
+        return "recovery: " + event.detail;
+    }
+    return (event.kind == "daemon" ? "recovery:" : event.kind) + " '" + event.resource + "' " +
+           event.what + (event.detail.empty() ? "" : ": " + event.detail);
 }
 
 void log_event(const Log& log, const Event& event) {
     if (const std::string line = describe(event); !line.empty()) {
-        log.write(failed(event) ? LogLevel::warning : LogLevel::info, line);
+        log.write(is_warning(event) ? LogLevel::warning : LogLevel::info, line);
     }
 }
 

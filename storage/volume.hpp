@@ -77,6 +77,16 @@ class VolumeDriver {
 /// why.
 [[nodiscard]] std::unique_ptr<VolumeDriver> make_driver(model::Encryption encryption);
 
+/// A block device that stands for a volume, loop device or mapping: the inventory.
+struct BlockDevice {
+    std::string name;  ///< "/dev/loop3", "dm-0"
+    std::string label; ///< Volume::mapper_name() where we made it; anything where others did
+    std::string image; ///< the file below it; " (deleted)" at its end when that was unlinked
+};
+/// The devices of this host whose file lies below `directory`, whoever made them. Opens none but
+/// those.
+[[nodiscard]] Result<std::vector<BlockDevice>> list_devices(const std::string& directory);
+
 /// Length of the random key that each volume gets: 64 bytes serve AES-256-XTS and fscrypt v2 alike.
 inline constexpr std::size_t kVolumeKeySize = 64;
 

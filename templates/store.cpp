@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <ctime>
+#include <functional>
 #include <mutex>
 #include <tuple>
 #include <utility>
@@ -28,6 +29,7 @@ constexpr const char* kImageName = "template.erofs";
 constexpr std::string_view kDigestPrefix = "sha256:";
 constexpr std::string_view kRecordSuffix = ".json";
 constexpr std::size_t kLongestRecord = std::size_t{64} << 10;
+constexpr std::string_view kWorkPrefix = ".work-";
 
 // lodge-unpack tells by its exit code what kind of failure its sentence on stderr is.
 ErrorCode code_of_exit(int exit_code) {
@@ -95,7 +97,7 @@ class DirectoryStore final : public TemplateStore {
                        ? Status{}
                        : std::unexpected<Error>(directory.error());
         }
-        return kernel::remove_tree_at(directory->get(), ".work-" + work_id);
+        return kernel::remove_tree_at(directory->get(), std::string(kWorkPrefix) + work_id);
     }
 
     Status remove(const std::string& digest) override {
@@ -104,23 +106,18 @@ class DirectoryStore final : public TemplateStore {
         return kernel::remove_tree_at(directory.get(), hex);
     }
 
-    Result<std::vector<std::string>> list() override {
-        std::vector<std::string> digests;
-        const auto directory = kernel::open_directory(settings_.directory);
-        if (!directory) {
-            return directory.error().code() == ErrorCode::not_found
-                       ? Result<std::vector<std::string>>(std::move(digests))
-                       : std::unexpected<Error>(directory.error());
-        }
-        RETURN_IF_ERROR(kernel::for_each_entry(
-            directory->get(), [&](const std::string& name, unsigned char) -> Status {
-                const std::string digest = std::string(kDigestPrefix) + name;
-                if (hex_of(digest)) { // another name is nothing of ours
-                    digests.push_back(digest);
-                }
-                return {};
-            }));
-        return digests;
+    Result<std::vector<std::string>> list() override { return digests_in(settings_.directory); }
+    Result<std::vector<std::string>> mount_points() override {
+        return digests_in(settings_.run_directory);
+    }
+    Result<std::vector<std::string>> works() override {
+        std::vector<std::string> ids;
+        RETURN_IF_ERROR(for_each_name(settings_.directory, [&](const std::string& name) {
+            if (name.starts_with(kWorkPrefix) && check_id(name.substr(kWorkPrefix.size()))) {
+                ids.push_back(name.substr(kWorkPrefix.size()));
+            }
+        }));
+        return ids;
     }
 
     Status put_record(const ImageRecord& record) override {
@@ -211,6 +208,33 @@ class DirectoryStore final : public TemplateStore {
             });
     }
 
+    // A directory that does not exist holds nothing.
+    static Status for_each_name(const std::string& path,
+                                const std::function<void(const std::string& name)>& visit) {
+        const auto directory = kernel::open_directory(path);
+        if (!directory) {
+            return directory.error().code() == ErrorCode::not_found
+                       ? Status{}
+                       : std::unexpected<Error>(directory.error());
+        }
+        return kernel::for_each_entry(directory->get(),
+                                      [&](const std::string& name, unsigned char) -> Status {
+                                          visit(name);
+                                          return {};
+                                      });
+    }
+
+    static Result<std::vector<std::string>> digests_in(const std::string& path) {
+        std::vector<std::string> digests;
+        RETURN_IF_ERROR(for_each_name(path, [&](const std::string& name) {
+            std::string digest = std::string(kDigestPrefix) + name;
+            if (hex_of(digest)) { // another name is nothing of ours
+                digests.push_back(std::move(digest));
+            }
+        }));
+        return digests;
+    }
+
     static Result<std::string> hex_of(const std::string& digest) {
         const bool good =
             digest.size() == kDigestPrefix.size() + 64 && digest.rfind(kDigestPrefix, 0) == 0 &&
@@ -262,7 +286,7 @@ class DirectoryStore final : public TemplateStore {
     Result<Template> make(const Work& work, const MakeTree& make_tree) {
         RETURN_IF_ERROR(check_id(work.id));
         RETURN_IF_ERROR(kernel::make_directories(settings_.directory, 0700));
-        const std::string place = settings_.directory + "/.work-" + work.id;
+        const std::string place = settings_.directory + "/" + std::string(kWorkPrefix) + work.id;
         if (::mkdir(place.c_str(), 0700) != 0) {
             return fail_errno("mkdir", place);
         }

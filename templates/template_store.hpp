@@ -67,6 +67,10 @@ class TemplateStore {
     [[nodiscard]] virtual Status remove(const std::string& digest) = 0;
     /// Digests of all images: the inventory.
     [[nodiscard]] virtual Result<std::vector<std::string>> list() = 0;
+    /// Digests that have a mount point below the run directory, mounted or not: the inventory.
+    [[nodiscard]] virtual Result<std::vector<std::string>> mount_points() = 0;
+    /// Ids of the builds and imports that have a work directory, those on their way among them.
+    [[nodiscard]] virtual Result<std::vector<std::string>> works() = 0;
 
     /// Keeps the record beside its image, atomically and durably, in place of an earlier one.
     [[nodiscard]] virtual Status put_record(const ImageRecord& record) = 0;

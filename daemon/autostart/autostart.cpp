@@ -18,11 +18,12 @@ bool is_up(const model::Container& container) {
 
 Result<std::vector<PlannedStart>> plan_boot(const Parts& parts) {
     ASSIGN_OR_RETURN(const auto rows, parts.containers.list());
+    ASSIGN_OR_RETURN(const auto marks, parts.containers.marks());
     std::vector<Candidate> candidates;
     for (const model::Container& row : rows) {
-        ASSIGN_OR_RETURN(const std::string boot, parts.containers.boot_id(row.uuid));
+        const auto mark = marks.find(row.uuid);
         const bool up = is_up(row);
-        if (up && boot == parts.boot_id) {
+        if (up && mark != marks.end() && mark->second.boot_id == parts.boot_id) {
             continue; // it needs nobody to start it
         }
         candidates.push_back({.container = row, .was_up = up});

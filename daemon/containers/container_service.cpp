@@ -236,7 +236,7 @@ void Containers::look_again(const Uuid& uuid) {
 void Containers::exited(const Uuid& uuid, const std::optional<InitExit>& exit) {
     const auto container = parts_.containers.find(uuid);
     if (!container || !container->init_pid) {
-        return; // collected already
+        return; // collected already, or not to be known now: the watcher tells again
     }
     const std::string& name = container->spec.name;
     const bool reboot = exit && exit->kind == InitExit::Kind::rebooted;
@@ -262,7 +262,7 @@ void Containers::exited(const Uuid& uuid, const std::optional<InitExit>& exit) {
     }
     if (crashed) {
         parts_.announce(
-            *container, "crashed", exit ? "init ended by itself" : "the monitor is gone");
+            *container, "crashed", exit ? "init ended by itself" : "the monitor was killed");
     }
 }
 

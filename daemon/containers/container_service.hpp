@@ -39,7 +39,9 @@ class Containers final : public ContainerService {
     [[nodiscard]] Result<Uuid> stop_with_host(const model::Container& container,
                                               const Deadline& deadline);
 
-    /// Init of a container ended by itself, or its monitor is gone: stops or restarts it.
+    /// Init of a container ended by itself, or its monitor is gone: stops or restarts it. To be
+    /// called again while the container's monitor stays in the registry: nothing comes of it when
+    /// an operation is in the way or the database fails, or when all is done already.
     void exited(const Uuid& container, const std::optional<InitExit>& exit);
 
   private:

@@ -122,7 +122,8 @@ class MonitorLauncher {
     /// Does not wait for it: meanwhile the caller opens the layers.
     [[nodiscard]] virtual Result<std::unique_ptr<StartingContainer>>
     begin(const StartRequest& request) = 0;
-    /// Connects to the living monitor of a container; not_found when there is none.
+    /// Connects to the living monitor of a container; not_found when there is none, timeout when it
+    /// does not answer, though it was woken if somebody had stopped it.
     [[nodiscard]] virtual Result<std::unique_ptr<Monitor>> connect(const Uuid& container) = 0;
     /// UUIDs that have a monitor directory below the run directory, living or dead: the inventory.
     [[nodiscard]] virtual Result<std::vector<Uuid>> list() = 0;

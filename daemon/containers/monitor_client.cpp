@@ -1,10 +1,14 @@
 #include "daemon/containers/monitor_client.hpp"
 
 #include "lib/kernel/message_socket.hpp"
+#include "lib/kernel/process.hpp"
 
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
+
+#include <poll.h>
 
 namespace lodge::daemon {
 
@@ -15,6 +19,7 @@ using namespace std::chrono_literals;
 
 // A monitor answers at once; this long only when the machine hangs.
 constexpr auto kAnswerDeadline = 10s;
+constexpr auto kSleeperDeadline = 1s; // after which it may be one that somebody stopped
 
 std::optional<InitExit> decode_exit(const monitor::MonitorState& state) {
     if (state.exit_kind == 0) {
@@ -27,15 +32,42 @@ std::optional<InitExit> decode_exit(const monitor::MonitorState& state) {
                     .status = state.exit_status};
 }
 
+// The process that listens at the other end (SO_PEERCRED: as of its listen(2)). not_found when it
+// is gone.
+Result<UniqueFd> open_peer(int socket) {
+    ASSIGN_OR_RETURN(const kernel::PeerCredentials peer, kernel::peer_credentials(socket));
+    auto pidfd = kernel::open_process(peer.pid);
+    pollfd wait{.fd = socket, .events = 0, .revents = 0};
+    const bool closed = ::poll(&wait, 1, 0) > 0; // POLLHUP: then the number may be another's
+    if (closed || (!pidfd && pidfd.error().sys_errno() == ESRCH)) {
+        return fail(ErrorCode::not_found, "the container's monitor has ended");
+    }
+    return pidfd;
+}
+
+// SIGCONT for one that somebody stopped (SIGSTOP): a container must not stay unwatched. It does
+// nothing to one that runs. Pre: the connection is open, so that the number is still its.
+Status wake(int socket) {
+    ASSIGN_OR_RETURN(const UniqueFd pidfd, open_peer(socket));
+    return kernel::send_signal(pidfd.get(), SIGCONT);
+}
+
+Result<monitor::Message> await_welcome(int socket) {
+    auto welcome = monitor::expect(socket, MessageType::welcome, Deadline::after(kSleeperDeadline));
+    if (welcome || welcome.error().code() != ErrorCode::timeout) {
+        return welcome;
+    }
+    RETURN_IF_ERROR(wake(socket));
+    return monitor::expect(socket, MessageType::welcome, Deadline::after(kAnswerDeadline));
+}
+
 Result<MonitorConnection> greet(int directory_fd, bool subscribe) {
     ASSIGN_OR_RETURN(UniqueFd socket, kernel::connect_messages(directory_fd, monitor::kSocketName));
     RETURN_IF_ERROR(
         monitor::send(socket.get(),
                       MessageType::hello,
                       monitor::Writer().u16(monitor::kVersion).u8(subscribe ? 1 : 0).payload()));
-    ASSIGN_OR_RETURN(
-        const monitor::Message welcome,
-        monitor::expect(socket.get(), MessageType::welcome, Deadline::after(kAnswerDeadline)));
+    ASSIGN_OR_RETURN(const monitor::Message welcome, await_welcome(socket.get()));
     monitor::Reader reader(welcome.payload);
     MonitorConnection connection;
     connection.version = reader.u16();
@@ -130,6 +162,17 @@ class ConnectedMonitor final : public Monitor {
 };
 
 } // namespace
+
+Result<UniqueFd> open_monitor_process(int directory_fd) {
+    const auto socket = kernel::connect_messages(directory_fd, monitor::kSocketName);
+    if (socket) {
+        return open_peer(socket->get());
+    }
+    const int number = socket.error().sys_errno();
+    return std::unexpected<Error>(number == ECONNREFUSED || number == ENOENT
+                                      ? Error(socket.error()).with_code(ErrorCode::not_found)
+                                      : socket.error());
+}
 
 std::string monitor_directory(const std::string& run_directory, const Uuid& container) {
     return run_directory + "/monitors/" + container.to_string();

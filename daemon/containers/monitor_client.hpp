@@ -13,13 +13,18 @@ namespace lodge::daemon {
                                             const Uuid& container);
 
 /// A greeted connection to the monitor whose directory is `directory_fd`. not_found when none
-/// listens, or the one that does is about to be gone.
+/// listens, or the one that does is about to be gone. One that does not answer within a second gets
+/// SIGCONT; timeout when it still does not.
 struct MonitorConnection {
     UniqueFd socket;
     std::uint16_t version = 0;
     std::int32_t pid = 0;
 };
 [[nodiscard]] Result<MonitorConnection> connect_monitor(int directory_fd, bool subscribe);
+
+/// The process of the monitor whose directory that is, as a pidfd, also of one that answers nobody.
+/// not_found when none listens.
+[[nodiscard]] Result<UniqueFd> open_monitor_process(int directory_fd);
 
 /// monitor::expect(), for which a monitor that went away is no cancellation but a failure.
 [[nodiscard]] Result<monitor::Message>

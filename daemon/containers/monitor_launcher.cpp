@@ -262,21 +262,11 @@ class Launcher final : public MonitorLauncher {
   private:
     // A monitor of an earlier daemon: it is whoever listens on its socket.
     static Status end_living(int directory) {
-        // Who made the socket is known of the connection itself: one that hangs answers nothing.
-        const auto connection = kernel::connect_messages(directory, monitor::kSocketName);
-        if (!connection) {
-            const int reason = connection.error().sys_errno();
-            return reason == ECONNREFUSED || reason == ENOENT
-                       ? Status()
-                       : std::unexpected<Error>(connection.error());
-        }
-        ASSIGN_OR_RETURN(const auto peer, kernel::peer_credentials(connection->get()));
-        // The connection is open, so the process lives and its number is not another's.
-        auto pidfd = kernel::open_process(peer.pid);
+        const auto pidfd = open_monitor_process(directory);
         if (!pidfd) {
-            return pidfd.error().sys_errno() == ESRCH
+            return pidfd.error().code() == ErrorCode::not_found
                        ? Status()
-                       : std::unexpected<Error>(std::move(pidfd).error());
+                       : std::unexpected<Error>(pidfd.error());
         }
         RETURN_IF_ERROR(kernel::send_signal(pidfd->get(), SIGKILL));
         return await_death(pidfd->get());

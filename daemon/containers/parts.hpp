@@ -44,6 +44,9 @@ struct Parts {
     ContainerRepository& containers;
     TemplateRepository& templates;
     std::map<model::Encryption, std::unique_ptr<storage::VolumeDriver>>& volumes;
+    /// storage::list_devices().
+    std::function<Result<std::vector<storage::BlockDevice>>(const std::string& directory)>
+        block_devices;
     storage::KeyProvider& keys;
     network::LinkDriver& links;
     network::FirewallDriver& firewall;

@@ -52,7 +52,7 @@ int signal_number(const std::string& name) {
 
 std::string describe(const Stopping& stopping) {
     if (!stopping.exit) {
-        return "unknown: its monitor was gone";
+        return "the monitor was killed"; // or died: nobody is left to tell how init ended
     }
     const std::string status = std::to_string(stopping.exit->status);
     switch (stopping.exit->kind) {

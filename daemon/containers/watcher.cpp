@@ -1,7 +1,7 @@
 #include "daemon/containers/watcher.hpp"
 
+#include <algorithm>
 #include <cerrno>
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -11,8 +11,8 @@
 
 namespace lodge::daemon {
 
-Watcher::Watcher(MonitorRegistry& monitors, Exited exited)
-    : monitors_(monitors), exited_(std::move(exited)),
+Watcher::Watcher(MonitorRegistry& monitors, Exited exited, Duration first_pause)
+    : monitors_(monitors), exited_(std::move(exited)), first_pause_(first_pause),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       thread_([this](const std::stop_token& stop) { watch(stop); }) {
     monitors_.on_change([this] { wake(); });
@@ -29,23 +29,46 @@ void Watcher::wake() const {
     (void)!::write(wake_.get(), &one, sizeof one); // full means that a wake-up is pending already
 }
 
+void Watcher::tell(const Uuid& container, Monitor& monitor, ToldAll& told) const {
+    const auto status = monitor.status();
+    if (status && !status->exit) {
+        told.erase(&monitor);
+        return;
+    }
+    Told& mark = told[&monitor];
+    mark.pause =
+        mark.pause == Duration::zero() ? first_pause_ : std::min(mark.pause * 2, kLongestPause);
+    exited_(container, status ? status->exit : std::nullopt);
+    mark.again = Deadline::after(mark.pause);
+}
+
+int Watcher::timeout_of(const ToldAll& told) {
+    Deadline first = Deadline::never();
+    for (const auto& [monitor, mark] : told) {
+        first = mark.again.left() < first.left() ? mark.again : first;
+    }
+    return first.poll_timeout();
+}
+
 void Watcher::watch(const std::stop_token& stop) {
-    std::set<const Monitor*> told; // level-triggered: news that were told stay readable
+    ToldAll told; // news are level-triggered: those that were told stay readable
     while (!stop.stop_requested()) {
         const auto monitors = monitors_.all();
         std::vector<pollfd> waits{{.fd = wake_.get(), .events = POLLIN, .revents = 0}};
         std::vector<Uuid> who{Uuid{}};
-        std::set<const Monitor*> still;
+        ToldAll still;
         for (const auto& [container, monitor] : monitors) {
-            if (told.contains(monitor.get())) {
-                still.insert(monitor.get());
-                continue;
+            const auto mark = told.find(monitor.get());
+            if (mark != told.end()) {
+                still.insert(*mark);
             }
-            waits.push_back({.fd = monitor->event_fd(), .events = POLLIN, .revents = 0});
-            who.push_back(container);
+            if (mark == told.end() || mark->second.again.expired()) {
+                waits.push_back({.fd = monitor->event_fd(), .events = POLLIN, .revents = 0});
+                who.push_back(container);
+            }
         }
         told = std::move(still);
-        if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) {
+        if (::poll(waits.data(), waits.size(), timeout_of(told)) < 0 && errno != EINTR) {
             return; // cannot happen with descriptors of our own
         }
         if (waits[0].revents != 0) {
@@ -53,16 +76,10 @@ void Watcher::watch(const std::stop_token& stop) {
             (void)!::read(wake_.get(), &count, sizeof count); // only empties it
         }
         for (std::size_t i = 1; i < waits.size(); ++i) {
-            if (waits[i].revents == 0) {
-                continue;
+            Monitor& monitor = *monitors.at(who[i]);
+            if (waits[i].revents != 0 || told.contains(&monitor)) {
+                tell(who[i], monitor, told);
             }
-            const auto& monitor = monitors.at(who[i]);
-            const auto status = monitor->status();
-            if (status && !status->exit) {
-                continue;
-            }
-            told.insert(monitor.get());
-            exited_(who[i], status ? status->exit : std::nullopt);
         }
     }
 }

@@ -2,28 +2,45 @@
 
 #include "daemon/containers/parts.hpp"
 
+#include <chrono>
 #include <functional>
+#include <map>
+#include <optional>
 #include <thread>
 
 namespace lodge::daemon {
 
 /// Waits in one thread for news of all running containers: an init that ended, a monitor that is
-/// gone. Tells once per container; the stop that follows takes the container off the registry.
+/// gone. Tells again and again, each time after twice as long, until the monitor is off the
+/// registry, as the stop that follows takes it: news that could not be acted on (a database that
+/// cannot be written) are not lost.
 class Watcher {
   public:
     /// `exited` is called in the watching thread; `exit` is absent when the monitor itself is gone.
     using Exited = std::function<void(const Uuid& container, const std::optional<InitExit>& exit)>;
-    Watcher(MonitorRegistry& monitors, Exited exited);
+    using Duration = std::chrono::milliseconds;
+    static constexpr Duration kFirstPause{500};
+    static constexpr Duration kLongestPause{30'000};
+    Watcher(MonitorRegistry& monitors, Exited exited, Duration first_pause = kFirstPause);
     ~Watcher();
     Watcher(const Watcher&) = delete;
     Watcher& operator=(const Watcher&) = delete;
 
   private:
+    /// What was told and may have to be told again.
+    struct Told {
+        Deadline again = Deadline::never();
+        Duration pause{0};
+    };
+    using ToldAll = std::map<const Monitor*, Told>;
     void watch(const std::stop_token& stop);
     void wake() const;
+    void tell(const Uuid& container, Monitor& monitor, ToldAll& told) const;
+    [[nodiscard]] static int timeout_of(const ToldAll& told);
 
     MonitorRegistry& monitors_;
     Exited exited_;
+    Duration first_pause_;
     UniqueFd wake_;
     std::jthread thread_;
 };

@@ -23,27 +23,15 @@ Result<bool> is_claimed(const Parts& parts, const std::string& digest) {
     return parts.containers.uses_template(digest);
 }
 
-Status remove_unclaimed(const Parts& parts, const std::string& digest) {
+} // namespace
+
+Status remove_unclaimed_image(const Parts& parts, const std::string& digest) {
     ASSIGN_OR_RETURN(const bool claimed, is_claimed(parts, digest));
     if (claimed) {
         return {};
     }
     RETURN_IF_ERROR(parts.store.unmount(digest));
     return parts.store.remove(digest);
-}
-
-} // namespace
-
-Status sweep_images(const Parts& parts) {
-    ASSIGN_OR_RETURN(const auto unclaimed, unclaimed_volumes(parts));
-    if (!unclaimed.empty()) {
-        return {}; // one of them may be made of an image that the database does not know either
-    }
-    ASSIGN_OR_RETURN(const auto digests, parts.store.list());
-    for (const std::string& digest : digests) {
-        RETURN_IF_ERROR(remove_unclaimed(parts, digest));
-    }
-    return {};
 }
 
 // An image that was there already, of the same content, may have gone with its last name while
@@ -63,7 +51,7 @@ Status Templates::publish(const templates::Template& made) {
 
 Status Templates::drop_image(const std::string& digest) {
     const std::lock_guard guard(claiming_);
-    return digest.empty() ? Status{} : remove_unclaimed(parts_, digest);
+    return digest.empty() ? Status{} : remove_unclaimed_image(parts_, digest);
 }
 
 Result<Uuid> Templates::make(const std::string& verb,

@@ -22,23 +22,24 @@ class Templates final : public TemplateService {
     }
     Result<std::vector<templates::Definition>> definitions() override;
 
+    /// remove_unclaimed_image(), beside running operations.
+    [[nodiscard]] Status drop_image(const std::string& digest);
+
   private:
     using MakeTemplate = std::function<Result<templates::Template>(const templates::Work& work)>;
     Result<Uuid>
     make(const std::string& verb, const std::string& name, const MakeTemplate& make_template);
     Result<Plan> removal(const templates::Template& found);
     Status publish(const templates::Template& made);
-    Status drop_image(const std::string& digest);
 
     const Parts& parts_;
     OperationEngine& engine_;
     std::mutex claiming_; ///< an image is not removed between a look at it and its new name
 };
 
-/// Removes the images that neither a name nor a container stands for; none while there are
-/// containers on the disk that the database does not know. Pre: no operation runs.
-[[nodiscard]] Status sweep_images(const Parts& parts);
-/// What undoes an unfinished build or import. Images are left to sweep_images().
+/// Removes an image unless a name or a container stands for it. Pre: no operation runs.
+[[nodiscard]] Status remove_unclaimed_image(const Parts& parts, const std::string& digest);
+/// What undoes an unfinished build or import. Images are left to recovery's look at all of them.
 [[nodiscard]] Plan template_recovery_plan(const Parts& parts, const LoggedOperation& left);
 
 } // namespace lodge::daemon

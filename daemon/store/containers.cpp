@@ -1,6 +1,8 @@
 #include "daemon/store/store.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <map>
 #include <span>
 
 namespace lodge::daemon {
@@ -210,8 +212,10 @@ ContainerRepository::select(const std::string& where, const std::vector<Value>& 
                                          where + " ORDER BY name",
                                      values));
     std::vector<model::Container> containers;
+    std::map<std::string, std::size_t> places;
     for (const db::Row& row : rows) {
         ASSIGN_OR_RETURN(model::Container container, read_container(row));
+        places[db::text(row[0])] = containers.size();
         containers.push_back(std::move(container));
     }
     if (containers.empty()) {
@@ -223,12 +227,11 @@ ContainerRepository::select(const std::string& where, const std::vector<Value>& 
         database_.query(
             "SELECT container, address, prefix FROM address ORDER BY container, address"));
     for (const db::Row& row : addresses) {
-        for (model::Container& container : containers) {
-            if (container.uuid.to_string() == db::text(row[0])) {
-                ASSIGN_OR_RETURN(const auto address, model::IpAddress::parse(db::text(row[1])));
-                container.addresses.push_back(
-                    {address, static_cast<unsigned>(db::integer(row[2]))});
-            }
+        const auto place = places.find(db::text(row[0]));
+        if (place != places.end()) {
+            ASSIGN_OR_RETURN(const auto address, model::IpAddress::parse(db::text(row[1])));
+            containers[place->second].addresses.push_back(
+                {address, static_cast<unsigned>(db::integer(row[2]))});
         }
     }
     return containers;
@@ -271,11 +274,15 @@ Result<std::string> ContainerRepository::sealed_key(const Uuid& uuid) {
     return std::string(bytes.begin(), bytes.end());
 }
 
-Result<std::string> ContainerRepository::boot_id(const Uuid& uuid) {
-    ASSIGN_OR_RETURN(
-        const auto rows,
-        database_.query("SELECT boot_id FROM container WHERE uuid = ?", {uuid.to_string()}));
-    return rows.empty() ? std::string() : db::text(rows[0][0]);
+Result<std::map<Uuid, ContainerRepository::Mark>> ContainerRepository::marks() {
+    ASSIGN_OR_RETURN(const auto rows,
+                     database_.query("SELECT uuid, published, boot_id FROM container"));
+    std::map<Uuid, Mark> marks;
+    for (const db::Row& row : rows) {
+        ASSIGN_OR_RETURN(const Uuid uuid, Uuid::parse(db::text(row[0])));
+        marks[uuid] = {.published = db::integer(row[1]) != 0, .boot_id = db::text(row[2])};
+    }
+    return marks;
 }
 
 Result<std::vector<model::IpAddress>> ContainerRepository::used_addresses() {

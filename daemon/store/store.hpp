@@ -6,6 +6,7 @@
 #include "lib/model/container.hpp"
 #include "templates/template_store.hpp"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,8 +53,12 @@ class ContainerRepository {
     [[nodiscard]] Result<model::Container> find(const Uuid& uuid);
     [[nodiscard]] Result<std::vector<model::Container>> list_all();
     [[nodiscard]] Result<std::string> sealed_key(const Uuid& uuid);
-    /// The boot in which the row's running state was written.
-    [[nodiscard]] Result<std::string> boot_id(const Uuid& uuid);
+    /// What of all rows is no part of a container as users see it.
+    struct Mark {
+        bool published = false;
+        std::string boot_id; ///< the boot in which the row's state was written
+    };
+    [[nodiscard]] Result<std::map<Uuid, Mark>> marks();
     [[nodiscard]] Result<std::vector<model::IpAddress>> used_addresses();
     [[nodiscard]] Result<std::vector<std::uint32_t>> used_uid_bases();
     [[nodiscard]] Result<bool> uses_template(const std::string& digest);

@@ -93,6 +93,16 @@ Result<std::vector<LoopInfo>> list_loops() {
     return loops;
 }
 
+Result<std::string> loop_label(const std::string& path) {
+    ASSIGN_OR_RETURN(const UniqueFd device, open_file(path, O_RDONLY));
+    loop_info64 info{};
+    if (::ioctl(device.get(), LOOP_GET_STATUS64, &info) != 0) {
+        return fail_errno("LOOP_GET_STATUS64", path);
+    }
+    const char* label = reinterpret_cast<const char*>(&info.lo_file_name[0]);
+    return std::string(label, ::strnlen(label, LO_NAME_SIZE));
+}
+
 Status detach_loop(const std::string& path) {
     auto device = open_file(path, O_RDONLY);
     if (!device) {

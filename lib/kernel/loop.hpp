@@ -43,6 +43,9 @@ struct LoopInfo {
 /// All attached loop devices of the host: the inventory.
 [[nodiscard]] Result<std::vector<LoopInfo>> list_loops();
 
+/// The label that it was attached with. An attached device's only; ENXIO where it is none.
+[[nodiscard]] Result<std::string> loop_label(const std::string& path);
+
 /// Detaches the device at once when unused, when its last user goes otherwise. Success when it is
 /// not attached.
 [[nodiscard]] Status detach_loop(const std::string& path);

@@ -69,14 +69,11 @@ class Store final : public templates::TemplateStore {
         }));
         return all;
     }
-    Result<std::vector<std::string>> list() override {
-        std::vector<std::string> digests;
-        RETURN_IF_ERROR(world_.call("store.list", [&](Things& things) {
-            digests = with_prefix(things, "image ");
-            return Status{};
-        }));
-        return digests;
+    Result<std::vector<std::string>> list() override { return found("store.list", "image "); }
+    Result<std::vector<std::string>> mount_points() override {
+        return found("store.mount_points", "mounted ");
     }
+    Result<std::vector<std::string>> works() override { return found("store.works", "work "); }
     Result<kernel::MountFd> mount(const std::string& digest) override {
         const std::string tree = world_.place() + "/tree";
         RETURN_IF_ERROR(world_.call("store.mount", [&](Things& things) -> Status {
@@ -100,6 +97,14 @@ class Store final : public templates::TemplateStore {
         std::erase_if(things, [&](const std::string& thing) {
             return thing.rfind("record " + digest + " " + name + " ", 0) == 0;
         });
+    }
+    Result<std::vector<std::string>> found(const std::string& call, const std::string& prefix) {
+        std::vector<std::string> names;
+        RETURN_IF_ERROR(world_.call(call, [&](Things& things) {
+            names = with_prefix(things, prefix);
+            return Status{};
+        }));
+        return names;
     }
     // Nothing is left by a failure, all by a crash.
     Result<templates::Template> make(const std::string& name, const templates::Work& work) {

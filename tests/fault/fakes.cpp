@@ -51,7 +51,11 @@ class Volumes final : public storage::VolumeDriver {
     }
     Status close(const storage::Volume& volume) override {
         return world_.call("volume.close", [&](Things& things) {
-            return in_use(volume, things) ? refuse(things, "closed while in use") : Status{};
+            if (in_use(volume, things)) {
+                return refuse(things, "closed while in use");
+            }
+            things.erase("loop " + volume.uuid.to_string());
+            return Status{};
         });
     }
     Status destroy(const storage::Volume& volume) override {
@@ -446,6 +450,18 @@ class FaultyDatabase final : public db::Database {
 
 std::unique_ptr<storage::VolumeDriver> fake_volumes(World& world) {
     return std::make_unique<Volumes>(world);
+}
+Result<std::vector<storage::BlockDevice>> fake_devices(World& world, const std::string& directory) {
+    std::vector<storage::BlockDevice> devices;
+    RETURN_IF_ERROR(world.call("devices.list", [&](Things& things) {
+        for (const std::string& uuid : with_prefix(things, "loop ")) {
+            devices.push_back({.name = "/dev/loop0",
+                               .label = "lodge-" + uuid,
+                               .image = directory + "/" + uuid + "/volume.img"});
+        }
+        return Status{};
+    }));
+    return devices;
 }
 std::unique_ptr<storage::KeyProvider> fake_keys(World& world) {
     return std::make_unique<Keys>(world);

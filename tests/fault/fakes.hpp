@@ -18,6 +18,9 @@ namespace lodge::test {
 
 /// Volumes are directories with a lock: as with a real one, the death of a holder closes it.
 [[nodiscard]] std::unique_ptr<storage::VolumeDriver> fake_volumes(World& world);
+/// "loop UUID" is a device over that container's volume in `directory`.
+[[nodiscard]] Result<std::vector<storage::BlockDevice>> fake_devices(World& world,
+                                                                     const std::string& directory);
 [[nodiscard]] std::unique_ptr<storage::KeyProvider> fake_keys(World& world);
 [[nodiscard]] std::unique_ptr<network::LinkDriver> fake_links(World& world);
 [[nodiscard]] std::unique_ptr<network::FirewallDriver> fake_firewall(World& world);

@@ -2,7 +2,6 @@
 
 #include "daemon/config.hpp"
 #include "daemon/records/files.hpp"
-#include "daemon/recovery/recovery.hpp"
 #include "lib/kernel/fs.hpp"
 #include "tests/support/patience.hpp"
 
@@ -54,6 +53,8 @@ Rig::Rig(World& world)
              .containers = container_rows_,
              .templates = template_rows_,
              .volumes = volumes_,
+             .block_devices =
+                 [&world](const std::string& directory) { return fake_devices(world, directory); },
              .keys = *keys_,
              .links = *links_,
              .firewall = *firewall_,
@@ -74,7 +75,11 @@ Rig::Rig(World& world)
                  return 1U;
              }},
       engine_({.log = log_, .events = events_, .boot_id = kBoot, .warn = parts_.warn}, kWorkers) {
-    EXPECT_TRUE(daemon::recover(parts_, engine_, log_));
+    if (const auto report = daemon::recover(parts_, engine_, log_)) {
+        recovered_ = *report;
+    } else {
+        ADD_FAILURE() << "recovery: " << report.error().to_string();
+    }
     daemon::complete_records(parts_);
 }
 

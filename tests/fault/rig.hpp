@@ -2,6 +2,7 @@
 
 #include "daemon/containers/container_service.hpp"
 #include "daemon/images/template_service.hpp"
+#include "daemon/recovery/recovery.hpp"
 #include "tests/fault/fakes.hpp"
 #include "tests/fault/world.hpp"
 
@@ -31,6 +32,9 @@ class Rig {
     [[nodiscard]] std::vector<std::string> ledger();
     [[nodiscard]] std::size_t unfinished() { return log_.unfinished().value().size(); }
     [[nodiscard]] std::string last_exit(const std::string& name);
+    /// What the daemon's start found and did.
+    [[nodiscard]] const daemon::RecoveryReport& recovered() const { return recovered_; }
+    daemon::MonitorRegistry& monitors() { return monitors_; }
 
   private:
     World& world_;
@@ -53,6 +57,7 @@ class Rig {
     daemon::OperationEngine engine_;
     daemon::Containers containers_{parts_, engine_};
     daemon::Templates templates_{parts_, engine_};
+    daemon::RecoveryReport recovered_;
 };
 
 } // namespace lodge::test

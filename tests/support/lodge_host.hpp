@@ -30,6 +30,9 @@ class LodgeHost {
 
     /// Starts lodged and waits until it answers.
     void start_daemon();
+    /// The two halves of that.
+    void spawn_daemon();
+    void await_daemon();
     /// SIGKILL, as a crash.
     void kill_daemon();
     /// SIGTERM; containers go on.

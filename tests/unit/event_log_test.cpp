@@ -31,6 +31,19 @@ TEST(EventLog, TellsOfContainersButNotOfSteps) {
     EXPECT_EQ(describe(step), "");
 }
 
+TEST(EventLog, TellsWhatRecoveryDid) {
+    EXPECT_EQ(describe({.kind = "daemon",
+                        .resource = "web1",
+                        .what = "mended",
+                        .detail = "stop: its monitor was killed"}),
+              "recovery: 'web1' mended: stop: its monitor was killed");
+    EXPECT_EQ(describe({.kind = "daemon",
+                        .resource = "lodged",
+                        .what = "recovered",
+                        .detail = "took up 2, saw to 1 other things in 3 ms"}),
+              "recovery: took up 2, saw to 1 other things in 3 ms");
+}
+
 } // namespace
 
 } // namespace lodge::daemon

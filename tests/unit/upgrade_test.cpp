@@ -72,7 +72,8 @@ TEST(Upgrade, FindsAllInADatabaseOfSchema1) {
     EXPECT_EQ(web2->state, model::State::running);
     EXPECT_EQ(web2->init_pid, 4711);
     EXPECT_EQ(web2->init_start_time, 123456U);
-    EXPECT_EQ(containers.boot_id(web2->uuid).value(), "6f3d5a2e-0000-4000-8000-000000000001");
+    EXPECT_EQ(containers.marks().value()[web2->uuid].boot_id,
+              "6f3d5a2e-0000-4000-8000-000000000001");
     const auto made = TemplateRepository(**database).find("debian-12");
     ASSERT_TRUE(made) << made.error().to_string();
     EXPECT_EQ(made->halt_signal, "SIGRTMIN+3");

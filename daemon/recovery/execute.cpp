@@ -1,0 +1,178 @@
+#include "daemon/recovery/execute.hpp"
+
+#include "daemon/containers/plans.hpp"
+#include "daemon/records/places.hpp"
+#include "lib/kernel/fs.hpp"
+
+#include <chrono>
+#include <utility>
+
+namespace lodge::daemon {
+
+namespace {
+
+using Act = RecoveryStep::Act;
+
+constexpr auto kKillDeadline = std::chrono::seconds(10);
+
+Result<model::Container> row_of(const Means& means, const RecoveryStep& step) {
+    const auto row = means.look.inventory.rows.find(step.uuid);
+    if (row == means.look.inventory.rows.end()) {
+        return fail(ErrorCode::internal, "recovery has no row of " + step.uuid.to_string());
+    }
+    return row->second.container;
+}
+
+MonitorSign sign_of(const Means& means, const Uuid& uuid) {
+    const auto monitor = means.look.inventory.monitors.find(uuid);
+    return monitor == means.look.inventory.monitors.end() ? MonitorSign::none
+                                                          : monitor->second.sign;
+}
+
+Status take_up(const Means& means, const RecoveryStep& step) {
+    ASSIGN_OR_RETURN(const model::Container container, row_of(means, step));
+    means.parts.monitors.put(step.uuid, means.look.connections[step.uuid]);
+    // Somebody may have flushed the firewall meanwhile, and a card that it does not know is not
+    // checked.
+    return means.parts.firewall.admit(means.parts.nic_of(container));
+}
+
+Status stop(const Means& means, const RecoveryStep& step) {
+    ASSIGN_OR_RETURN(const model::Container container, row_of(means, step));
+    if (sign_of(means, step.uuid) == MonitorSign::silent) {
+        // Each of its answers would be waited for.
+        RETURN_IF_ERROR(means.parts.launcher.discard(step.uuid));
+    }
+    if (container.init_pid) {
+        means.parts.announce(container, "crashed", step.why);
+    }
+    for (const Step& part :
+         stop_plan(means.parts, container, {.force = true, .unasked = true}).steps) {
+        RETURN_IF_ERROR(part.perform());
+    }
+    return {};
+}
+
+// All of a container that is in the kernel. The order is that of a stop.
+Status sweep(const Parts& parts, const Uuid& uuid) {
+    const std::string group = Parts::group_of({.uuid = uuid});
+    RETURN_IF_ERROR(parts.groups.kill(group)); // of frozen processes too
+    RETURN_IF_ERROR(parts.groups.wait_empty(group, Deadline::after(kKillDeadline)));
+    RETURN_IF_ERROR(parts.launcher.discard(uuid));
+    RETURN_IF_ERROR(parts.groups.remove(group));
+    const network::Nic nic{.container = uuid};
+    RETURN_IF_ERROR(parts.firewall.expel(nic.host_name()));
+    return parts.links.detach(nic.host_name());
+}
+
+Status mark_stopped(const Means& means, const RecoveryStep& step) {
+    ASSIGN_OR_RETURN(model::Container container, row_of(means, step));
+    RETURN_IF_ERROR(sweep(means.parts, step.uuid)); // a boot leaves nothing of it but, perhaps, RUN
+    container.state = model::State::stopped;
+    container.init_pid.reset();
+    container.init_start_time.reset();
+    container.last_exit = "host was booted";
+    return means.parts.containers.update_state(container, means.parts.boot_id);
+}
+
+// Of one that no row knows, whose encryption nobody knows: the driver that closes mappings too,
+// where there can be any.
+Status close_volume(const Means& means, const RecoveryStep& step) {
+    if (const auto container = row_of(means, step)) {
+        return means.parts.driver_of(*container).close(means.parts.volume_of(*container));
+    }
+    const storage::Volume volume{
+        .uuid = step.uuid,
+        .directory = means.parts.settings.container_directory(step.uuid.to_string())};
+    const auto& luks2 = means.parts.volumes.at(model::Encryption::luks2);
+    const auto& plain = means.parts.volumes.at(model::Encryption::none);
+    return (luks2->info().available ? luks2 : plain)->close(volume);
+}
+
+Status remove_directory(const Parts& parts, const Uuid& uuid) {
+    ASSIGN_OR_RETURN(const auto parent,
+                     kernel::open_directory(parts.settings.containers_directory()));
+    return kernel::remove_tree_at(parent.get(), uuid.to_string());
+}
+
+Status remove_row(const Means& means, const RecoveryStep& step) {
+    RETURN_IF_ERROR(sweep(means.parts, step.uuid));
+    RETURN_IF_ERROR(close_volume(means, step));
+    RETURN_IF_ERROR(remove_directory(means.parts, step.uuid));
+    return means.parts.containers.remove(step.uuid);
+}
+
+Status admit_card(const Means& means, const RecoveryStep& step) {
+    ASSIGN_OR_RETURN(const model::Container container, row_of(means, step));
+    return means.parts.firewall.admit(means.parts.nic_of(container));
+}
+
+Status perform(const Means& means, const RecoveryStep& step) {
+    const Parts& parts = means.parts;
+    switch (step.act) {
+    case Act::take_up:
+        return take_up(means, step);
+    case Act::freeze:
+    case Act::thaw:
+        return parts.groups.freeze(Parts::group_of({.uuid = step.uuid}), step.act == Act::freeze);
+    case Act::stop:
+        return stop(means, step);
+    case Act::mark_stopped:
+        return mark_stopped(means, step);
+    case Act::remove_row:
+        return remove_row(means, step);
+    case Act::sweep:
+        return sweep(parts, step.uuid);
+    case Act::admit_card:
+        return admit_card(means, step);
+    case Act::remove_card:
+        return parts.links.detach(step.subject);
+    case Act::expel_card:
+        return parts.firewall.expel(step.subject);
+    case Act::close_volume:
+        return close_volume(means, step);
+    case Act::remove_directory:
+        return remove_leavings(parts.settings, step.uuid);
+    case Act::remove_image:
+        return means.drop_image(step.subject);
+    case Act::unmount_image:
+        return parts.store.unmount(step.subject);
+    case Act::discard_work:
+        return parts.store.discard(step.subject);
+    case Act::finish_operation: // the engine's
+    case Act::report:
+        break;
+    }
+    return {};
+}
+
+void announce(const Parts& parts, const RecoveryOutcome& outcome) {
+    const RecoveryStep& step = outcome.step;
+    if (step.act == Act::take_up && !outcome.error) {
+        return; // as it should be: hundreds of them would hide the rest
+    }
+    const bool told_only = step.act == Act::report;
+    std::string detail = (told_only ? "" : std::string(to_string(step.act)) + ": ") + step.why;
+    if (outcome.error) {
+        detail += ": " + outcome.error->to_string();
+    }
+    parts.events.publish({.kind = "daemon",
+                          .resource = step.subject,
+                          .what = outcome.error ? "unmended"
+                                  : told_only   ? "found"
+                                                : "mended",
+                          .detail = detail});
+}
+
+} // namespace
+
+RecoveryOutcome carry_out(const Means& means, const RecoveryStep& step) {
+    RecoveryOutcome outcome{step, {}};
+    if (const Status done = perform(means, step); !done) {
+        outcome.error = done.error();
+    }
+    announce(means.parts, outcome);
+    return outcome;
+}
+
+} // namespace lodge::daemon

@@ -1,0 +1,155 @@
+#include "daemon/recovery/inventory.hpp"
+
+#include "daemon/records/places.hpp"
+#include "lib/kernel/fs.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <thread>
+#include <utility>
+
+namespace lodge::daemon {
+
+namespace {
+
+constexpr const char* kCardPrefix = "ve-";
+
+Status look_at_rows(const Parts& parts, Inventory& seen) {
+    ASSIGN_OR_RETURN(auto containers, parts.containers.list_all());
+    ASSIGN_OR_RETURN(const auto marks, parts.containers.marks());
+    for (model::Container& container : containers) {
+        const auto mark = marks.find(container.uuid);
+        if (mark == marks.end()) {
+            continue; // destroyed between the two queries
+        }
+        SeenRow& row = seen.rows[container.uuid];
+        row.published = mark->second.published;
+        row.this_boot = mark->second.boot_id == parts.boot_id;
+        row.container = std::move(container);
+    }
+    ASSIGN_OR_RETURN(const auto names, parts.templates.list());
+    for (const templates::Template& made : names) {
+        seen.named_images.insert(made.digest);
+    }
+    return {};
+}
+
+struct Probe {
+    Uuid uuid;
+    SeenMonitor seen;
+    std::shared_ptr<Monitor> connection;
+    Status failed;
+};
+
+bool is_silence(const Error& error) {
+    return error.code() == ErrorCode::timeout || error.code() == ErrorCode::corrupt;
+}
+
+// What we could not do (no descriptor to be had) says nothing of the monitor.
+void probe(const Parts& parts, Probe& one) {
+    auto monitor = parts.launcher.connect(one.uuid);
+    const auto status = monitor ? (*monitor)->status() : std::unexpected<Error>(monitor.error());
+    if (status) {
+        one.seen = {.sign = MonitorSign::living,
+                    .init_ended = status->exit.has_value(),
+                    .init = status->init};
+        one.connection = std::move(*monitor);
+    } else if (status.error().code() == ErrorCode::not_found) {
+        one.seen.sign = MonitorSign::dead;
+    } else if (is_silence(status.error())) {
+        one.seen.sign = MonitorSign::silent;
+    } else {
+        one.failed = std::unexpected<Error>(status.error());
+    }
+}
+
+// Side by side, as one that hangs takes its whole deadline.
+void probe_all(const Parts& parts, std::vector<Probe>& probes) {
+    constexpr std::size_t kAtOnce = 64;
+    std::atomic<std::size_t> next = 0;
+    const auto work = [&] {
+        for (std::size_t mine = next++; mine < probes.size(); mine = next++) {
+            probe(parts, probes[mine]);
+        }
+    };
+    std::vector<std::jthread> helpers;
+    for (std::size_t count = 1; count < std::min(kAtOnce, probes.size()); ++count) {
+        helpers.emplace_back(work);
+    }
+    work();
+}
+
+Status look_at_monitors(const Parts& parts, Look& look) {
+    ASSIGN_OR_RETURN(const auto uuids, parts.launcher.list());
+    std::vector<Probe> probes;
+    for (const Uuid& uuid : uuids) {
+        probes.push_back({.uuid = uuid, .seen = {}, .connection = {}, .failed = {}});
+    }
+    probe_all(parts, probes);
+    for (Probe& one : probes) {
+        RETURN_IF_ERROR(with_context(one.failed, "ask the monitor of " + one.uuid.to_string()));
+        look.inventory.monitors[one.uuid] = one.seen;
+        if (one.connection) {
+            look.connections[one.uuid] = std::move(one.connection);
+        }
+    }
+    for (const auto& [uuid, monitor] : parts.monitors.all()) {
+        look.inventory.watched.insert(uuid);
+    }
+    return {};
+}
+
+Status look_at_directories(const Parts& parts, Inventory& seen) {
+    seen.containers_directory = parts.settings.containers_directory();
+    ASSIGN_OR_RETURN(const auto parent, kernel::open_directory(seen.containers_directory));
+    return kernel::for_each_entry(
+        parent.get(), [&](const std::string& name, unsigned char) -> Status {
+            const auto beside = look_beside(seen.containers_directory + "/" + name);
+            // One that cannot be looked into may hold anything.
+            seen.directories[name] = {.has_image = !beside || beside->image,
+                                      .is_kept = !beside || beside->record || beside->left};
+            return {};
+        });
+}
+
+template <typename List>
+Status put(std::set<std::string>& into, List&& found) {
+    RETURN_IF_ERROR(found);
+    into.insert(found->begin(), found->end());
+    return {};
+}
+
+Status look_at_groups(const Parts& parts, Inventory& seen) {
+    RETURN_IF_ERROR(put(seen.groups, parts.groups.list()));
+    for (const std::string& group : seen.groups) {
+        ASSIGN_OR_RETURN(const bool frozen, parts.groups.is_frozen(group));
+        if (frozen) {
+            seen.frozen_groups.insert(group);
+        }
+    }
+    return {};
+}
+
+Status look_at_kernel(const Parts& parts, Inventory& seen) {
+    RETURN_IF_ERROR(look_at_groups(parts, seen));
+    RETURN_IF_ERROR(look_at_directories(parts, seen));
+    RETURN_IF_ERROR(put(seen.cards, parts.links.links(kCardPrefix)));
+    RETURN_IF_ERROR(put(seen.admitted, parts.firewall.admitted()));
+    ASSIGN_OR_RETURN(seen.devices, parts.block_devices(seen.containers_directory));
+    RETURN_IF_ERROR(put(seen.images, parts.store.list()));
+    RETURN_IF_ERROR(put(seen.mount_points, parts.store.mount_points()));
+    return put(seen.works, parts.store.works());
+}
+
+} // namespace
+
+Result<Look> look_around(const Parts& parts) {
+    Look look;
+    RETURN_IF_ERROR(with_context(look_at_rows(parts, look.inventory), "look at the rows"));
+    RETURN_IF_ERROR(with_context(look_at_monitors(parts, look), "look for monitors"));
+    RETURN_IF_ERROR(with_context(look_at_kernel(parts, look.inventory), "look at kernel and disk"));
+    return look;
+}
+
+} // namespace lodge::daemon

@@ -1,0 +1,355 @@
+#include "daemon/recovery/plan.hpp"
+
+#include <array>
+#include <utility>
+
+namespace lodge::daemon {
+
+namespace {
+
+using Act = RecoveryStep::Act;
+
+constexpr std::string_view kGroupPrefix = "ct-";     // Parts::group_of()
+constexpr std::string_view kCardPrefix = "ve-";      // and twelve digits: Nic::host_name()
+constexpr std::string_view kMapperPrefix = "lodge-"; // Volume::mapper_name()
+
+bool is_card_of_ours(const std::string& link) {
+    return link.size() == kCardPrefix.size() + 12 && link.starts_with(kCardPrefix) &&
+           link.find_first_not_of("0123456789abcdef", kCardPrefix.size()) == std::string::npos;
+}
+
+std::string card_of(const Uuid& uuid) {
+    return network::Nic{.container = uuid}.host_name();
+}
+
+// Nil: no name of ours.
+Uuid uuid_behind(std::string_view prefix, const std::string& name) {
+    return name.starts_with(prefix)
+               ? Uuid::parse(std::string_view(name).substr(prefix.size())).value_or(Uuid{})
+               : Uuid{};
+}
+
+/// One planning: what was seen, what was decided so far, and the list that comes of it.
+class Planner {
+  public:
+    explicit Planner(const Inventory& seen) : seen_(seen) {}
+
+    std::vector<RecoveryStep> plan() {
+        if (!seen_.unfinished.empty()) {
+            finish_operations();
+            return std::move(steps_);
+        }
+        containers();
+        directories();
+        cards();
+        devices();
+        images();
+        return std::move(steps_);
+    }
+
+  private:
+    void add(Act act, const Uuid& uuid, const std::string& subject, const std::string& why) {
+        steps_.push_back({.act = act, .uuid = uuid, .subject = subject, .why = why});
+    }
+
+    void finish_operations() {
+        for (const LoggedOperation& left : seen_.unfinished) {
+            add(Act::finish_operation, left.id, left.resource, left.verb + " was left unfinished");
+        }
+    }
+
+    const SeenRow* row_of(const Uuid& uuid) const {
+        const auto row = seen_.rows.find(uuid);
+        return row == seen_.rows.end() ? nullptr : &row->second;
+    }
+    std::string name_of(const Uuid& uuid) const {
+        const SeenRow* row = row_of(uuid);
+        return row != nullptr ? row->container.spec.name : uuid.to_string();
+    }
+    // An operation of this daemon is, or was, at work on it while we looked.
+    bool is_held(const Uuid& uuid) const {
+        return seen_.held.contains(uuid.to_string()) || seen_.held.contains(name_of(uuid));
+    }
+
+    std::map<Uuid, Sighting> sightings() const {
+        std::map<Uuid, Sighting> all;
+        for (const auto& [uuid, row] : seen_.rows) {
+            Sighting& one = all[uuid];
+            one.has_row = true;
+            one.published = row.published;
+            one.state = row.container.state;
+            one.this_boot = row.this_boot;
+        }
+        for (const auto& [uuid, monitor] : seen_.monitors) {
+            Sighting& one = all[uuid];
+            one.monitor = monitor.sign;
+            const SeenRow* row = row_of(uuid);
+            one.same_init = row == nullptr || !row->container.init_pid ||
+                            (row->container.init_pid == monitor.init.pid &&
+                             row->container.init_start_time == monitor.init.start_time);
+        }
+        for (const std::string& group : seen_.groups) {
+            if (const Uuid uuid = uuid_behind(kGroupPrefix, group); uuid != Uuid{}) {
+                all[uuid].has_group = true;
+                all[uuid].group_frozen = seen_.frozen_groups.contains(group);
+            }
+        }
+        return all;
+    }
+
+    void containers() {
+        for (const auto& [uuid, sighting] : sightings()) {
+            if (is_held(uuid)) {
+                claimed_.insert(uuid);
+                continue;
+            }
+            switch (decide(sighting)) {
+            case Recovery::nothing:
+                break;
+            case Recovery::take_up_as_recorded:
+                make_as_recorded(uuid, sighting);
+                [[fallthrough]];
+            case Recovery::take_up:
+                claimed_.insert(uuid);
+                go_on(uuid);
+                break;
+            case Recovery::stop:
+                claimed_.insert(uuid); // its own steps remove all that is the container's
+                add(Act::stop, uuid, name_of(uuid), why_stop(sighting));
+                break;
+            case Recovery::mark_stopped:
+                add(Act::mark_stopped, uuid, name_of(uuid), "it ran when the host went down");
+                break;
+            case Recovery::remove_row:
+                claimed_.insert(uuid);
+                removed_.insert(uuid);
+                add(Act::remove_row, uuid, name_of(uuid), "its create never came to its end");
+                break;
+            case Recovery::sweep:
+                add(Act::sweep, uuid, uuid.to_string(), why_sweep(sighting));
+                swept_.insert(uuid);
+                break;
+            }
+        }
+        for (const Uuid& uuid : claimed_) {
+            claimed_cards_.insert(card_of(uuid));
+        }
+        for (const Uuid& uuid : swept_) {
+            claimed_cards_.insert(card_of(uuid)); // the sweep takes them along
+        }
+    }
+
+    // The row is what was asked for and answered.
+    void make_as_recorded(const Uuid& uuid, const Sighting& sighting) {
+        if (sighting.group_frozen) {
+            add(Act::thaw, uuid, name_of(uuid), "it is recorded as running, and held");
+        } else {
+            add(Act::freeze, uuid, name_of(uuid), "it is recorded as frozen, and runs");
+        }
+    }
+
+    // A container that runs as it should, but perhaps not all around it does.
+    void go_on(const Uuid& uuid) {
+        const std::string card = card_of(uuid);
+        if (!seen_.watched.contains(uuid)) {
+            add(Act::take_up, uuid, name_of(uuid), "it runs");
+        } else if (!seen_.admitted.contains(card)) {
+            add(Act::admit_card,
+                uuid,
+                name_of(uuid),
+                "the firewall does not know its card " + card);
+        }
+        if (!seen_.cards.contains(card)) {
+            add(Act::report,
+                uuid,
+                name_of(uuid),
+                "it runs without its card " + card + "; restart it to give it one");
+        }
+    }
+
+    static std::string why_stop(const Sighting& sighting) {
+        const bool should_run =
+            sighting.state == model::State::running || sighting.state == model::State::frozen;
+        if (!should_run) {
+            return sighting.monitor == MonitorSign::none ? "it is stopped, yet has a control group"
+                                                         : "it is stopped, yet has a monitor";
+        }
+        if (!sighting.this_boot) {
+            return "it ran when the host went down, yet something of it is here";
+        }
+        switch (sighting.monitor) {
+        case MonitorSign::silent:
+            return "its monitor does not answer";
+        case MonitorSign::living:
+            return "its monitor watches another init than the one that was recorded";
+        case MonitorSign::none:
+        case MonitorSign::dead:
+            break;
+        }
+        return "its monitor was killed";
+    }
+
+    static std::string why_sweep(const Sighting& sighting) {
+        return sighting.monitor == MonitorSign::none ? "a control group that no container claims"
+                                                     : "a monitor that no container claims";
+    }
+
+    void directories() {
+        for (const auto& [name, directory] : seen_.directories) {
+            const Uuid uuid = Uuid::parse(name).value_or(Uuid{});
+            if (uuid == Uuid{} || row_of(uuid) != nullptr || is_held(uuid)) {
+                continue;
+            }
+            if (directory.is_kept) {
+                kept_volumes_ = true;
+                add(Act::report,
+                    uuid,
+                    name,
+                    "'" + seen_.containers_directory + "/" + name +
+                        "' holds a container of which the database knows nothing; it is left "
+                        "alone. To have it back, stop lodged, move lodge.db away and run `lodge "
+                        "recover`");
+            } else {
+                add(Act::remove_directory, uuid, name, "a directory that no container claims");
+            }
+        }
+        for (const auto& [uuid, row] : seen_.rows) {
+            const auto directory = seen_.directories.find(uuid.to_string());
+            const bool has_image =
+                directory != seen_.directories.end() && directory->second.has_image;
+            if (row.published && !has_image && !is_held(uuid)) {
+                add(Act::report,
+                    uuid,
+                    name_of(uuid),
+                    "its volume is gone from " + seen_.containers_directory);
+            }
+        }
+    }
+
+    void cards() {
+        for (const std::string& card : seen_.cards) {
+            if (is_card_of_ours(card) && !is_claimed_card(card)) {
+                add(Act::remove_card, {}, card, "a card that no running container has");
+            }
+        }
+        for (const std::string& card : seen_.admitted) {
+            if (is_card_of_ours(card) && !is_claimed_card(card)) {
+                add(Act::expel_card,
+                    {},
+                    card,
+                    "the firewall admits a card that no running container has");
+            }
+        }
+    }
+
+    bool is_claimed_card(const std::string& card) const {
+        if (claimed_cards_.contains(card)) {
+            return true;
+        }
+        // A create's UUID is known from its operation before there is a row.
+        for (const std::string& held : seen_.held) {
+            const auto uuid = Uuid::parse(held);
+            if (uuid && card_of(*uuid) == card) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    // Of a container that does not run, the volume is closed.
+    void devices() {
+        std::set<Uuid> told;
+        for (const storage::BlockDevice& device : seen_.devices) {
+            const Uuid uuid = uuid_behind(kMapperPrefix, device.label);
+            const std::string place = seen_.containers_directory + "/" + uuid.to_string() + "/";
+            if (uuid != Uuid{} && device.image.starts_with(place) && !claimed_.contains(uuid) &&
+                !is_held(uuid) && told.insert(uuid).second) {
+                add(Act::close_volume,
+                    uuid,
+                    name_of(uuid),
+                    device.name + " holds the volume of a container that does not run");
+            }
+        }
+    }
+
+    bool is_wanted_image(const std::string& digest) const {
+        if (seen_.named_images.contains(digest)) {
+            return true;
+        }
+        for (const auto& [uuid, row] : seen_.rows) {
+            if (row.container.template_digest == digest && !removed_.contains(uuid)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    void images() {
+        for (const std::string& held : seen_.held) {
+            if (held.starts_with("template ")) {
+                return; // which images it is about nobody knows before it ends
+            }
+        }
+        for (const std::string& digest : seen_.images) {
+            if (is_wanted_image(digest)) {
+                continue;
+            }
+            if (kept_volumes_) {
+                add(Act::report,
+                    {},
+                    digest,
+                    "an image that no template or container claims is kept: a volume that is kept "
+                    "may be made of it");
+            } else {
+                add(Act::remove_image, {}, digest, "an image that no template or container claims");
+            }
+        }
+        for (const std::string& digest : seen_.mount_points) {
+            if (!is_wanted_image(digest) && !seen_.images.contains(digest)) {
+                add(Act::unmount_image, {}, digest, "the mount of an image that is gone");
+            }
+        }
+        for (const std::string& work : seen_.works) {
+            if (const auto id = Uuid::parse(work)) {
+                add(Act::discard_work, *id, work, "what a template's build or import left");
+            }
+        }
+    }
+
+    const Inventory& seen_;
+    std::set<Uuid> claimed_; ///< by a container that runs, or whose step removes all of it
+    std::set<Uuid> removed_; ///< rows that go
+    std::set<Uuid> swept_;
+    std::set<std::string> claimed_cards_;
+    bool kept_volumes_ = false; ///< there are such as no row claims: a database was lost
+    std::vector<RecoveryStep> steps_;
+};
+
+} // namespace
+
+std::string_view to_string(Act act) noexcept {
+    constexpr std::array<std::string_view, 17> kNames{"finish_operation",
+                                                      "take_up",
+                                                      "freeze",
+                                                      "thaw",
+                                                      "stop",
+                                                      "mark_stopped",
+                                                      "remove_row",
+                                                      "sweep",
+                                                      "admit_card",
+                                                      "remove_card",
+                                                      "expel_card",
+                                                      "close_volume",
+                                                      "remove_directory",
+                                                      "remove_image",
+                                                      "unmount_image",
+                                                      "discard_work",
+                                                      "report"};
+    return kNames[static_cast<std::size_t>(act)];
+}
+
+std::vector<RecoveryStep> plan_recovery(const Inventory& seen) {
+    return Planner(seen).plan();
+}
+
+} // namespace lodge::daemon
