@@ -43,6 +43,7 @@ struct Registry {
 
 void add_container_commands(const Registry& registry);
 void add_create_command(const Registry& registry);
+void add_set_command(const Registry& registry);
 void add_session_commands(const Registry& registry);
 void add_ssh_command(const Registry& registry);
 void add_template_commands(const Registry& registry);

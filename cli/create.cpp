@@ -1,4 +1,5 @@
 #include "cli/flags.hpp"
+#include "cli/limits.hpp"
 #include "cli/output.hpp"
 #include "cli/policy_options.hpp"
 #include "lib/api/json.hpp"
@@ -42,14 +43,6 @@ struct CreateOptions {
     bool start = false;
     std::string wait;
 };
-
-Result<std::uint32_t> parse_pids(const std::string& words) {
-    const auto number = parse_size(words);
-    if (!number || *number > 4'194'304) {
-        return fail(ErrorCode::invalid_argument, "'" + words + "' is not a number of processes");
-    }
-    return static_cast<std::uint32_t>(*number);
-}
 
 Status read_key_file(const std::string& path, std::vector<std::string>& keys) {
     constexpr std::size_t kLongest = std::size_t{256} << 10;

@@ -67,6 +67,7 @@ int run(int argc, char** argv) {
     const Registry registry{app, globals, chosen};
     add_create_command(registry);
     add_container_commands(registry);
+    add_set_command(registry);
     add_session_commands(registry);
     add_ssh_command(registry);
     add_template_commands(registry);

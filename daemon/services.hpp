@@ -5,6 +5,7 @@
 #include "lib/base/error.hpp"
 #include "lib/base/unique_fd.hpp"
 #include "lib/base/uuid.hpp"
+#include "lib/model/change.hpp"
 #include "lib/model/container.hpp"
 #include "templates/template_store.hpp"
 
@@ -48,7 +49,7 @@ struct Event {
     std::int64_t at = 0; ///< Unix milliseconds
     std::string kind;
     std::string resource;
-    std::string what; ///< "created", "running", "frozen", "broken", "stopped", "crashed", ...
+    std::string what; ///< "created", "running", "changed", "frozen", "stopped", "crashed", ...
     std::optional<OperationView> operation;
     std::string detail;
 };
@@ -116,6 +117,9 @@ class ContainerService {
     /// `frozen`: freeze; else thaw.
     [[nodiscard]] virtual Result<Uuid>
     set_frozen(const Caller& caller, const std::string& name, bool frozen) = 0;
+    /// Limits at once, also of a running one; the host name at the next start.
+    [[nodiscard]] virtual Result<Uuid>
+    set(const Caller& caller, const std::string& name, const model::SpecChange& change) = 0;
     [[nodiscard]] virtual Result<Uuid>
     destroy(const Caller& caller, const std::string& name, bool force) = 0;
     /// Sends a signal to init.

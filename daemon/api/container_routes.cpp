@@ -189,6 +189,14 @@ Status kill(Daemon& daemon, Exchange& exchange) {
     return {};
 }
 
+Status set(Daemon& daemon, Exchange& exchange) {
+    ASSIGN_OR_RETURN(const json body, exchange.body());
+    ASSIGN_OR_RETURN(const model::SpecChange change, api::change_from_json(body));
+    ASSIGN_OR_RETURN(const Uuid id,
+                     daemon.containers().set(exchange.caller(), exchange.path()[1], change));
+    return reply_operation(daemon.operations(), exchange, id);
+}
+
 Status set_frozen(Daemon& daemon, Exchange& exchange, bool frozen) {
     ASSIGN_OR_RETURN(const Uuid id,
                      daemon.containers().set_frozen(exchange.caller(), exchange.path()[1], frozen));
@@ -242,6 +250,7 @@ std::vector<Route> container_routes(Daemon& daemon) {
         {"POST", {"containers"}, with(create)},
         {"GET", {"containers", "*"}, with(info)},
         {"DELETE", {"containers", "*"}, with(destroy)},
+        {"PATCH", {"containers", "*"}, with(set)},
         {"POST",
          {"containers", "*", "start"},
          [&daemon](Exchange& exchange) -> Status {

@@ -89,6 +89,18 @@ Result<Uuid> Containers::set_frozen(const Caller&, const std::string& name, bool
                   });
 }
 
+Result<Uuid>
+Containers::set(const Caller&, const std::string& name, const model::SpecChange& change) {
+    ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
+    RETURN_IF_ERROR(model::apply(container.spec, change)); // a bad value is told before the host's
+    RETURN_IF_ERROR(check_limits(model::limits_asked(change)));
+    return submit("set", container, [&](const model::Container& now) -> Result<Plan> {
+        RETURN_IF_ERROR(model::allowed(model::Verb::set, now.state, name));
+        ASSIGN_OR_RETURN(const model::ContainerSpec spec, model::apply(now.spec, change));
+        return set_plan(parts_, now, spec);
+    });
+}
+
 Result<Uuid> Containers::destroy(const Caller&, const std::string& name, bool force) {
     ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
     return submit("destroy", container, [&](const model::Container& now) -> Result<Plan> {

@@ -21,6 +21,8 @@ class Containers final : public ContainerService {
     Result<Uuid>
     restart(const Caller& caller, const std::string& name, const StopRequest& request) override;
     Result<Uuid> set_frozen(const Caller& caller, const std::string& name, bool frozen) override;
+    Result<Uuid>
+    set(const Caller& caller, const std::string& name, const model::SpecChange& change) override;
     Result<Uuid> destroy(const Caller& caller, const std::string& name, bool force) override;
     Status kill(const Caller& caller, const std::string& name, int signal_number) override;
     Result<std::vector<ContainerView>> list() override;
@@ -49,7 +51,7 @@ class Containers final : public ContainerService {
     Result<model::Encryption> choose_encryption(const model::ContainerSpec& spec) const;
     Status assign_addresses(model::Container& container) const;
     Status assign_uid_base(model::Container& container) const;
-    Status check_limits(const model::ContainerSpec& spec) const;
+    Status check_limits(const model::Resources& resources) const;
     using MakePlan = std::function<Result<Plan>(const model::Container& now)>;
     Result<Uuid>
     submit(const std::string& verb, const model::Container& container, const MakePlan& make_plan);

@@ -1,3 +1,4 @@
+#include "daemon/containers/host_name.hpp"
 #include "daemon/containers/plans.hpp"
 #include "daemon/containers/seed_tree.hpp"
 #include "daemon/records/files.hpp"
@@ -59,8 +60,7 @@ Status seed(const Parts& parts, Creation& creation) {
     ASSIGN_OR_RETURN(seed.nameservers, nameservers(parts.settings));
     ASSIGN_OR_RETURN(const auto lower, parts.store.mount(container.template_digest));
     const bool shared = container.spec.rootfs == model::Rootfs::shared;
-    const std::string tree = std::string(storage::kDataDirectory) + "/" +
-                             (shared ? storage::kUpperDirectory : storage::kRootDirectory);
+    const std::string tree = Parts::tree_of(container);
     const int volume = creation.volume.filesystem.get();
     if (!shared) {
         RETURN_IF_ERROR(kernel::make_directory_at(volume, tree, 0755));
@@ -71,7 +71,8 @@ Status seed(const Parts& parts, Creation& creation) {
         RETURN_IF_ERROR(with_context(templates::copy_tree(source.get(), target.get()),
                                      "unpack the template into the volume"));
     }
-    return seed_tree(lower.get(), target.get(), seed);
+    RETURN_IF_ERROR(seed_tree(lower.get(), target.get(), seed));
+    return remember_host_name(volume, seed.hostname);
 }
 
 // What was written must be on the disk before the row says that the container exists.

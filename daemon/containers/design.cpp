@@ -36,7 +36,7 @@ Result<model::Encryption> Containers::choose_encryption(const model::ContainerSp
                 "--encryption none by name");
 }
 
-Status Containers::check_limits(const model::ContainerSpec& spec) const {
+Status Containers::check_limits(const model::Resources& resources) const {
     if (parts_.settings.limits_best_effort) {
         return {};
     }
@@ -47,9 +47,9 @@ Status Containers::check_limits(const model::ContainerSpec& spec) const {
                            : fail(ErrorCode::unsupported,
                                   option + " cannot be enforced on this host: " + why);
     };
-    RETURN_IF_ERROR(need(spec.resources.memory_bytes.has_value(), "memory", "--memory"));
-    RETURN_IF_ERROR(need(spec.resources.cpu_millis.has_value(), "cpu", "--cpus"));
-    return need(spec.resources.pids.has_value(), "pids", "--pids");
+    RETURN_IF_ERROR(need(resources.memory_bytes.has_value(), "memory", "--memory"));
+    RETURN_IF_ERROR(need(resources.cpu_millis.has_value(), "cpu", "--cpus"));
+    return need(resources.pids.has_value(), "pids", "--pids");
 }
 
 Status Containers::assign_addresses(model::Container& container) const {
@@ -122,7 +122,7 @@ Result<model::Container> Containers::design(CreateRequest& request) {
     ASSIGN_OR_RETURN(const auto made_of, parts_.templates.find(container.spec.template_name));
     container.template_digest = made_of.digest;
     ASSIGN_OR_RETURN(container.spec.encryption, choose_encryption(container.spec));
-    RETURN_IF_ERROR(check_limits(container.spec));
+    RETURN_IF_ERROR(check_limits(container.spec.resources));
     RETURN_IF_ERROR(assign_addresses(container));
     RETURN_IF_ERROR(assign_uid_base(container));
     container.mac_address = network::mac_address_of(container.uuid);

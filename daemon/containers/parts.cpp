@@ -93,6 +93,12 @@ Result<secret::SecretBuffer> Parts::key_of(const model::Container& container) co
                         "unwrap the volume's key");
 }
 
+std::string Parts::tree_of(const model::Container& container) {
+    const bool shared = container.spec.rootfs == model::Rootfs::shared;
+    return std::string(storage::kDataDirectory) + "/" +
+           (shared ? storage::kUpperDirectory : storage::kRootDirectory);
+}
+
 std::string Parts::group_of(const model::Container& container) {
     return "ct-" + container.uuid.to_string();
 }

@@ -68,6 +68,8 @@ struct Parts {
     [[nodiscard]] Status check_addresses(const model::Container& container) const;
     /// The volume's key, unsealed.
     [[nodiscard]] Result<secret::SecretBuffer> key_of(const model::Container& container) const;
+    /// The directory below the volume's root that holds what the container's tree has of its own.
+    [[nodiscard]] static std::string tree_of(const model::Container& container);
     /// Name of the container's cgroup.
     [[nodiscard]] static std::string group_of(const model::Container& container);
     void announce(const model::Container& container,

@@ -32,6 +32,10 @@ restart_plan(const Parts& parts, const model::Container& container, const StopOr
 /// the row.
 [[nodiscard]] Plan freeze_plan(const Parts& parts, const model::Container& container);
 [[nodiscard]] Plan thaw_plan(const Parts& parts, const model::Container& container);
+/// Gives the container another spec: the limits of its group, when it runs, then the row. Undone,
+/// both are as `container` has them; at recovery `spec` is the row's own.
+[[nodiscard]] Plan
+set_plan(const Parts& parts, const model::Container& container, const model::ContainerSpec& spec);
 /// Stops first when it runs, and removes what an earlier stop could not.
 [[nodiscard]] Plan destroy_plan(const Parts& parts, const model::Container& container);
 

@@ -1,4 +1,6 @@
 #include "daemon/containers/end_processes.hpp"
+#include "daemon/containers/host_name.hpp"
+#include "daemon/containers/limits.hpp"
 #include "daemon/containers/plans.hpp"
 
 #include <ctime>
@@ -24,27 +26,22 @@ Status open_volume(const Parts& parts, Starting& starting) {
     ASSIGN_OR_RETURN(const auto key, parts.key_of(container));
     ASSIGN_OR_RETURN(starting.volume,
                      parts.driver_of(container).open(parts.volume_of(container), key));
+    // A full disk is no reason to start nothing.
+    if (const Status renewed = renew_host_name(
+            starting.volume.filesystem.get(), Parts::tree_of(container), container.spec.hostname);
+        !renewed) {
+        parts.warn("start '" + container.spec.name +
+                   "': write its host name: " + renewed.error().to_string() + ", ignoring");
+    }
     return {};
 }
 
 Status make_group(const Parts& parts, Starting& starting) {
-    const model::Resources& resources = starting.container.spec.resources;
-    cgroup::Limits limits{.memory_bytes = resources.memory_bytes,
-                          .cpu_millis = resources.cpu_millis,
-                          .pids = resources.pids};
-    auto group = parts.groups.create(
-        Parts::group_of(starting.container), limits, starting.container.uid_base);
-    if (!group && group.error().code() == ErrorCode::unsupported &&
-        parts.settings.limits_best_effort) {
-        parts.warn("start '" + starting.container.spec.name +
-                   "' without its limits: " + group.error().to_string());
-        group = parts.groups.create(
-            Parts::group_of(starting.container), {}, starting.container.uid_base);
-    }
-    if (!group) {
-        return std::unexpected<Error>(std::move(group).error());
-    }
-    starting.group = std::move(*group);
+    const model::Container& container = starting.container;
+    const cgroup::Limits limits =
+        limits_for(parts, container.spec.resources, "start '" + container.spec.name + "'");
+    ASSIGN_OR_RETURN(starting.group,
+                     parts.groups.create(Parts::group_of(container), limits, container.uid_base));
     return {};
 }
 

@@ -52,6 +52,9 @@ Plan plan_of(const Parts& parts, const LoggedOperation& left) {
     if (left.verb == "freeze" || left.verb == "thaw") {
         return left.verb == "freeze" ? freeze_plan(parts, container) : thaw_plan(parts, container);
     }
+    if (left.verb == "set") {
+        return set_plan(parts, container, container.spec); // the row counts, old or new
+    }
     const StopOrder order{.force = true,
                           .unasked = left.verb == "collect",
                           .with_host = left.verb == "stop with host"};

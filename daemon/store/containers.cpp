@@ -197,6 +197,19 @@ Result<std::string> ContainerRepository::entered_boot() {
     return rows.empty() ? std::string() : db::text(rows[0][0]);
 }
 
+Status ContainerRepository::update_spec(const Uuid& uuid, const model::ContainerSpec& spec) {
+    return database_.write(db::Durability::host, [&](db::Transaction& transaction) -> Status {
+        RETURN_IF_ERROR(transaction.execute("UPDATE container SET hostname = ?, memory_bytes = ?, "
+                                            "cpu_millis = ?, pids = ? WHERE uuid = ?",
+                                            {spec.hostname,
+                                             optional_integer(spec.resources.memory_bytes),
+                                             optional_integer(spec.resources.cpu_millis),
+                                             optional_integer(spec.resources.pids),
+                                             uuid.to_string()}));
+        return {};
+    });
+}
+
 Status ContainerRepository::remove(const Uuid& uuid) {
     return database_.write(db::Durability::host, [&](db::Transaction& transaction) -> Status {
         RETURN_IF_ERROR(

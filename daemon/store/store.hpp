@@ -43,6 +43,8 @@ class ContainerRepository {
                                     const std::vector<PlannedStart>& starts);
     /// The boot that was entered last; empty: none ever was.
     [[nodiscard]] Result<std::string> entered_boot();
+    /// Writes what `set` can change of the spec, durably.
+    [[nodiscard]] Status update_spec(const Uuid& uuid, const model::ContainerSpec& spec);
     [[nodiscard]] Status remove(const Uuid& uuid);
 
     [[nodiscard]] Result<std::vector<model::Container>> list();

@@ -38,6 +38,25 @@ Reader read_number(Into& into, const char* key) {
     };
 }
 
+template <typename T>
+Reader read_limit(model::SpecChange::Limit<T>& into, const char* key) {
+    return [&into, key](const json& value) -> Status {
+        into = std::optional<T>();
+        return value.is_null() ? Status{} : read_number<T>(*into, key)(value);
+    };
+}
+
+Status read_all(const json& object, const std::map<std::string, Reader>& readers) {
+    for (const auto& [key, value] : object.items()) {
+        const auto reader = readers.find(key);
+        if (reader == readers.end()) {
+            return refuse("unknown key '" + key + "'");
+        }
+        RETURN_IF_ERROR(reader->second(value));
+    }
+    return {};
+}
+
 template <typename Into, typename Parse>
 Reader read_parsed(Into& into, const char* key, Parse parse) {
     return [&into, key, parse](const json& value) -> Status {
@@ -174,15 +193,38 @@ Result<model::ContainerSpec> spec_from_json(const json& object) {
              });
          }},
     };
-    for (const auto& [key, value] : object.items()) {
-        const auto reader = readers.find(key);
-        if (reader == readers.end()) {
-            return refuse("unknown key '" + key + "'");
-        }
-        RETURN_IF_ERROR(reader->second(value));
-    }
+    RETURN_IF_ERROR(read_all(object, readers));
     RETURN_IF_ERROR(model::validate(spec));
     return spec;
+}
+
+json to_json(const model::SpecChange& change) {
+    json result = json::object();
+    const auto put = [&](const char* key, const auto& limit) {
+        if (limit) {
+            result[key] = *limit ? json(**limit) : json(nullptr);
+        }
+    };
+    put("memory_bytes", change.memory_bytes);
+    put("cpu_millis", change.cpu_millis);
+    put("pids", change.pids);
+    if (change.hostname) {
+        result["hostname"] = *change.hostname;
+    }
+    return result;
+}
+
+Result<model::SpecChange> change_from_json(const json& object) {
+    model::SpecChange change;
+    RETURN_IF_ERROR(read_all(object,
+                             {{"memory_bytes", read_limit(change.memory_bytes, "memory_bytes")},
+                              {"cpu_millis", read_limit(change.cpu_millis, "cpu_millis")},
+                              {"pids", read_limit(change.pids, "pids")},
+                              {"hostname", [&](const json& value) {
+                                   change.hostname.emplace();
+                                   return read_text(*change.hostname, "hostname")(value);
+                               }}}));
+    return change;
 }
 
 Result<json> parse_object(std::string_view body) {

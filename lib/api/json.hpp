@@ -1,6 +1,7 @@
 #pragma once
 
 #include "lib/base/error.hpp"
+#include "lib/model/change.hpp"
 #include "lib/model/container.hpp"
 
 #include <nlohmann/json_fwd.hpp>
@@ -19,6 +20,10 @@ namespace lodge::api {
 [[nodiscard]] nlohmann::json to_json(const model::ContainerSpec& spec);
 /// An unknown key, a value of the wrong type or a bad value is invalid_argument and named.
 [[nodiscard]] Result<model::ContainerSpec> spec_from_json(const nlohmann::json& json);
+
+/// Limits are numbers, or null to be taken away; what is absent stays.
+[[nodiscard]] nlohmann::json to_json(const model::SpecChange& change);
+[[nodiscard]] Result<model::SpecChange> change_from_json(const nlohmann::json& json);
 
 /// Parses a request's body: one JSON object, or empty for none. Depth and keys are bounded by the
 /// body.

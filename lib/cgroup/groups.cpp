@@ -110,8 +110,21 @@ class KernelGroups final : public GroupManager {
         auto group = set_up(name, limits, owner);
         if (!group) {
             (void)remove(name); // the first error is the one to tell
+            return std::unexpected<Error>(
+                std::move(group).error().context("make the cgroup " + name));
         }
-        return with_context(std::move(group), "make the cgroup " + name);
+        return group;
+    }
+
+    Status set_limits(const std::string& name, const Limits& limits) override {
+        RETURN_IF_ERROR(check_limits(limits));
+        const auto group = kernel::open_directory_at(base_.get(), name);
+        if (!group) {
+            return group.error().sys_errno() == ENOENT ? Status{}
+                                                       : std::unexpected<Error>(group.error());
+        }
+        return change_limits(
+            support_.base.substr(1) + "/" + name, group->get(), limits, support_.controllers);
     }
 
     Status kill(const std::string& name) override { return write(name, "cgroup.kill", "1"); }

@@ -51,6 +51,11 @@ class GroupManager {
     /// all below it).
     [[nodiscard]] virtual Result<UniqueFd>
     create(const std::string& name, const Limits& limits, std::uint32_t owner) = 0;
+    /// Makes these the limits of a living group; an absent one is taken away. A memory limit below
+    /// what is in use makes the kernel reclaim and, should that not do, kill (cgroup-v2.rst,
+    /// memory.max). unsupported, with nothing done, when one cannot be enforced here. Missing
+    /// group: success.
+    [[nodiscard]] virtual Status set_limits(const std::string& name, const Limits& limits) = 0;
     /// cgroup.kill: every process in the group and below, at once. Missing group: success.
     [[nodiscard]] virtual Status kill(const std::string& name) = 0;
     /// cgroup.freeze (cgroup-v2.rst): asks that every process in the group and below is held, or

@@ -1,5 +1,6 @@
 #include "lib/cgroup/limits.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 
@@ -52,22 +53,42 @@ set_value(::cgroup* group, const char* controller, const char* name, const std::
     return check(cgroup_set_value_string(control, name, value.c_str()), std::string("set ") + name);
 }
 
-Status limit_memory(::cgroup* group, int group_fd, std::uint64_t bytes) {
-    RETURN_IF_ERROR(set_value(group, "memory", "memory.max", std::to_string(bytes)));
+constexpr std::uint64_t kCpuPeriodMicros = 100'000;
+constexpr const char* kNone = "max"; // as the kernel's files say "no limit"
+
+Status limit_memory(::cgroup* group, int group_fd, std::optional<std::uint64_t> bytes) {
+    RETURN_IF_ERROR(
+        set_value(group, "memory", "memory.max", bytes ? std::to_string(*bytes) : kNone));
     // What was sold as memory is memory: without this a tenant moves into the host's swap. A kernel
     // without swap has no such file, and nowhere to move to.
     if (::faccessat(group_fd, "memory.swap.max", F_OK, 0) == 0) {
-        return set_value(group, "memory", "memory.swap.max", "0");
+        return set_value(group, "memory", "memory.swap.max", bytes ? "0" : kNone);
     }
     return {};
 }
 
-constexpr std::uint64_t kCpuPeriodMicros = 100'000;
+Status limit_cpu(::cgroup* group, std::optional<std::uint32_t> millis) {
+    const std::string quota =
+        millis ? std::to_string(*millis * kCpuPeriodMicros / 1000) : std::string(kNone);
+    return set_value(group, "cpu", "cpu.max", quota + " " + std::to_string(kCpuPeriodMicros));
+}
 
-} // namespace
+Status limit_pids(::cgroup* group, std::optional<std::uint32_t> pids) {
+    return set_value(group, "pids", "pids.max", pids ? std::to_string(*pids) : kNone);
+}
 
-Status apply_limits(const std::string& group, int group_fd, const Limits& limits) {
-    if (!limits.memory_bytes && !limits.cpu_millis && !limits.pids) {
+// Which files are written.
+struct Controllers {
+    bool memory = false;
+    bool cpu = false;
+    bool pids = false;
+};
+
+Status write_limits(const std::string& group,
+                    int group_fd,
+                    const Limits& limits,
+                    const Controllers& controllers) {
+    if (!controllers.memory && !controllers.cpu && !controllers.pids) {
         return {};
     }
     const std::lock_guard guard(libcgroup_lock());
@@ -76,20 +97,38 @@ Status apply_limits(const std::string& group, int group_fd, const Limits& limits
     if (!object) {
         return fail(ErrorCode::resource_exhausted, "no memory for a cgroup request");
     }
-    if (limits.memory_bytes) {
-        RETURN_IF_ERROR(limit_memory(object.get(), group_fd, *limits.memory_bytes));
+    if (controllers.memory) {
+        RETURN_IF_ERROR(limit_memory(object.get(), group_fd, limits.memory_bytes));
     }
-    if (limits.cpu_millis) {
-        const std::uint64_t quota = *limits.cpu_millis * kCpuPeriodMicros / 1000;
-        RETURN_IF_ERROR(set_value(object.get(),
-                                  "cpu",
-                                  "cpu.max",
-                                  std::to_string(quota) + " " + std::to_string(kCpuPeriodMicros)));
+    if (controllers.cpu) {
+        RETURN_IF_ERROR(limit_cpu(object.get(), limits.cpu_millis));
     }
-    if (limits.pids) {
-        RETURN_IF_ERROR(set_value(object.get(), "pids", "pids.max", std::to_string(*limits.pids)));
+    if (controllers.pids) {
+        RETURN_IF_ERROR(limit_pids(object.get(), limits.pids));
     }
     return check(cgroup_modify_cgroup(object.get()), "write the limits of " + group);
+}
+
+} // namespace
+
+Status apply_limits(const std::string& group, int group_fd, const Limits& limits) {
+    return write_limits(group,
+                        group_fd,
+                        limits,
+                        {.memory = limits.memory_bytes.has_value(),
+                         .cpu = limits.cpu_millis.has_value(),
+                         .pids = limits.pids.has_value()});
+}
+
+Status change_limits(const std::string& group,
+                     int group_fd,
+                     const Limits& limits,
+                     const std::vector<std::string>& controllers) {
+    const auto has = [&](const char* name) {
+        return std::find(controllers.begin(), controllers.end(), name) != controllers.end();
+    };
+    return write_limits(
+        group, group_fd, limits, {.memory = has("memory"), .cpu = has("cpu"), .pids = has("pids")});
 }
 
 } // namespace lodge::cgroup

@@ -4,6 +4,7 @@
 #include "lib/cgroup/groups.hpp"
 
 #include <string>
+#include <vector>
 
 namespace lodge::cgroup {
 
@@ -11,5 +12,12 @@ namespace lodge::cgroup {
 /// mount, as libcgroup names groups; `group_fd` is its directory. Pre: the controllers are enabled
 /// for it.
 [[nodiscard]] Status apply_limits(const std::string& group, int group_fd, const Limits& limits);
+
+/// The same for a group that has limits: an absent one is taken away, as far as one of
+/// `controllers` is its.
+[[nodiscard]] Status change_limits(const std::string& group,
+                                   int group_fd,
+                                   const Limits& limits,
+                                   const std::vector<std::string>& controllers);
 
 } // namespace lodge::cgroup

@@ -54,6 +54,10 @@ Status validate_resources(const Resources& resources) {
                         " is too little to boot with; give at least " +
                         format_size(kSmallestMemory));
     }
+    if (resources.cpu_millis && *resources.cpu_millis < kSmallestCpuMillis) {
+        return fail(ErrorCode::invalid_argument,
+                    "less than 0.01 of a CPU is too little to boot with");
+    }
     if (resources.pids && *resources.pids < 16) {
         return fail(ErrorCode::invalid_argument,
                     "fewer than 16 processes are too few to boot with");

@@ -86,6 +86,8 @@ struct Container {
 /// Smallest volume that ext4 with Lodge's layout fits in with room to boot.
 inline constexpr std::uint64_t kSmallestDisk = std::uint64_t{64} << 20;
 inline constexpr std::uint64_t kSmallestMemory = std::uint64_t{16} << 20;
+/// The kernel gives no less than 1 ms of a period of 100 ms.
+inline constexpr std::uint32_t kSmallestCpuMillis = 10;
 inline constexpr std::uint32_t kIdsPerContainer = 65536;
 
 } // namespace lodge::model

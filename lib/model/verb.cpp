@@ -26,6 +26,7 @@ constexpr std::array kTable{
     Row{Verb::kill, "kill", {kNotRunning, "", "", kBroken}},
     Row{Verb::freeze, "freeze", {kNotRunning, "", "is already frozen", kBroken}},
     Row{Verb::thaw, "thaw", {kNotRunning, "is not frozen", "", kBroken}},
+    Row{Verb::set, "set", {"", "", "", ""}},
     Row{Verb::destroy,
         "destroy",
         {"",

@@ -10,7 +10,18 @@
 namespace lodge::model {
 
 /// What can be asked of a container that exists.
-enum class Verb : std::uint8_t { start, stop, restart, kill, freeze, thaw, destroy, exec, console };
+enum class Verb : std::uint8_t {
+    start,
+    stop,
+    restart,
+    kill,
+    freeze,
+    thaw,
+    set,
+    destroy,
+    exec,
+    console
+};
 
 inline constexpr std::array kVerbs{Verb::start,
                                    Verb::stop,
@@ -18,6 +29,7 @@ inline constexpr std::array kVerbs{Verb::start,
                                    Verb::kill,
                                    Verb::freeze,
                                    Verb::thaw,
+                                   Verb::set,
                                    Verb::destroy,
                                    Verb::exec,
                                    Verb::console};

@@ -131,6 +131,7 @@ TEST_F(SchemaTest, AnswersAreAsTheOpenApiDocumentSays) {
     schemas.expect("Container", ask({"create", "web1", "--template", "tiny", "--disk", "64M"}));
     schemas.expect("Operation", ask({"start", "web1"}));
     schemas.expect("Container", ask({"wait", "web1", "--for", "running"}));
+    schemas.expect("Operation", ask({"set", "web1", "--hostname", "renamed"}));
     schemas.expect("Operation", ask({"freeze", "web1"}));
     schemas.expect("Container", ask({"info", "web1"}));
     schemas.expect("Operation", ask({"thaw", "web1"}));

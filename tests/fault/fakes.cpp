@@ -175,16 +175,25 @@ class Groups final : public cgroup::GroupManager {
     explicit Groups(World& world) : world_(world) {}
     const cgroup::Support& support() const override { return support_; }
     Result<UniqueFd>
-    create(const std::string& name, const cgroup::Limits&, std::uint32_t) override {
+    create(const std::string& name, const cgroup::Limits& limits, std::uint32_t) override {
         RETURN_IF_ERROR(world_.call("groups.create", [&](Things& things) {
             if (has_processes(things, uuid_of(name))) {
                 return refuse(things, "the stale group has processes");
             }
             things.erase("frozen " + name); // with the stale group
             things.insert("group " + name);
+            limit(things, name, limits);
             return Status{};
         }));
         return some_descriptor();
+    }
+    Status set_limits(const std::string& name, const cgroup::Limits& limits) override {
+        return world_.call("groups.set_limits", [&](Things& things) {
+            if (things.contains("group " + name)) {
+                limit(things, name, limits);
+            }
+            return Status{};
+        });
     }
     Status kill(const std::string& name) override {
         return world_.call("groups.kill", [&](Things& things) {
@@ -253,6 +262,7 @@ class Groups final : public cgroup::GroupManager {
             things.erase("group " + name);
             things.erase("oom kill in " + name);
             things.erase("frozen " + name);
+            limit(things, name, {});
             return Status{};
         });
     }
@@ -267,6 +277,13 @@ class Groups final : public cgroup::GroupManager {
 
   private:
     static std::string uuid_of(const std::string& group) { return group.substr(3); } // "ct-"
+    static void limit(Things& things, const std::string& name, const cgroup::Limits& limits) {
+        const std::string memory = "memory of " + name + " ";
+        std::erase_if(things, [&](const auto& thing) { return thing.rfind(memory, 0) == 0; });
+        if (limits.memory_bytes) {
+            things.insert(memory + std::to_string(*limits.memory_bytes));
+        }
+    }
     World& world_;
     cgroup::Support support_{.controllers = {"memory", "cpu", "pids"}};
 };

@@ -124,7 +124,11 @@ std::vector<std::string> Rig::ledger() {
     for (const model::Container& row : rows) {
         const bool visible = container_rows_.find(row.spec.name).has_value();
         all.push_back("row " + row.spec.name + " " + std::string(model::to_string(row.state)) +
-                      (row.init_pid ? " with init" : "") + (visible ? "" : " unpublished"));
+                      (row.init_pid ? " with init" : "") +
+                      (row.spec.resources.memory_bytes
+                           ? " of " + std::to_string(*row.spec.resources.memory_bytes)
+                           : "") +
+                      (visible ? "" : " unpublished"));
     }
     const auto names = template_rows_.list().value();
     for (const templates::Template& row : names) {

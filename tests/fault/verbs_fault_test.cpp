@@ -72,6 +72,18 @@ Status freeze(Rig& rig) {
 Status thaw(Rig& rig) {
     return outcome(rig, "web1", rig.containers().set_frozen(Caller{}, "web1", false));
 }
+Status set_memory(Rig& rig, std::optional<std::uint64_t> bytes) {
+    return outcome(rig, "web1", rig.containers().set(Caller{}, "web1", {.memory_bytes = bytes}));
+}
+Status give_memory(Rig& rig) {
+    return set_memory(rig, std::uint64_t{64} << 20);
+}
+Status give_more_memory(Rig& rig) {
+    return set_memory(rig, std::uint64_t{128} << 20);
+}
+Status free_memory(Rig& rig) {
+    return set_memory(rig, std::nullopt);
+}
 Status destroy(Rig& rig) {
     return outcome(rig, "web1", rig.containers().destroy(Caller{}, "web1", false));
 }
@@ -297,6 +309,8 @@ INSTANTIATE_TEST_SUITE_P(
         Verb{"kill", {import, create_and_start}, kill, stop},
         Verb{"freeze", {import, create_and_start}, freeze, thaw},
         Verb{"thaw", {import, create_and_start, freeze}, thaw, stop},
+        Verb{"set", {import, create_and_start, give_memory}, give_more_memory, free_memory},
+        Verb{"stopped: set", {import, create_only}, give_memory, start},
         Verb{"frozen: stop", {import, create_and_start, freeze}, stop, start, true},
         Verb{"frozen: --force", {import, create_and_start, freeze}, stop_by_force, start, true},
         Verb{"frozen: restart", {import, create_and_start, freeze}, restart, freeze, true},

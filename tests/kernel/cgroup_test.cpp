@@ -215,6 +215,8 @@ TEST_F(Cgroup, MissingGroupsNeedNoUndo) {
     EXPECT_TRUE(groups_->freeze("nothing", false).has_value());
     EXPECT_TRUE(groups_->wait_frozen("nothing", true, soon()).has_value());
     EXPECT_FALSE(groups_->is_frozen("nothing").value());
+    EXPECT_TRUE(groups_->set_limits("nothing", {}).has_value());
+    EXPECT_TRUE(groups_->processes("nothing").value().empty());
     EXPECT_TRUE(groups_->wait_empty("nothing", soon()).has_value());
     EXPECT_FALSE(groups_->out_of_memory("nothing").value());
     EXPECT_TRUE(groups_->remove("nothing").has_value());
@@ -299,6 +301,11 @@ TEST_F(Cgroup, WritesTheLimitsThatTheKernelThenShows) {
     EXPECT_EQ(content("ct/memory.swap.max"), "0\n");
     EXPECT_EQ(content("ct/cpu.max"), "150000 100000\n");
     EXPECT_EQ(content("ct/pids.max"), "40\n");
+    ASSERT_TRUE(groups_->set_limits("ct", {.pids = 50}).has_value());
+    EXPECT_EQ(content("ct/memory.max"), "max\n");
+    EXPECT_EQ(content("ct/memory.swap.max"), "max\n");
+    EXPECT_EQ(content("ct/cpu.max"), "max 100000\n");
+    EXPECT_EQ(content("ct/pids.max"), "50\n");
     // The tenant's root may not raise them.
     struct stat info{};
     ASSERT_EQ(::stat((place_ + "/ct/memory.max").c_str(), &info), 0);

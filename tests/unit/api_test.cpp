@@ -26,6 +26,27 @@ TEST(ApiError, IsToldWhenTheAnswerIsNoneOfTheApi) {
     }
 }
 
+TEST(ApiChange, TellsALimitTakenAwayFromOneLeftAlone) {
+    const model::SpecChange sent{.memory_bytes = std::optional<std::uint64_t>(),
+                                 .pids = std::optional<std::uint32_t>(40),
+                                 .hostname = "web1"};
+    EXPECT_EQ(to_json(sent).dump(), R"({"hostname":"web1","memory_bytes":null,"pids":40})");
+    EXPECT_EQ(change_from_json(to_json(sent)).value(), sent);
+    EXPECT_EQ(change_from_json(nlohmann::json::object()).value(), model::SpecChange{});
+}
+
+TEST(ApiChange, RefusesWhatItDoesNotKnow) {
+    for (const char* text : {R"({"memory_bytes": "1G"})",
+                             R"({"pids": -1})",
+                             R"({"cpu_millis": 4294967296})",
+                             R"({"hostname": null})",
+                             R"({"disk_bytes": 1})"}) {
+        const auto change = change_from_json(nlohmann::json::parse(text));
+        ASSERT_FALSE(change) << text;
+        EXPECT_EQ(change.error().code(), ErrorCode::invalid_argument) << text;
+    }
+}
+
 } // namespace
 
 } // namespace lodge::api

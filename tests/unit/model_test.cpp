@@ -1,4 +1,5 @@
 #include "lib/model/address.hpp"
+#include "lib/model/change.hpp"
 #include "lib/model/container.hpp"
 #include "lib/model/verb.hpp"
 
@@ -132,6 +133,32 @@ TEST(Names, GoThereAndBack) {
     EXPECT_FALSE(parse_encryption("aes").has_value());
 }
 
+TEST(SpecChange, ChangesWhatItNames) {
+    ContainerSpec spec = good_spec();
+    spec.hostname = "old";
+    spec.resources = {.memory_bytes = std::uint64_t{64} << 20, .cpu_millis = 500};
+    const SpecChange change{.memory_bytes = std::optional<std::uint64_t>(),
+                            .pids = std::optional<std::uint32_t>(40)};
+    const ContainerSpec after = apply(spec, change).value();
+    EXPECT_EQ(after.resources, (Resources{.cpu_millis = 500, .pids = 40}));
+    EXPECT_EQ(after.hostname, "old");
+    EXPECT_EQ(limits_asked(change), (Resources{.pids = 40}));
+    EXPECT_EQ(apply(spec, {.hostname = "new"})->hostname, "new");
+    EXPECT_EQ(apply(spec, {.hostname = ""})->hostname, "web1");
+}
+
+TEST(SpecChange, IsRefusedWhenItIsEmptyOrMakesABadSpec) {
+    const auto code = [](const SpecChange& change) {
+        const auto changed = apply(good_spec(), change);
+        return changed ? ErrorCode::internal : changed.error().code();
+    };
+    EXPECT_EQ(code({}), ErrorCode::invalid_argument);
+    EXPECT_EQ(code({.memory_bytes = kSmallestMemory - 1}), ErrorCode::invalid_argument);
+    EXPECT_EQ(code({.cpu_millis = kSmallestCpuMillis - 1}), ErrorCode::invalid_argument);
+    EXPECT_EQ(code({.pids = 15}), ErrorCode::invalid_argument);
+    EXPECT_EQ(code({.hostname = "a b"}), ErrorCode::invalid_argument);
+}
+
 // Every cell of the table, written down a second time.
 TEST(VerbTable, SaysWhatEachStateAllows) {
     const std::map<Verb, std::string> expected{
@@ -141,6 +168,7 @@ TEST(VerbTable, SaysWhatEachStateAllows) {
         {Verb::kill, "-yy-"},
         {Verb::freeze, "-y--"},
         {Verb::thaw, "--y-"},
+        {Verb::set, "yyyy"},
         {Verb::destroy, "y--y"},
         {Verb::exec, "-y--"},
         {Verb::console, "-yy-"},

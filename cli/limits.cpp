@@ -1,0 +1,15 @@
+#include "cli/limits.hpp"
+
+#include "lib/base/units.hpp"
+
+namespace lodge::cli {
+
+Result<std::uint32_t> parse_pids(const std::string& words) {
+    const auto number = parse_size(words);
+    if (!number || *number > 4'194'304) {
+        return fail(ErrorCode::invalid_argument, "'" + words + "' is not a number of processes");
+    }
+    return static_cast<std::uint32_t>(*number);
+}
+
+} // namespace lodge::cli

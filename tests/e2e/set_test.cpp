@@ -1,0 +1,128 @@
+#include "lib/kernel/fs.hpp"
+#include "tests/support/lodge_host.hpp"
+#include "tests/support/requires.hpp"
+
+#include <string>
+
+namespace lodge::test {
+
+namespace {
+
+class SetTest : public LodgeTest {
+  protected:
+    void make(std::vector<std::string> options = {}) {
+        std::vector<std::string> words{"create", "web1", "--template", "tiny"};
+        words.insert(words.end(), options.begin(), options.end());
+        const CliResult made = host->lodge(words);
+        ASSERT_EQ(made.code, 0) << made.err << host->daemon_log();
+    }
+    std::string file(const std::string& path) {
+        return host->lodge({"exec", "web1", "--", "/bin/guest", "cat", path}).out;
+    }
+    // The group of the running container, as the guest's own root of cgroup2 shows it.
+    std::string limit(const std::string& name) { return file("/sys/fs/cgroup/" + name); }
+    void set(std::vector<std::string> options) {
+        options.insert(options.begin(), {"set", "web1"});
+        const CliResult changed = host->lodge(options);
+        ASSERT_EQ(changed.code, 0) << changed.err << host->daemon_log();
+    }
+    void restart() { ASSERT_EQ(host->lodge({"restart", "web1", "--force"}).code, 0); }
+};
+
+TEST_F(SetTest, GivesAnotherHostNameAtTheNextStart) {
+    ASSERT_NO_FATAL_FAILURE(make({"--start"}));
+    EXPECT_EQ(file("/etc/hostname"), "web1\n");
+    ASSERT_NO_FATAL_FAILURE(set({"--hostname", "shop.example.org"}));
+    EXPECT_EQ(host->field("web1", "hostname"), "shop.example.org");
+    EXPECT_EQ(file("/proc/sys/kernel/hostname"), "web1\n");
+    ASSERT_NO_FATAL_FAILURE(restart());
+    EXPECT_EQ(file("/proc/sys/kernel/hostname"), "shop.example.org\n");
+    EXPECT_EQ(file("/etc/hostname"), "shop.example.org\n");
+    // What the tenant makes of it later is the tenant's.
+    ASSERT_EQ(
+        host->lodge({"exec", "web1", "--", "/bin/guest", "write", "/etc/hostname", "own.example.o"})
+            .code,
+        0);
+    const std::string own = file("/etc/hostname");
+    ASSERT_NO_FATAL_FAILURE(restart());
+    EXPECT_EQ(file("/etc/hostname"), own);
+}
+
+TEST_F(SetTest, FollowsNothingInATreeOfATenant) {
+    ASSERT_NO_FATAL_FAILURE(make({"--start"}));
+    const std::string outside = host->directory() + "/outside";
+    ASSERT_TRUE(kernel::make_directory(outside, 0777));
+    for (const auto& command :
+         {std::vector<std::string>{"rename", "/etc", "/was-etc"}, {"link", outside, "/etc"}}) {
+        std::vector<std::string> words{"exec", "web1", "--", "/bin/guest"};
+        words.insert(words.end(), command.begin(), command.end());
+        const CliResult done = host->lodge(words);
+        ASSERT_EQ(done.code, 0) << done.err;
+    }
+    ASSERT_NO_FATAL_FAILURE(set({"--hostname", "other"}));
+    ASSERT_NO_FATAL_FAILURE(restart());
+    EXPECT_FALSE(kernel::read_file(outside + "/hostname", 256));
+    EXPECT_EQ(file("/proc/sys/kernel/hostname"), "other\n");
+}
+
+TEST_F(SetTest, LastsOverTheDaemonAndReachesTheRecord) {
+    ASSERT_NO_FATAL_FAILURE(make());
+    ASSERT_NO_FATAL_FAILURE(set({"--hostname", "other"}));
+    const std::string image = host->field("web1", "image");
+    host->stop_daemon(); // what is behind the answer ends first
+    const auto record =
+        kernel::read_file(image.substr(0, image.rfind('/')) + "/container.json", 65536);
+    ASSERT_TRUE(record) << record.error().to_string();
+    EXPECT_NE(record->find("\"other\""), std::string::npos);
+    ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+    EXPECT_EQ(host->field("web1", "hostname"), "other");
+}
+
+TEST_F(SetTest, ChangesTheLimitsOfARunningContainer) {
+    REQUIRES("cgroup2:memory");
+    REQUIRES("cgroup2:cpu");
+    REQUIRES("cgroup2:pids");
+    ASSERT_NO_FATAL_FAILURE(make({"--memory", "64M", "--start"}));
+    ASSERT_NO_FATAL_FAILURE(set({"--memory", "128M", "--cpus", "1.5", "--pids", "40"}));
+    EXPECT_EQ(limit("memory.max"), "134217728\n");
+    EXPECT_EQ(limit("cpu.max"), "150000 100000\n");
+    EXPECT_EQ(limit("pids.max"), "40\n");
+    ASSERT_NO_FATAL_FAILURE(restart());
+    EXPECT_EQ(limit("memory.max"), "134217728\n");
+    ASSERT_NO_FATAL_FAILURE(set({"--memory", "none", "--cpus", "none", "--pids", "none"}));
+    EXPECT_EQ(limit("memory.max"), "max\n");
+    EXPECT_EQ(limit("memory.swap.max"), "max\n");
+    EXPECT_EQ(limit("cpu.max"), "max 100000\n");
+    EXPECT_EQ(limit("pids.max"), "max\n");
+    EXPECT_EQ(host->field("web1", "memory_bytes"), "");
+}
+
+// As create does: never a limit that nobody holds.
+TEST_F(SetTest, RefusesALimitThatThisHostCannotEnforce) {
+    ASSERT_NO_FATAL_FAILURE(make());
+    const bool enforced = missing("cgroup2:memory").empty();
+    const CliResult changed = host->lodge({"set", "web1", "--memory", "64M"});
+    EXPECT_EQ(changed.code, enforced ? 0 : 8) << changed.err;
+    EXPECT_EQ(host->field("web1", "memory_bytes"), enforced ? "67108864" : "");
+    EXPECT_EQ(host->lodge({"set", "web1", "--memory", "none"}).code, 0);
+}
+
+TEST_F(SetTest, RefusesWhatIsNoChange) {
+    ASSERT_NO_FATAL_FAILURE(make());
+    EXPECT_EQ(host->lodge({"set", "web1"}).code, 2);
+    EXPECT_EQ(host->lodge({"set", "nobody", "--hostname", "x"}).code, 3);
+    for (const auto& [option, value] : {std::pair{"--memory", "1"},
+                                        {"--memory", "much"},
+                                        {"--cpus", "0"},
+                                        {"--cpus", "0.001"},
+                                        {"--pids", "3"},
+                                        {"--hostname", "a b"}}) {
+        const CliResult refused = host->lodge({"set", "web1", option, value});
+        EXPECT_EQ(refused.code, 2) << option << " " << value << ": " << refused.err;
+    }
+    EXPECT_EQ(host->field("web1", "hostname"), "web1");
+}
+
+} // namespace
+
+} // namespace lodge::test
