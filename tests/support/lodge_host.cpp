@@ -110,6 +110,11 @@ LodgeHost::~LodgeHost() {
 }
 
 void LodgeHost::start_daemon() {
+    spawn_daemon();
+    await_daemon();
+}
+
+void LodgeHost::spawn_daemon() {
     daemon_ = spawn({LODGE_BIN_DIR "/lodged",
                      "--foreground",
                      "--config",
@@ -120,6 +125,9 @@ void LodgeHost::start_daemon() {
                      directory() + "/run"},
                     directory() + "/lodged.log",
                     "LODGE_TEST=1");
+}
+
+void LodgeHost::await_daemon() {
     const Deadline deadline = Deadline::after(patience(10s));
     while (lodge({"host", "info"}).code != 0) {
         ASSERT_FALSE(deadline.expired()) << "lodged does not answer: " << daemon_log();
