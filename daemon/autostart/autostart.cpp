@@ -3,7 +3,6 @@
 #include "daemon/autostart/boot_sequence.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 namespace lodge::daemon {
@@ -54,10 +53,7 @@ Autostart::Autostart(const Parts& parts,
 void Autostart::work() {
     while (true) {
         collect();
-        if (!held_) {
-            begin_due();
-        }
-        const Deadline deadline = next_look();
+        const Deadline deadline = held_ ? Deadline::never() : begin_due();
         std::optional<Event> event;
         do {
             event = events_->next(deadline);
@@ -68,27 +64,11 @@ void Autostart::work() {
     }
 }
 
-Deadline Autostart::next_look() {
-    std::int64_t next = std::numeric_limits<std::int64_t>::max();
-    const std::int64_t now = boottime_ms();
-    const auto planned = parts_.containers.planned_starts();
-    if (!planned) {
-        return Deadline::after(std::chrono::seconds(1)); // the database is ill: look again
-    }
-    for (const model::Container& container : *planned) {
-        if (*container.start_at > now) { // one that is due waits for an event: room, or its name
-            next = std::min(next, *container.start_at);
-        }
-    }
-    return held_ || next == std::numeric_limits<std::int64_t>::max()
-               ? Deadline::never()
-               : Deadline::after(milliseconds(next - now));
-}
-
-void Autostart::begin_due() {
+// Until when nothing has to be looked at, unless something happens: room, or a name that is free.
+Deadline Autostart::begin_due() {
     auto planned = parts_.containers.planned_starts();
     if (!planned) {
-        return;
+        return Deadline::after(std::chrono::seconds(1)); // the database is ill: look again
     }
     std::sort(planned->begin(), planned->end(), starts_before);
     std::stable_sort(planned->begin(), planned->end(), [](const auto& a, const auto& b) {
@@ -96,13 +76,14 @@ void Autostart::begin_due() {
     });
     const std::int64_t now = boottime_ms();
     for (const model::Container& container : *planned) {
-        if (on_their_way_.size() >= at_once_ || *container.start_at > now) {
-            return;
+        if (*container.start_at > now) {
+            return Deadline::after(milliseconds(*container.start_at - now));
         }
-        if (!on_their_way_.contains(container.uuid)) {
+        if (on_their_way_.size() < at_once_ && !on_their_way_.contains(container.uuid)) {
             begin(container);
         }
     }
+    return Deadline::never();
 }
 
 void Autostart::begin(const model::Container& container) {

@@ -38,11 +38,10 @@ class Autostart {
 
   private:
     void work();
-    void begin_due();
+    Deadline begin_due();
     void begin(const model::Container& container);
     void collect();
     void failed(const Uuid& container, const Error& error);
-    Deadline next_look();
     Status stop_all(const Deadline& deadline);
     Status stop_together(const std::vector<model::Container>& containers, const Deadline& deadline);
 

@@ -54,23 +54,6 @@ class BadDaysTest : public LodgeTest {
         EXPECT_EQ(result.code, code) << result.err << host->daemon_log();
         EXPECT_NE(result.err.find(says), std::string::npos) << result.err;
     }
-    // One that is to give up by itself.
-    CliResult lodged() {
-        const auto output = kernel::run_program({.path = LODGE_BIN_DIR "/lodged",
-                                                 .arguments = {"--config",
-                                                               host->directory() + "/lodge.yaml",
-                                                               "--state-dir",
-                                                               state(),
-                                                               "--run-dir",
-                                                               host->directory() + "/run"},
-                                                 .deadline = Deadline::after(patience(30s)),
-                                                 .judged = true});
-        EXPECT_TRUE(output) << output.error().to_string();
-        return output ? CliResult{.code = output->exit_code,
-                                  .out = output->standard_output,
-                                  .err = output->standard_error}
-                      : CliResult{};
-    }
 
   private:
     std::string start_time() const { // field 22, behind the name that may hold blanks
@@ -97,7 +80,7 @@ TEST_F(BadDaysTest, ACorruptDatabaseIsNamedAndBuiltAnew) {
             ASSERT_GT(::pwrite(file->get(), rubbish.data(), rubbish.size(), page * 4096 + 100), 0);
         }
     }
-    const CliResult refused = lodged();
+    const CliResult refused = host->run_daemon();
     expect_refused(refused, 1, path);
     EXPECT_NE(refused.err.find("lodge recover"), std::string::npos) << refused.err;
     EXPECT_NE(refused.err.find(state() + "/backups"), std::string::npos) << refused.err;
@@ -154,7 +137,7 @@ TEST_F(BadDaysTest, AStateDirectoryMayBecomeReadOnly) {
     expect_refused(made, 7, "Read-only file system");
     EXPECT_EQ(host->lodge({"exec", "bystander", "--", "/bin/guest", "exit", "5"}).code, 5);
     host->stop_daemon();
-    expect_refused(lodged(), 1, state());
+    expect_refused(host->run_daemon(), 1, state());
     ASSERT_EQ(::umount2(state().c_str(), MNT_DETACH), 0);
     ASSERT_NO_FATAL_FAILURE(host->start_daemon());
     expect_full_service();
@@ -191,7 +174,7 @@ TEST_F(BadDaysTest, TheMonitorsProgramMayBeMissing) {
     const CliResult made = host->lodge({"create", "after", "--template", "tiny", "--start"});
     const CliResult inside = host->lodge({"exec", "bystander", "--", "/bin/guest", "exit", "5"});
     host->stop_daemon();
-    const CliResult refused = lodged();
+    const CliResult refused = host->run_daemon();
     ASSERT_EQ(::umount2(program, MNT_DETACH), 0);
     EXPECT_NE(made.code, 0);
     EXPECT_NE(made.err.find(program), std::string::npos) << made.err;

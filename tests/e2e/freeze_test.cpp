@@ -22,12 +22,7 @@ class FreezeTest : public LodgeTest {
     void make() {
         const CliResult made = host->lodge({"create", "web1", "--template", "tiny", "--start"});
         ASSERT_EQ(made.code, 0) << made.err << host->daemon_log();
-        // Until it says that it handles signals.
-        const Deadline deadline = Deadline::after(patience(10s));
-        while (host->lodge({"console", "web1", "--log"}).out.find("guest: up") ==
-               std::string::npos) {
-            ASSERT_FALSE(deadline.expired()) << host->daemon_log();
-        }
+        ASSERT_NO_FATAL_FAILURE(await_init("web1"));
     }
     void make_frozen() {
         ASSERT_NO_FATAL_FAILURE(make());

@@ -20,13 +20,6 @@ class LifecycleTest : public LodgeTest {
         const CliResult made = host->lodge({"create", name, "--template", "tiny", "--start"});
         ASSERT_EQ(made.code, 0) << made.err << host->daemon_log();
     }
-    // Until it says that it handles signals; an earlier one would be lost.
-    void await_init(const std::string& name) {
-        const Deadline deadline = Deadline::after(patience(10s));
-        while (host->lodge({"console", name, "--log"}).out.find("guest: up") == std::string::npos) {
-            ASSERT_FALSE(deadline.expired()) << host->daemon_log();
-        }
-    }
     // How often the daemon said that one crashed.
     int crashes() {
         const std::string log = host->daemon_log();

@@ -32,11 +32,7 @@ class StopTest : public LodgeTest {
     void make() {
         const CliResult made = host->lodge({"create", "web1", "--template", "tiny", "--start"});
         ASSERT_EQ(made.code, 0) << made.err << host->daemon_log();
-        const Deadline deadline = Deadline::after(patience(10s));
-        while (host->lodge({"console", "web1", "--log"}).out.find("guest: up") ==
-               std::string::npos) {
-            ASSERT_FALSE(deadline.expired()) << host->daemon_log();
-        }
+        ASSERT_NO_FATAL_FAILURE(await_init("web1"));
     }
     // Runs a command of the guest inside that says `word` and does not end.
     void run_inside(std::vector<std::string> command, const std::string& word) {

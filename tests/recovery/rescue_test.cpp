@@ -49,23 +49,6 @@ class RescueTest : public LodgeTest {
                      host->directory() + "/run"});
         return host->lodge(std::move(more));
     }
-    // One that is to give up by itself.
-    CliResult lodged() {
-        const auto output = kernel::run_program({.path = LODGE_BIN_DIR "/lodged",
-                                                 .arguments = {"--config",
-                                                               host->directory() + "/lodge.yaml",
-                                                               "--state-dir",
-                                                               state(),
-                                                               "--run-dir",
-                                                               host->directory() + "/run"},
-                                                 .deadline = Deadline::after(patience(30s)),
-                                                 .judged = true});
-        EXPECT_TRUE(output) << output.error().to_string();
-        return output ? CliResult{.code = output->exit_code,
-                                  .out = output->standard_output,
-                                  .err = output->standard_error}
-                      : CliResult{};
-    }
     // As `info` has them; nothing of it may change.
     std::vector<std::string> facts(const std::string& name) {
         std::vector<std::string> all;
@@ -110,7 +93,7 @@ TEST_F(RescueTest, BringsBackAllThatThereWas) {
     const std::string digest = host->field_of_template("tiny", "digest");
     host->kill_daemon();
     lose_database();
-    const CliResult refused = lodged();
+    const CliResult refused = host->run_daemon();
     EXPECT_EQ(refused.code, 1);
     EXPECT_NE(refused.err.find("lodge recover"), std::string::npos) << refused.err;
     EXPECT_NE(refused.err.find("3 container(s)"), std::string::npos) << refused.err;

@@ -135,6 +135,23 @@ void LodgeHost::await_daemon() {
     }
 }
 
+CliResult LodgeHost::run_daemon() const {
+    const auto output = kernel::run_program({.path = LODGE_BIN_DIR "/lodged",
+                                             .arguments = {"--config",
+                                                           directory() + "/lodge.yaml",
+                                                           "--state-dir",
+                                                           directory() + "/state",
+                                                           "--run-dir",
+                                                           directory() + "/run"},
+                                             .deadline = Deadline::after(patience(30s)),
+                                             .judged = true});
+    EXPECT_TRUE(output) << output.error().to_string();
+    return output ? CliResult{.code = output->exit_code,
+                              .out = output->standard_output,
+                              .err = output->standard_error}
+                  : CliResult{};
+}
+
 void LodgeHost::kill_daemon() {
     if (daemon_ > 0) {
         (void)::kill(daemon_, SIGKILL);
@@ -247,6 +264,14 @@ void LodgeTest::TearDown() {
         }
     }
     host.reset();
+}
+
+void LodgeTest::await_init(const std::string& name) {
+    const Deadline deadline = Deadline::after(patience(10s));
+    while (host->lodge({"console", name, "--log"}).out.find("guest: up") == std::string::npos) {
+        ASSERT_FALSE(deadline.expired()) << host->daemon_log();
+        pause_shortly();
+    }
 }
 
 void LodgeTest::expect_field(const std::string& name,

@@ -33,6 +33,8 @@ class LodgeHost {
     /// The two halves of that.
     void spawn_daemon();
     void await_daemon();
+    /// A daemon that is to give up by itself, and how it did.
+    CliResult run_daemon() const;
     /// SIGKILL, as a crash.
     void kill_daemon();
     /// SIGTERM; containers go on.
@@ -71,6 +73,8 @@ class LodgeTest : public ::testing::Test {
     void TearDown() override;
     /// Called before the first daemon starts.
     virtual void prepare_host() {}
+    /// Waits until the guest's init says that it handles signals; an earlier one would be lost.
+    void await_init(const std::string& name);
     /// Waits until a field has a value, up to ten seconds.
     void expect_field(const std::string& name, const std::string& key, const std::string& value);
 
