@@ -21,6 +21,7 @@
 #include <utility>
 
 #include <grp.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -92,7 +93,8 @@ Status allow(const std::string& path, const std::string& group) {
 
 class HttpServer final : public Server {
   public:
-    HttpServer(Daemon& daemon, net::ServerSocket socket) : pool_(4, kMostThreads) {
+    HttpServer(Daemon& daemon, const net::ServerSocket& socket)
+        : listener_(socket), pool_(4, kMostThreads) {
         for (auto make : {container_routes, template_routes, operation_routes, host_routes}) {
             for (Route& route : make(daemon)) {
                 routes_.push_back(std::move(route));
@@ -113,6 +115,9 @@ class HttpServer final : public Server {
 
     void stop() override {
         if (server_) {
+            // Poco looks four times a second whether it is to end; a listener that was shut down
+            // makes it look at once.
+            (void)::shutdown(listener_.impl()->sockfd(), SHUT_RDWR);
             server_->stopAll(true);
             pool_.joinAll();
             server_.reset();
@@ -121,6 +126,7 @@ class HttpServer final : public Server {
 
   private:
     std::vector<Route> routes_;
+    net::ServerSocket listener_; ///< the one that server_ accepts from
     Poco::ThreadPool pool_;
     std::unique_ptr<net::HTTPServer> server_;
 };

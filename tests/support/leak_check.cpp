@@ -72,27 +72,45 @@ void add_mounts(Inventory& into) {
     }
 }
 
-// But for those of other test runs, which keep their files in directories of that name (TempDir),
-// and those of a lodged that is at work on this machine.
+// Of another test run, which keeps its files in directories of that name (TempDir), or of a lodged
+// that is at work on this machine.
+bool is_foreign(const std::string& file) {
+    static const std::string others = "/lodge-test-";
+    static const std::string own = others + std::to_string(::getpid()) + "-";
+    return (file.find(others) != std::string::npos && file.find(own) == std::string::npos) ||
+           file.starts_with("/var/lib/lodge/");
+}
+
 void add_loops(Inventory& into) {
-    const std::string others = "/lodge-test-";
-    const std::string own = others + std::to_string(::getpid()) + "-";
     if (const auto loops = kernel::list_loops()) {
         for (const kernel::LoopInfo& loop : *loops) {
-            const bool foreign = loop.backing_file.find(others) != std::string::npos &&
-                                 loop.backing_file.find(own) == std::string::npos;
-            if (foreign || loop.backing_file.starts_with("/var/lib/lodge/")) {
-                continue;
+            if (!is_foreign(loop.backing_file)) {
+                into.insert("loop " + loop.path + " " + loop.backing_file);
             }
-            into.insert("loop " + loop.path + " " + loop.backing_file);
         }
     }
+}
+
+// Whether a block device stands, through others, on such a file.
+bool stands_on_foreign(const fs::path& device) {
+    const auto file = kernel::read_file((device / "loop/backing_file").string(), 4096);
+    if (file && is_foreign(*file)) {
+        return true;
+    }
+    std::error_code error;
+    for (const auto& below : fs::directory_iterator(device / "slaves", error)) {
+        if (stands_on_foreign(below.path())) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void add_dm_devices(Inventory& into) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator("/sys/block", error)) {
-        if (const auto name = kernel::read_file(entry.path().string() + "/dm/name", 256)) {
+        const auto name = kernel::read_file(entry.path().string() + "/dm/name", 256);
+        if (name && !stands_on_foreign(entry.path())) {
             into.insert("dm " + *name);
         }
     }

@@ -3,20 +3,25 @@
 #include "lib/base/clock.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/mount.hpp"
+#include "lib/kernel/process.hpp"
 #include "lib/kernel/program.hpp"
 #include "tests/support/guest_container.hpp"
 #include "tests/support/patience.hpp"
 #include "tests/support/requires.hpp"
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -86,6 +91,26 @@ std::string value_in(const std::string& text, const std::string& key) {
     return text.substr(begin, text.find_first_of(quoted ? "\"" : ",\n", begin) - begin);
 }
 
+// A socket for sd_notify(3) at an abstract address, which is the network namespace's own.
+UniqueFd listen_for_readiness(const std::string& name) {
+    UniqueFd listener(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    name.copy(&address.sun_path[0], sizeof address.sun_path);
+    address.sun_path[0] = '\0';
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+    EXPECT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), size), 0)
+        << name << ": " << errno;
+    return listener;
+}
+
+// The next message; empty: there is none.
+std::string message_at(int listener) {
+    std::array<char, 4096> text{};
+    const ssize_t size = ::recv(listener, text.data(), text.size(), 0);
+    return size > 0 ? std::string(text.data(), static_cast<std::size_t>(size)) : "";
+}
+
 void pause_shortly() {
     (void)::poll(nullptr, 0, 20);
 }
@@ -96,6 +121,8 @@ LodgeHost::LodgeHost() {
     // The name by which the leak check knows groups of this process from other test runs'.
     static int count = 0;
     cgroup_ = "/lodge-test-" + std::to_string(::getpid()) + "-host" + std::to_string(++count);
+    notify_ = "@" + directory();
+    readiness_ = listen_for_readiness(notify_);
     const auto place = kernel::open_directory(directory());
     EXPECT_TRUE(place && put_file(place->get(), "lodge.yaml", "cgroup: " + cgroup_ + "\n"));
 }
@@ -115,6 +142,8 @@ void LodgeHost::start_daemon() {
 }
 
 void LodgeHost::spawn_daemon() {
+    while (!message_at(readiness_.get()).empty()) { // of one that was killed
+    }
     daemon_ = spawn({LODGE_BIN_DIR "/lodged",
                      "--foreground",
                      "--config",
@@ -124,14 +153,19 @@ void LodgeHost::spawn_daemon() {
                      "--run-dir",
                      directory() + "/run"},
                     directory() + "/lodged.log",
-                    "LODGE_TEST=1");
+                    "NOTIFY_SOCKET=" + notify_);
 }
 
 void LodgeHost::await_daemon() {
+    const auto process = kernel::open_process(daemon_);
+    ASSERT_TRUE(process) << process.error().to_string();
     const Deadline deadline = Deadline::after(patience(10s));
-    while (lodge({"host", "info"}).code != 0) {
-        ASSERT_FALSE(deadline.expired()) << "lodged does not answer: " << daemon_log();
-        pause_shortly();
+    std::array<pollfd, 2> events{pollfd{.fd = readiness_.get(), .events = POLLIN, .revents = 0},
+                                 pollfd{.fd = process->get(), .events = POLLIN, .revents = 0}};
+    while (message_at(readiness_.get()).find("READY=1") == std::string::npos) {
+        ASSERT_GT(::poll(events.data(), events.size(), deadline.poll_timeout()), 0)
+            << "lodged is not ready: " << daemon_log();
+        ASSERT_EQ(events[1].revents, 0) << "lodged ended: " << daemon_log();
     }
 }
 
@@ -249,9 +283,11 @@ void LodgeTest::SetUp() {
     ASSERT_EQ(host->lodge({"create", "first", "--template", "tiny", "--start"}).code, 0)
         << host->daemon_log();
     ASSERT_EQ(host->lodge({"destroy", "first", "--force"}).code, 0) << host->daemon_log();
-    host->stop_daemon(); // the tests may replace its process
     before_ = take_inventory({host->directory() + "/state/containers"});
-    ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+    // The tests may replace its process, and the last look is taken without any.
+    const std::string daemon = std::to_string(host->daemon_pid());
+    before_.erase("child " + daemon);
+    before_.erase("process " + daemon + " lodged\n");
 }
 
 void LodgeTest::TearDown() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lib/base/unique_fd.hpp"
 #include "tests/support/leak_check.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -28,7 +29,7 @@ class LodgeHost {
     LodgeHost(const LodgeHost&) = delete;
     LodgeHost& operator=(const LodgeHost&) = delete;
 
-    /// Starts lodged and waits until it answers.
+    /// Starts lodged and waits until it says that it is ready (sd_notify(3)).
     void start_daemon();
     /// The two halves of that.
     void spawn_daemon();
@@ -62,6 +63,8 @@ class LodgeHost {
   private:
     TempDir directory_;
     std::string cgroup_; ///< below the cgroup2 mount; this host's alone
+    std::string notify_; ///< NOTIFY_SOCKET of the daemon
+    UniqueFd readiness_; ///< bound to it
     pid_t daemon_ = -1;
 };
 
