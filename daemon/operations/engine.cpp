@@ -182,7 +182,11 @@ Status OperationEngine::perform_step(const RunningPtr& operation, std::size_t in
         const std::lock_guard guard(lock_);
         operation->view.step = step.name;
     }
-    RETURN_IF_ERROR(parts_.log.intend(operation->view.id, step.name));
+    return act(operation->view.id, step);
+}
+
+Status OperationEngine::act(const Uuid& operation, const Step& step) {
+    RETURN_IF_ERROR(parts_.log.intend(operation, step.name));
     return call(step.perform);
 }
 
@@ -221,7 +225,8 @@ void OperationEngine::recover(const LoggedOperation& left, Plan plan) {
         undo(plan, intended, what);
     }
     for (std::size_t index = from; index < plan.steps.size(); ++index) {
-        if (const Status done = call(plan.steps[index].perform); !done) {
+        // Its intents too: this daemon may die as well.
+        if (const Status done = act(left.id, plan.steps[index]); !done) {
             parts_.warn("recovery of " + what + ": " + done.error().to_string());
             break;
         }

@@ -75,6 +75,8 @@ class OperationEngine final : public OperationService {
     void run(const RunningPtr& operation);
     Status perform(const RunningPtr& operation);
     Status perform_step(const RunningPtr& operation, std::size_t index);
+    /// The step with its intent in the log before it.
+    Status act(const Uuid& operation, const Step& step);
     void undo(const Plan& plan, std::size_t steps, const std::string& what);
     void answer(const RunningPtr& operation, const Status& status);
     void forget(const RunningPtr& refused);

@@ -156,14 +156,21 @@ class Verbs : public ::testing::TestWithParam<Verb> {
     void survive(); ///< the k-th call has the fault, for every k until there is no such call
     bool hit(World& world, int at);
     bool hit_by_crash(World& world, int at);
+    bool hit_in_recovery(World& world, int at);
+    void expect_recovered(World& world);
     void expect_usable(World& world, std::unique_ptr<Rig> rig, bool succeeded);
     void expect_again(Rig& rig);
+    [[nodiscard]] std::string fault_name() const {
+        return restarted_ ? "and restart" : crashes_again_ ? "crash twice" : to_string(fault_);
+    }
 
     TempDir directory_{"/dev/shm"}; // thousands of transactions need no disk
     std::string origin_ = directory_.path() + "/origin";
     std::string copy_ = directory_.path() + "/copy";
     Fault fault_ = Fault::none;
-    bool restarted_ = false; ///< the daemon is, before anything else is asked of it
+    bool restarted_ = false;     ///< the daemon is, before anything else is asked of it
+    bool crashes_again_ = false; ///< in its recovery
+    int second_ = 0;             ///< where it did last
     Tally tally_;
     Things things_;
     Ledger before_;
@@ -192,14 +199,13 @@ bool Verbs::hit(World& world, int at) {
     return true;
 }
 
-// The same with a daemon in a process of its own, which dies.
-bool Verbs::hit_by_crash(World& world, int at) {
+// Runs a daemon in a process of its own. True: it died at the armed call, and the world is as it
+// left it.
+bool dies(World& world, const std::function<void()>& daemon) {
     const pid_t pid = ::fork();
     if (pid == 0) {
-        Rig rig(world);
-        world.arm(fault_, at);
-        (void)GetParam().act(rig);
-        ::_exit(HasFailure() ? 1 : 0);
+        daemon();
+        ::_exit(::testing::Test::HasFailure() ? 1 : 0);
     }
     int status = 0;
     EXPECT_EQ(::waitpid(pid, &status, 0), pid);
@@ -209,6 +215,32 @@ bool Verbs::hit_by_crash(World& world, int at) {
     }
     world.load();
     return true;
+}
+
+// The same with a daemon that dies.
+bool Verbs::hit_by_crash(World& world, int at) {
+    return dies(world, [&] {
+        Rig rig(world);
+        world.arm(fault_, at);
+        (void)GetParam().act(rig);
+    });
+}
+
+// And the next daemon dies as well, while it mends what the first one left.
+bool Verbs::hit_in_recovery(World& world, int at) {
+    return dies(world, [&] {
+        world.arm(fault_, at);
+        const Rig rig(world);
+    });
+}
+
+void Verbs::expect_recovered(World& world) {
+    auto rig = std::make_unique<Rig>(world);
+    EXPECT_EQ(rig->unfinished(), 0U);
+    EXPECT_THAT(rig->last_exit("web1"), ::testing::Not(::testing::HasSubstr("monitor")));
+    const bool done = rig->ledger() == after_;
+    EXPECT_TRUE(done || rig->ledger() == before_) << ::testing::PrintToString(rig->ledger());
+    expect_usable(world, std::move(rig), done);
 }
 
 // Whatever happened: it was done, or never begun, or goes on when asked again; and the next verb
@@ -251,14 +283,11 @@ void Verbs::survive() {
             if (!hit_by_crash(world, at)) {
                 break;
             }
-            SCOPED_TRACE("crash at " + std::to_string(at));
-            auto rig = std::make_unique<Rig>(world);
-            EXPECT_EQ(rig->unfinished(), 0U);
-            EXPECT_THAT(rig->last_exit("web1"), ::testing::Not(::testing::HasSubstr("monitor")));
-            const bool done = rig->ledger() == after_;
-            EXPECT_TRUE(done || rig->ledger() == before_)
-                << ::testing::PrintToString(rig->ledger());
-            expect_usable(world, std::move(rig), done);
+            const std::string place = "crash at " + std::to_string(at);
+            // The second crash moves on with the first, so that together they meet every call.
+            second_ = crashes_again_ && hit_in_recovery(world, second_ + 1) ? second_ + 1 : 0;
+            SCOPED_TRACE(place + ", again at " + std::to_string(second_));
+            expect_recovered(world);
         }
         ++tally_.calls;
         if (HasFailure()) {
@@ -266,10 +295,9 @@ void Verbs::survive() {
         }
     }
     std::ostringstream line;
-    line << std::left << std::setw(19) << GetParam().name << std::setw(13)
-         << (restarted_ ? "and restart" : to_string(fault_)) << std::right << std::setw(6)
-         << tally_.calls << std::setw(8) << tally_.nothing << std::setw(8) << tally_.done
-         << std::setw(10) << tally_.half << "\n";
+    line << std::left << std::setw(19) << GetParam().name << std::setw(13) << fault_name()
+         << std::right << std::setw(6) << tally_.calls << std::setw(8) << tally_.nothing
+         << std::setw(8) << tally_.done << std::setw(10) << tally_.half << "\n";
     table += line.str();
 }
 
@@ -292,6 +320,11 @@ TEST_P(Verbs, SurviveACrashBeforeAnyCall) {
 }
 TEST_P(Verbs, SurviveACrashAfterAnyCall) {
     fault_ = Fault::crash_after;
+    survive();
+}
+TEST_P(Verbs, SurviveACrashAndAnotherOneInItsRecovery) {
+    fault_ = Fault::crash_after;
+    crashes_again_ = true;
     survive();
 }
 
