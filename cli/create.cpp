@@ -165,7 +165,8 @@ Result<model::ContainerSpec> make_spec(const CreateOptions& options) {
     RETURN_IF_ERROR(take(options.encryption, spec.encryption, model::parse_encryption));
     RETURN_IF_ERROR(take(options.rootfs, spec.rootfs, model::parse_rootfs));
     RETURN_IF_ERROR(take_resources(options, spec.resources));
-    RETURN_IF_ERROR(take_policies(options.policies, spec.boot, spec.restart));
+    ASSIGN_OR_RETURN(const model::PolicyChange policies, policies_of(options.policies));
+    model::apply(policies, spec.boot, spec.restart);
     RETURN_IF_ERROR(add_lists(options, spec));
     RETURN_IF_ERROR(model::validate(spec));
     return spec;

@@ -27,33 +27,31 @@ Result<std::uint32_t> parse_seconds(const std::string& words) {
 }
 
 void add_policy_options(CLI::App& command, PolicyOptions& options) {
-    command.add_option("--onboot",
-                       options.onboot,
-                       "Start it with the host: yes, no or auto (when it ran before; the default)");
-    command.add_option("--bootorder", options.boot_order, "The higher the earlier, 0 to 9999 (0)");
     command.add_option(
-        "--boot-delay", options.boot_delay, "How long those behind it wait, such as 10s (0)");
-    command.add_option("--restart",
-                       options.restart,
-                       "When its init ends by itself: no (default), on-failure or always");
+        "--onboot", options.onboot, "Start it with the host: yes, no or auto (when it ran before)");
+    command.add_option("--bootorder", options.boot_order, "The higher the earlier, 0 to 9999");
+    command.add_option(
+        "--boot-delay", options.boot_delay, "How long those behind it wait, such as 10s");
+    command.add_option(
+        "--restart", options.restart, "When its init ends by itself: no, on-failure or always");
     command.add_option(
         "--restart-limit", options.restart_limit, "Most restarts in a row (0: no limit)");
     command.add_option("--restart-backoff",
                        options.restart_backoff,
-                       "Wait before the first restart (1s); doubles with each in a row");
+                       "Wait before the first restart (1s at first); doubles with each in a row");
 }
 
-Status take_policies(const PolicyOptions& options,
-                     model::BootPolicy& boot,
-                     model::RestartPolicy& restart) {
+Result<model::PolicyChange> policies_of(const PolicyOptions& options) {
     const auto order = [](const std::string& w) { return parse_number(w, "a bootorder"); };
     const auto limit = [](const std::string& w) { return parse_number(w, "a limit of restarts"); };
-    RETURN_IF_ERROR(take(options.onboot, boot.onboot, model::parse_onboot));
-    RETURN_IF_ERROR(take(options.boot_order, boot.order, order));
-    RETURN_IF_ERROR(take(options.boot_delay, boot.delay_seconds, parse_seconds));
-    RETURN_IF_ERROR(take(options.restart, restart.when, model::parse_restart));
-    RETURN_IF_ERROR(take(options.restart_limit, restart.limit, limit));
-    return take(options.restart_backoff, restart.backoff_seconds, parse_seconds);
+    model::PolicyChange given;
+    RETURN_IF_ERROR(take(options.onboot, given.onboot, model::parse_onboot));
+    RETURN_IF_ERROR(take(options.boot_order, given.boot_order, order));
+    RETURN_IF_ERROR(take(options.boot_delay, given.boot_delay_seconds, parse_seconds));
+    RETURN_IF_ERROR(take(options.restart, given.restart, model::parse_restart));
+    RETURN_IF_ERROR(take(options.restart_limit, given.restart_limit, limit));
+    RETURN_IF_ERROR(take(options.restart_backoff, given.restart_backoff_seconds, parse_seconds));
+    return given;
 }
 
 } // namespace lodge::cli

@@ -20,9 +20,8 @@ struct PolicyOptions {
 /// Declares the flags. `options` must outlive the command.
 void add_policy_options(CLI::App& command, PolicyOptions& options);
 
-/// Puts what was given over the policies.
-[[nodiscard]] Status
-take_policies(const PolicyOptions& options, model::BootPolicy& boot, model::RestartPolicy& restart);
+/// What was given.
+[[nodiscard]] Result<model::PolicyChange> policies_of(const PolicyOptions& options);
 
 /// A whole number from 0 on; `what` is the noun of the error.
 [[nodiscard]] Result<std::uint32_t> parse_number(const std::string& words, const std::string& what);

@@ -1,5 +1,6 @@
 #include "cli/limits.hpp"
 #include "cli/output.hpp"
+#include "cli/policy_options.hpp"
 #include "lib/api/json.hpp"
 #include "lib/base/units.hpp"
 #include "lib/model/change.hpp"
@@ -18,6 +19,7 @@ struct SetOptions {
     std::string cpus;
     std::string pids;
     std::string hostname;
+    PolicyOptions policies;
 };
 
 // What a flag says, when it was given; "none" takes the limit away.
@@ -41,6 +43,7 @@ Result<model::SpecChange> make_change(const SetOptions& options) {
     if (!options.hostname.empty()) {
         change.hostname = options.hostname;
     }
+    ASSIGN_OR_RETURN(change.policies, policies_of(options.policies));
     return change;
 }
 
@@ -75,6 +78,7 @@ void add_set_command(const Registry& registry) {
     command->add_option("--pids", options->pids, "Limit of processes, or none");
     command->add_option(
         "--hostname", options->hostname, "Host name inside, from the next start on");
+    add_policy_options(*command, options->policies);
 }
 
 } // namespace lodge::cli

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 
 namespace lodge::api {
 
@@ -68,6 +69,21 @@ Reader read_parsed(Into& into, const char* key, Parse parse) {
         }
         into = std::move(*parsed);
         return {};
+    };
+}
+
+std::map<std::string, Reader> policy_readers(model::PolicyChange& into) {
+    const auto number = [](std::optional<std::uint32_t>& value, const char* key) {
+        return read_number<std::uint32_t>(value, key);
+    };
+    return {
+        {"onboot", read_parsed(into.onboot, "onboot", model::parse_onboot)},
+        {"bootorder", number(into.boot_order, "bootorder")},
+        {"boot_delay_seconds", number(into.boot_delay_seconds, "boot_delay_seconds")},
+        {"restart", read_parsed(into.restart, "restart", model::parse_restart)},
+        {"restart_limit", number(into.restart_limit, "restart_limit")},
+        {"restart_backoff_seconds",
+         number(into.restart_backoff_seconds, "restart_backoff_seconds")},
     };
 }
 
@@ -159,7 +175,9 @@ json to_json(const model::ContainerSpec& spec) {
 
 Result<model::ContainerSpec> spec_from_json(const json& object) {
     model::ContainerSpec spec;
-    const std::map<std::string, Reader> readers{
+    model::PolicyChange policies;
+    std::map<std::string, Reader> readers = policy_readers(policies);
+    readers.insert({
         {"name", read_text(spec.name, "name")},
         {"template", read_text(spec.template_name, "template")},
         {"hostname", read_text(spec.hostname, "hostname")},
@@ -169,14 +187,6 @@ Result<model::ContainerSpec> spec_from_json(const json& object) {
         {"pids", read_number<std::uint32_t>(spec.resources.pids, "pids")},
         {"encryption", read_parsed(spec.encryption, "encryption", model::parse_encryption)},
         {"rootfs", read_parsed(spec.rootfs, "rootfs", model::parse_rootfs)},
-        {"onboot", read_parsed(spec.boot.onboot, "onboot", model::parse_onboot)},
-        {"bootorder", read_number<std::uint32_t>(spec.boot.order, "bootorder")},
-        {"boot_delay_seconds",
-         read_number<std::uint32_t>(spec.boot.delay_seconds, "boot_delay_seconds")},
-        {"restart", read_parsed(spec.restart.when, "restart", model::parse_restart)},
-        {"restart_limit", read_number<std::uint32_t>(spec.restart.limit, "restart_limit")},
-        {"restart_backoff_seconds",
-         read_number<std::uint32_t>(spec.restart.backoff_seconds, "restart_backoff_seconds")},
         {"addresses",
          [&](const json& value) {
              return read_list(value, "addresses", [&](const std::string& text) -> Status {
@@ -192,8 +202,9 @@ Result<model::ContainerSpec> spec_from_json(const json& object) {
                  return {};
              });
          }},
-    };
+    });
     RETURN_IF_ERROR(read_all(object, readers));
+    model::apply(policies, spec.boot, spec.restart);
     RETURN_IF_ERROR(model::validate(spec));
     return spec;
 }
@@ -208,22 +219,37 @@ json to_json(const model::SpecChange& change) {
     put("memory_bytes", change.memory_bytes);
     put("cpu_millis", change.cpu_millis);
     put("pids", change.pids);
-    if (change.hostname) {
-        result["hostname"] = *change.hostname;
-    }
+    const auto put_value = [&](const char* key, const auto& value) {
+        if (value) {
+            result[key] = *value;
+        }
+    };
+    const auto put_name = [&](const char* key, const auto& value) {
+        if (value) {
+            result[key] = std::string(model::to_string(*value));
+        }
+    };
+    put_value("hostname", change.hostname);
+    put_name("onboot", change.policies.onboot);
+    put_value("bootorder", change.policies.boot_order);
+    put_value("boot_delay_seconds", change.policies.boot_delay_seconds);
+    put_name("restart", change.policies.restart);
+    put_value("restart_limit", change.policies.restart_limit);
+    put_value("restart_backoff_seconds", change.policies.restart_backoff_seconds);
     return result;
 }
 
 Result<model::SpecChange> change_from_json(const json& object) {
     model::SpecChange change;
-    RETURN_IF_ERROR(read_all(object,
-                             {{"memory_bytes", read_limit(change.memory_bytes, "memory_bytes")},
-                              {"cpu_millis", read_limit(change.cpu_millis, "cpu_millis")},
-                              {"pids", read_limit(change.pids, "pids")},
-                              {"hostname", [&](const json& value) {
-                                   change.hostname.emplace();
-                                   return read_text(*change.hostname, "hostname")(value);
-                               }}}));
+    std::map<std::string, Reader> readers = policy_readers(change.policies);
+    readers.insert({{"memory_bytes", read_limit(change.memory_bytes, "memory_bytes")},
+                    {"cpu_millis", read_limit(change.cpu_millis, "cpu_millis")},
+                    {"pids", read_limit(change.pids, "pids")},
+                    {"hostname", [&](const json& value) {
+                         change.hostname.emplace();
+                         return read_text(*change.hostname, "hostname")(value);
+                     }}});
+    RETURN_IF_ERROR(read_all(object, readers));
     return change;
 }
 

@@ -14,6 +14,7 @@ Result<ContainerSpec> apply(ContainerSpec spec, const SpecChange& change) {
     if (spec.hostname.empty()) {
         spec.hostname = spec.name;
     }
+    apply(change.policies, spec.boot, spec.restart);
     RETURN_IF_ERROR(validate(spec));
     return spec;
 }

@@ -20,6 +20,8 @@ struct SpecChange {
     Limit<std::uint32_t> pids;
     std::optional<std::string> hostname; ///< takes effect at the next start; empty: the name
 
+    PolicyChange policies;
+
     bool operator==(const SpecChange&) const = default;
 };
 

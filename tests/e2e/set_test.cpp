@@ -29,6 +29,20 @@ class SetTest : public LodgeTest {
     void restart() { ASSERT_EQ(host->lodge({"restart", "web1", "--force"}).code, 0); }
 };
 
+TEST_F(SetTest, ChangesWhenItStartsByItself) {
+    ASSERT_NO_FATAL_FAILURE(make({"--onboot", "no", "--bootorder", "7", "--start"}));
+    ASSERT_NO_FATAL_FAILURE(
+        set({"--onboot", "yes", "--restart", "on-failure", "--restart-backoff", "0"}));
+    EXPECT_EQ(host->field("web1", "onboot"), "yes");
+    EXPECT_EQ(host->field("web1", "bootorder"), "7") << "what is not given stays";
+    ASSERT_EQ(host->lodge({"kill", "web1"}).code, 0);
+    expect_field("web1", "restarts", "1");
+    expect_field("web1", "state", "running");
+    EXPECT_EQ(host->lodge({"set", "web1", "--bootorder", "10000"}).code, 2);
+    EXPECT_EQ(host->lodge({"set", "web1", "--restart-backoff=-1s"}).code, 2);
+    EXPECT_EQ(host->lodge({"set", "web1", "--onboot", "maybe"}).code, 2);
+}
+
 TEST_F(SetTest, GivesAnotherHostNameAtTheNextStart) {
     ASSERT_NO_FATAL_FAILURE(make({"--start"}));
     EXPECT_EQ(file("/etc/hostname"), "web1\n");
