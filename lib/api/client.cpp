@@ -75,12 +75,16 @@ Status send_all(int socket, std::string_view bytes) {
     return {};
 }
 
-// Up to `buffer`'s size; 0 at the end.
+// Up to `buffer`'s size; 0 at the end. A daemon that died before it took the connection, or read
+// all that was sent, is the end too, though the kernel calls it a reset.
 Result<std::size_t> receive_some(int socket, std::span<char> buffer) {
     while (true) {
         const ssize_t size = ::recv(socket, buffer.data(), buffer.size(), 0);
         if (size >= 0) {
             return static_cast<std::size_t>(size);
+        }
+        if (errno == ECONNRESET) {
+            return 0;
         }
         if (errno != EINTR) {
             return fail_errno("receive from lodged");

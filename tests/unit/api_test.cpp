@@ -1,7 +1,15 @@
+#include "lib/api/client.hpp"
 #include "lib/api/json.hpp"
+#include "tests/support/temp_dir.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+
+#include <thread>
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 namespace lodge::api {
 
@@ -45,6 +53,27 @@ TEST(ApiChange, RefusesWhatItDoesNotKnow) {
         ASSERT_FALSE(change) << text;
         EXPECT_EQ(change.error().code(), ErrorCode::invalid_argument) << text;
     }
+}
+
+// The kernel tells the client of a reset, not of an end: exit code 1 all the same.
+TEST(ApiClient, TellsThatADaemonBrokeOffThatDiedBeforeItTookTheConnection) {
+    const test::TempDir directory;
+    const std::string path = directory.path() + "/socket";
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(&address.sun_path[0], sizeof address.sun_path - 1);
+    UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+              0);
+    ASSERT_EQ(::listen(listener.get(), 1), 0);
+    const std::jthread daemon([&] {
+        pollfd connection{.fd = listener.get(), .events = POLLIN, .revents = 0};
+        (void)::poll(&connection, 1, -1);
+        listener.reset();
+    });
+    const auto answer = Client(path).call("GET", "/v1/containers");
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code(), ErrorCode::internal) << answer.error().to_string();
 }
 
 } // namespace
