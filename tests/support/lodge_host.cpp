@@ -33,7 +33,7 @@ using namespace std::chrono_literals;
 
 pid_t spawn(const std::vector<std::string>& words,
             const std::string& output,
-            const std::string& environment) {
+            std::vector<std::string> environment) {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -45,9 +45,12 @@ pid_t spawn(const std::vector<std::string>& words,
         argv.push_back(const_cast<char*>(word.c_str()));
     }
     argv.push_back(nullptr);
-    std::string path = std::string("PATH=") + kernel::kProgramPath;
-    std::string variable = environment;
-    std::vector<char*> variables{path.data(), variable.data(), nullptr};
+    environment.push_back(std::string("PATH=") + kernel::kProgramPath);
+    std::vector<char*> variables;
+    for (std::string& variable : environment) {
+        variables.push_back(variable.data());
+    }
+    variables.push_back(nullptr);
     pid_t pid = -1;
     const int error = posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), variables.data());
     posix_spawn_file_actions_destroy(&actions);
@@ -144,6 +147,8 @@ void LodgeHost::start_daemon() {
 void LodgeHost::spawn_daemon() {
     while (!message_at(readiness_.get()).empty()) { // of one that was killed
     }
+    std::vector<std::string> environment = environment_;
+    environment.push_back("NOTIFY_SOCKET=" + notify_);
     daemon_ = spawn({LODGE_BIN_DIR "/lodged",
                      "--foreground",
                      "--config",
@@ -153,7 +158,7 @@ void LodgeHost::spawn_daemon() {
                      "--run-dir",
                      directory() + "/run"},
                     directory() + "/lodged.log",
-                    "NOTIFY_SOCKET=" + notify_);
+                    std::move(environment));
 }
 
 void LodgeHost::await_daemon() {
@@ -167,6 +172,10 @@ void LodgeHost::await_daemon() {
             << "lodged is not ready: " << daemon_log();
         ASSERT_EQ(events[1].revents, 0) << "lodged ended: " << daemon_log();
     }
+}
+
+void LodgeHost::give_daemons(std::vector<std::string> environment) {
+    environment_ = std::move(environment);
 }
 
 CliResult LodgeHost::run_daemon() const {
@@ -255,7 +264,7 @@ CliResult LodgeHost::lodge(std::vector<std::string> arguments, const std::string
 pid_t LodgeHost::lodge_in_background(const std::vector<std::string>& arguments) const {
     std::vector<std::string> words{LODGE_BIN_DIR "/lodge"};
     words.insert(words.end(), arguments.begin(), arguments.end());
-    return spawn(words, directory() + "/lodge.log", "LODGE_SOCKET=" + socket());
+    return spawn(words, directory() + "/lodge.log", {"LODGE_SOCKET=" + socket()});
 }
 
 std::string LodgeHost::field(const std::string& name, const std::string& key) const {

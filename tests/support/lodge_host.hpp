@@ -34,6 +34,8 @@ class LodgeHost {
     /// The two halves of that.
     void spawn_daemon();
     void await_daemon();
+    /// "KEY=value" for each daemon that is spawned from now on.
+    void give_daemons(std::vector<std::string> environment);
     /// A daemon that is to give up by itself, and how it did.
     CliResult run_daemon() const;
     /// SIGKILL, as a crash.
@@ -65,6 +67,7 @@ class LodgeHost {
     std::string cgroup_; ///< below the cgroup2 mount; this host's alone
     std::string notify_; ///< NOTIFY_SOCKET of the daemon
     UniqueFd readiness_; ///< bound to it
+    std::vector<std::string> environment_;
     pid_t daemon_ = -1;
 };
 
