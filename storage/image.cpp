@@ -52,10 +52,12 @@ Status lock_image(int image_fd, const Volume& volume, const Deadline& deadline) 
     return with_context(locked, "lock the image '" + volume.image_path() + "'");
 }
 
+// Not those that somebody else attached, such as a backup's.
 Status detach_loops(const Volume& volume) {
     ASSIGN_OR_RETURN(const auto loops, kernel::list_loops());
     for (const kernel::LoopInfo& loop : loops) {
-        if (loop.backing_file == volume.image_path()) {
+        if (loop.backing_file == volume.image_path() &&
+            kernel::loop_label(loop.path).value_or("") == volume.mapper_name()) {
             RETURN_IF_ERROR(kernel::detach_loop(loop.path));
         }
     }
