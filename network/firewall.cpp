@@ -78,7 +78,11 @@ class NftFirewallDriver final : public FirewallDriver {
 
     Status expel(const std::string& host_name) override {
         const std::lock_guard lock(mutex_);
-        return with_context(replace(host_name, {}), "expel the card " + host_name);
+        const std::string intent = "expel the card " + host_name;
+        if (known_ && !cards_.contains(host_name)) {
+            RETURN_IF_ERROR(with_context(recall(host_name), intent));
+        }
+        return with_context(replace(host_name, {}), intent);
     }
 
     // What the kernel has, not what we remember: this is for whoever looks for what was left.
@@ -108,6 +112,15 @@ class NftFirewallDriver final : public FirewallDriver {
     Status load() {
         ASSIGN_OR_RETURN(cards_, read_cards(bridge_.table));
         known_ = true;
+        return {};
+    }
+
+    // A card that was admitted, but not by us.
+    Status recall(const std::string& name) {
+        ASSIGN_OR_RETURN(Cards there, read_cards(bridge_.table));
+        if (const auto card = there.find(name); card != there.end()) {
+            cards_.insert(std::move(*card));
+        }
         return {};
     }
 

@@ -134,6 +134,15 @@ TEST_F(FirewallTest, PutsBackWhatSomebodyElseChanged) {
     }
 }
 
+TEST_F(FirewallTest, ExpelsACardThatSomebodyElseAdmitted) {
+    const Nic nic = admit(2);
+    ASSERT_EQ(test::witness({"nft", "add element bridge lodge ports { ve-old }"}), "");
+    EXPECT_EQ(elements(ruleset(), "ports"), 2U);
+    ASSERT_TRUE(firewall_->expel("ve-old"));
+    EXPECT_EQ(elements(ruleset(), "ports"), 1U);
+    EXPECT_EQ(firewall_->admitted().value(), std::vector<std::string>{nic.host_name()});
+}
+
 TEST_F(FirewallTest, BringsAllBackAfterAFlushedRuleset) {
     const Nic first = admit(2);
     const Nic second = admit(3);
