@@ -1,5 +1,6 @@
 #include "daemon/operations/engine.hpp"
 
+#include "lib/base/revert.hpp"
 #include "lib/base/unique_fd.hpp"
 
 #include <algorithm>
@@ -57,6 +58,39 @@ OperationEngine::~OperationEngine() {
     changed_.notify_all();
 }
 
+Holder OperationEngine::holder_of(const Running& operation) {
+    return {.id = operation.view.id,
+            .verb = operation.view.verb,
+            .resource = operation.view.resource,
+            .arguments = operation.arguments};
+}
+
+Status OperationEngine::take(const RunningPtr& operation) {
+    const std::string& resource = operation->view.resource;
+    std::unique_lock guard(lock_);
+    // One that is still being looked at may be refused, and one that answered only cleans up
+    // behind itself: both are soon gone.
+    const auto free_or_busy = [&] {
+        const auto holder = held_.find(resource);
+        return stopping_ || holder == held_.end() ||
+               (holder->second->accepted && !holder->second->answered);
+    };
+    (void)changed_.wait_for(
+        guard, kLongestCleanup, free_or_busy); // what it found is looked at below
+    if (stopping_) {
+        return fail(ErrorCode::cancelled, "the daemon is stopping");
+    }
+    if (const auto holder = held_.find(resource); holder != held_.end()) {
+        return fail(ErrorCode::busy,
+                    "'" + resource + "' is busy: " + holder->second->view.verb + " is on its way");
+    }
+    held_[resource] = operation;
+    for (std::vector<Holder>& onlooker : onlookers_) {
+        onlooker.push_back(holder_of(*operation));
+    }
+    return {};
+}
+
 Result<Uuid> OperationEngine::submit(Request request) {
     if (request.id == Uuid{}) {
         ASSIGN_OR_RETURN(request.id, Uuid::generate());
@@ -67,26 +101,9 @@ Result<Uuid> OperationEngine::submit(Request request) {
                        .resource = request.resource,
                        .started_at = now_ms()};
     operation->arguments = std::move(request.arguments);
+    RETURN_IF_ERROR(take(operation));
     {
-        std::unique_lock guard(lock_);
-        // One that is still being looked at may be refused, and one that answered only cleans up
-        // behind itself: both are soon gone.
-        const auto free_or_busy = [&] {
-            const auto holder = held_.find(request.resource);
-            return stopping_ || holder == held_.end() ||
-                   (holder->second->accepted && !holder->second->answered);
-        };
-        (void)changed_.wait_for(
-            guard, kLongestCleanup, free_or_busy); // what it found is looked at below
-        if (stopping_) {
-            return fail(ErrorCode::cancelled, "the daemon is stopping");
-        }
-        if (const auto holder = held_.find(request.resource); holder != held_.end()) {
-            return fail(ErrorCode::busy,
-                        "'" + request.resource + "' is busy: " + holder->second->view.verb +
-                            " is on its way");
-        }
-        held_[request.resource] = operation;
+        const std::lock_guard guard(lock_);
         known_[request.id] = operation;
     }
     const Status ready = call([&]() -> Status {
@@ -109,6 +126,38 @@ Result<Uuid> OperationEngine::submit(Request request) {
     }
     changed_.notify_all();
     return request.id;
+}
+
+Result<Hold> OperationEngine::hold(const std::string& verb, const std::string& resource) {
+    auto operation = std::make_shared<Running>();
+    ASSIGN_OR_RETURN(operation->view.id, Uuid::generate());
+    operation->view.verb = verb;
+    operation->view.resource = resource;
+    operation->accepted = true; // nothing refuses it any more: who comes next is told at once
+    RETURN_IF_ERROR(take(operation));
+    return Hold(new Holder(holder_of(*operation)), [this, operation](const Holder* holder) {
+        delete holder;
+        forget(operation);
+    });
+}
+
+Result<std::vector<Holder>> OperationEngine::held_during(const std::function<Status()>& look) {
+    std::list<std::vector<Holder>>::iterator mine;
+    {
+        const std::lock_guard guard(lock_);
+        mine = onlookers_.emplace(onlookers_.end());
+        for (const auto& [resource, operation] : held_) {
+            mine->push_back(holder_of(*operation));
+        }
+    }
+    Revert leave;
+    leave.add([&] {
+        const std::lock_guard guard(lock_);
+        onlookers_.erase(mine);
+    });
+    RETURN_IF_ERROR(look());
+    const std::lock_guard guard(lock_); // released before `leave` takes it
+    return std::move(*mine);
 }
 
 void OperationEngine::work() {
@@ -259,14 +308,14 @@ void OperationEngine::answer(const RunningPtr& operation, const Status& status) 
     announce(operation);
 }
 
-void OperationEngine::forget(const RunningPtr& refused) {
+void OperationEngine::forget(const RunningPtr& holder) {
     {
         const std::lock_guard guard(lock_);
-        held_.erase(refused->view.resource);
-        known_.erase(refused->view.id);
+        held_.erase(holder->view.resource);
+        known_.erase(holder->view.id);
     }
     changed_.notify_all();
-    run_followers(refused->view.resource);
+    run_followers(holder->view.resource);
 }
 
 void OperationEngine::release(const RunningPtr& operation) {

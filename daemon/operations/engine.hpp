@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -26,6 +27,16 @@ struct EngineParts {
     std::string boot_id;
     LogFunction warn;
 };
+
+/// Who holds a resource: an operation, or a caller of OperationEngine::hold().
+struct Holder {
+    Uuid id;
+    std::string verb;
+    std::string resource;
+    std::string arguments; ///< of the operation
+};
+/// The resource is held as long as there is a copy of it.
+using Hold = std::shared_ptr<const Holder>;
 
 /// Runs operations: one at a time per resource, each in a worker thread, every step's intent logged
 /// before it acts, undone in reverse when a step before the commit point fails. Thread-safe.
@@ -46,6 +57,12 @@ class OperationEngine final : public OperationService {
     /// Starts it. busy, naming the verb, when another operation holds the resource; one that has
     /// already answered and only cleans up, or may yet be refused, is waited for.
     [[nodiscard]] Result<Uuid> submit(Request request);
+    /// Keeps operations from `resource`, as one does from another, without being one: for work that
+    /// needs the lock and no log. busy as with submit(). Pre: the engine outlives what it returns.
+    [[nodiscard]] Result<Hold> hold(const std::string& verb, const std::string& resource);
+    /// Runs `look` and says who held anything at any moment of it: what they work on was seen
+    /// half-made. Fails as `look` does.
+    [[nodiscard]] Result<std::vector<Holder>> held_during(const std::function<Status()>& look);
     /// Runs `act` once, in a worker's thread or this one, when no operation holds `resource` any
     /// more: for what must not be forgotten because somebody else was busy. Not run once the engine
     /// drains. `act` may submit; what it throws is reported.
@@ -71,6 +88,8 @@ class OperationEngine final : public OperationService {
     struct Running;
     using RunningPtr = std::shared_ptr<Running>;
 
+    Status take(const RunningPtr& operation);
+    static Holder holder_of(const Running& operation);
     void work();
     void run(const RunningPtr& operation);
     Status perform(const RunningPtr& operation);
@@ -79,7 +98,7 @@ class OperationEngine final : public OperationService {
     Status act(const Uuid& operation, const Step& step);
     void undo(const Plan& plan, std::size_t steps, const std::string& what);
     void answer(const RunningPtr& operation, const Status& status);
-    void forget(const RunningPtr& refused);
+    void forget(const RunningPtr& holder);
     void end_log(const RunningPtr& operation);
     void run_followers(const std::string& resource);
     void release(const RunningPtr& operation);
@@ -90,8 +109,9 @@ class OperationEngine final : public OperationService {
     std::mutex lock_; ///< protects everything below and the views of running operations
     std::condition_variable changed_;
     std::deque<RunningPtr> queue_;
-    std::map<std::string, RunningPtr> held_; ///< by resource
-    std::map<Uuid, RunningPtr> known_;       ///< running, and the last kMostEnded that ended
+    std::map<std::string, RunningPtr> held_;   ///< by resource
+    std::list<std::vector<Holder>> onlookers_; ///< one for each held_during() that looks now
+    std::map<Uuid, RunningPtr> known_;         ///< running, and the last kMostEnded that ended
     std::deque<Uuid> ended_;
     std::multimap<std::string, std::function<void()>> followers_; ///< by resource, see when_free
     unsigned following_ = 0;                                      ///< followers that run now
