@@ -58,6 +58,7 @@ Status sweep(const Parts& parts, const Uuid& uuid) {
     const std::string group = Parts::group_of({.uuid = uuid});
     RETURN_IF_ERROR(parts.groups.kill(group)); // of frozen processes too
     RETURN_IF_ERROR(parts.groups.wait_empty(group, Deadline::after(kKillDeadline)));
+    parts.monitors.remove(uuid);
     RETURN_IF_ERROR(parts.launcher.discard(uuid));
     RETURN_IF_ERROR(parts.groups.remove(group));
     const network::Nic nic{.container = uuid};
@@ -134,9 +135,8 @@ Status perform(const Means& means, const RecoveryStep& step) {
     case Act::remove_directory:
         return remove_leavings(parts.settings, step.uuid);
     case Act::remove_image:
-        return means.drop_image(step.subject);
     case Act::unmount_image:
-        return parts.store.unmount(step.subject);
+        return means.drop_image(step.subject);
     case Act::discard_work:
         return parts.store.discard(step.subject);
     case Act::finish_operation: // the engine's
@@ -148,9 +148,6 @@ Status perform(const Means& means, const RecoveryStep& step) {
 
 void announce(const Parts& parts, const RecoveryOutcome& outcome) {
     const RecoveryStep& step = outcome.step;
-    if (step.act == Act::take_up && !outcome.error) {
-        return; // as it should be: hundreds of them would hide the rest
-    }
     const bool told_only = step.act == Act::report;
     std::string detail = (told_only ? "" : std::string(to_string(step.act)) + ": ") + step.why;
     if (outcome.error) {
@@ -171,7 +168,9 @@ RecoveryOutcome carry_out(const Means& means, const RecoveryStep& step) {
     if (const Status done = perform(means, step); !done) {
         outcome.error = done.error();
     }
-    announce(means.parts, outcome);
+    if (outcome.error || step.act != Act::take_up || !means.at_start) {
+        announce(means.parts, outcome);
+    }
     return outcome;
 }
 

@@ -46,16 +46,29 @@ bool is_silence(const Error& error) {
     return error.code() == ErrorCode::timeout || error.code() == ErrorCode::corrupt;
 }
 
+Result<MonitorStatus> ask(const Parts& parts, Probe& one) {
+    ASSIGN_OR_RETURN(one.connection, parts.launcher.connect(one.uuid));
+    return one.connection->status();
+}
+
 // What we could not do (no descriptor to be had) says nothing of the monitor.
 void probe(const Parts& parts, Probe& one) {
-    auto monitor = parts.launcher.connect(one.uuid);
-    const auto status = monitor ? (*monitor)->status() : std::unexpected<Error>(monitor.error());
+    auto status = ask(parts, one);
+    const auto is_told = [&] {
+        return status || status.error().code() == ErrorCode::not_found ||
+               is_silence(status.error());
+    };
+    for (int again = 0; again < 2 && !is_told(); ++again) {
+        status = ask(parts, one); // one that ended while we asked is not there now
+    }
     if (status) {
         one.seen = {.sign = MonitorSign::living,
                     .init_ended = status->exit.has_value(),
                     .init = status->init};
-        one.connection = std::move(*monitor);
-    } else if (status.error().code() == ErrorCode::not_found) {
+        return;
+    }
+    one.connection.reset();
+    if (status.error().code() == ErrorCode::not_found) {
         one.seen.sign = MonitorSign::dead;
     } else if (is_silence(status.error())) {
         one.seen.sign = MonitorSign::silent;

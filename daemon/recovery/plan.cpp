@@ -40,9 +40,9 @@ class Planner {
             return std::move(steps_);
         }
         containers();
+        devices(); // found by their image: before it goes with its directory
         directories();
         cards();
-        devices();
         images();
         return std::move(steps_);
     }
@@ -65,6 +65,15 @@ class Planner {
     std::string name_of(const Uuid& uuid) const {
         const SeenRow* row = row_of(uuid);
         return row != nullptr ? row->container.spec.name : uuid.to_string();
+    }
+    // Nil: of no row.
+    Uuid owner_of(const std::string& card) const {
+        for (const auto& [uuid, row] : seen_.rows) {
+            if (card_of(uuid) == card) {
+                return uuid;
+            }
+        }
+        return {};
     }
     // An operation of this daemon is, or was, at work on it while we looked.
     bool is_held(const Uuid& uuid) const {
@@ -152,7 +161,7 @@ class Planner {
     void go_on(const Uuid& uuid) {
         const std::string card = card_of(uuid);
         if (!seen_.watched.contains(uuid)) {
-            add(Act::take_up, uuid, name_of(uuid), "it runs");
+            add(Act::take_up, uuid, name_of(uuid), "it runs, and is not watched over");
         } else if (!seen_.admitted.contains(card)) {
             add(Act::admit_card,
                 uuid,
@@ -229,13 +238,13 @@ class Planner {
     void cards() {
         for (const std::string& card : seen_.cards) {
             if (is_card_of_ours(card) && !is_claimed_card(card)) {
-                add(Act::remove_card, {}, card, "a card that no running container has");
+                add(Act::remove_card, owner_of(card), card, "a card that no running container has");
             }
         }
         for (const std::string& card : seen_.admitted) {
             if (is_card_of_ours(card) && !is_claimed_card(card)) {
                 add(Act::expel_card,
-                    {},
+                    owner_of(card),
                     card,
                     "the firewall admits a card that no running container has");
             }

@@ -104,9 +104,11 @@ Result<RecoveryReport> recover(const Parts& parts, OperationEngine& engine, Oper
     }
     ASSIGN_OR_RETURN(Look look, look_around(parts));
     const Means means{
-        .parts = parts, .look = look, .drop_image = [&parts](const std::string& digest) {
-            return remove_unclaimed_image(parts, digest);
-        }};
+        .parts = parts,
+        .look = look,
+        .drop_image =
+            [&parts](const std::string& digest) { return remove_unclaimed_image(parts, digest); },
+        .at_start = true};
     for (const RecoveryStep& step : plan_recovery(look.inventory)) {
         report.outcomes.push_back(carry_out(means, step));
     }
