@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <iostream>
 #include <memory>
 
@@ -11,6 +12,8 @@ namespace lodge::cli {
 namespace {
 
 using nlohmann::json;
+
+constexpr int kDisagree = 22; // docs/exit-codes.md
 
 Result<int> host_info(const Globals& globals) {
     ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", "/v1/host"));
@@ -67,6 +70,48 @@ Result<int> start_up(const Globals& globals) {
     return 0;
 }
 
+std::string told(const json& finding) {
+    const std::string state = finding.value("state", "");
+    const std::string step = finding.value("step", "");
+    return "'" + finding.value("subject", "") + "' " + state + ": " +
+           (step == "report" ? "" : step + ": ") + finding.value("why", "") +
+           (finding.contains("error") ? ": " + finding["error"].value("message", "") : "");
+}
+
+void tell(const Globals& globals, const json& report, std::size_t remaining) {
+    for (const json& finding : report["findings"]) {
+        std::cout << told(finding) << '\n';
+    }
+    for (const json& holder : report["busy"]) {
+        std::cout << "busy: " << holder.value("verb", "") << ' ' << holder.value("resource", "")
+                  << '\n';
+    }
+    const std::string but_for = report["busy"].empty() ? "" : "; what is busy was left out";
+    confirm(globals,
+            (remaining == 0
+                 ? "database, kernel and disk agree"
+                 : "database, kernel and disk do not agree: " + std::to_string(remaining) +
+                       (remaining == 1 ? " finding" : " findings")) +
+                but_for);
+}
+
+Result<int> check(const Globals& globals, bool repair) {
+    ASSIGN_OR_RETURN(const std::string text,
+                     globals.client().call(repair ? "POST" : "GET", "/v1/host/check"));
+    ASSIGN_OR_RETURN(const json report, parse_answer(text));
+    const auto& findings = report["findings"];
+    const auto remaining = static_cast<std::size_t>(
+        std::count_if(findings.begin(), findings.end(), [](const json& finding) {
+            return finding.value("state", "") != "mended";
+        }));
+    if (globals.json) {
+        print_json(report);
+    } else {
+        tell(globals, report, remaining);
+    }
+    return remaining == 0 ? 0 : kDisagree;
+}
+
 void print_event(const Globals& globals, const std::string& line) {
     if (globals.json) {
         std::cout << line << '\n' << std::flush;
@@ -105,6 +150,13 @@ void add_host_commands(const Registry& registry) {
                  "startup",
                  "Start the containers that a boot of the host starts",
                  [&globals] { return start_up(globals); });
+    const auto repair = std::make_shared<bool>(false);
+    registry
+        .add(*host,
+             "check",
+             "Whether database, kernel and disk agree",
+             [&globals, repair] { return check(globals, *repair); })
+        ->add_flag("--repair", *repair, "Mend what can be mended");
     registry.add(
         registry.app, "events", "Show what happens, as it happens", [&globals]() -> Result<int> {
             RETURN_IF_ERROR(

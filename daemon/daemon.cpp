@@ -128,7 +128,8 @@ class RealDaemon final : public Daemon {
                    .boot_id = drivers_.boot_id,
                    .warn = warning_to(log)},
                   kWorkers),
-          containers_(parts_, engine_), templates_(parts_, engine_) {}
+          containers_(parts_, engine_), templates_(parts_, engine_),
+          check_(parts_, engine_, log_, templates_) {}
 
     ~RealDaemon() override { events_.close(); } // on which the thread of autostart_ ends
     RealDaemon(const RealDaemon&) = delete;
@@ -180,6 +181,7 @@ class RealDaemon final : public Daemon {
         return autostart_->shut_down(timeout);
     }
     Result<std::size_t> start_up_host() override { return autostart_->start_up(); }
+    Result<CheckReport> check_host(bool repair) override { return check_.run(repair); }
 
     void shut_down() override {
         daily_backup_.reset();
@@ -204,6 +206,7 @@ class RealDaemon final : public Daemon {
     OperationEngine engine_;
     Containers containers_;
     Templates templates_;
+    HostCheck check_;
     std::unique_ptr<Watcher> watcher_;
     std::unique_ptr<Autostart> autostart_;
     std::unique_ptr<DailyBackup> daily_backup_;

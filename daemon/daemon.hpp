@@ -1,6 +1,7 @@
 #pragma once
 
 #include "daemon/log.hpp"
+#include "daemon/recovery/check.hpp"
 #include "daemon/services.hpp"
 #include "daemon/settings.hpp"
 #include "lib/cgroup/groups.hpp"
@@ -39,6 +40,8 @@ class Daemon {
     /// See Autostart.
     [[nodiscard]] virtual Result<Uuid> shut_down_host(std::chrono::milliseconds timeout) = 0;
     [[nodiscard]] virtual Result<std::size_t> start_up_host() = 0;
+    /// See HostCheck.
+    [[nodiscard]] virtual Result<CheckReport> check_host(bool repair) = 0;
     /// Ends event streams and waits, so that the front can be shut.
     virtual void shut_down() = 0;
 };

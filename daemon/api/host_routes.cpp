@@ -1,4 +1,5 @@
 #include "daemon/api/routes.hpp"
+#include "lib/api/json.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -49,6 +50,34 @@ Status shut_down(Daemon& daemon, Exchange& exchange) {
     return reply_operation(daemon.operations(), exchange, id);
 }
 
+json to_json(const Finding& finding) {
+    const RecoveryStep& step = finding.outcome.step;
+    json result{{"state", std::string(to_string(finding.state))},
+                {"step", std::string(to_string(step.act))},
+                {"subject", step.subject},
+                {"why", step.why}};
+    if (step.uuid != Uuid{}) {
+        result["uuid"] = step.uuid.to_string();
+    }
+    if (finding.outcome.error) {
+        result["error"] = api::to_json(*finding.outcome.error)["error"];
+    }
+    return result;
+}
+
+Status check(Daemon& daemon, Exchange& exchange, bool repair) {
+    ASSIGN_OR_RETURN(const CheckReport report, daemon.check_host(repair));
+    json result{{"took_ms", report.took_ms}, {"findings", json::array()}, {"busy", json::array()}};
+    for (const Finding& finding : report.findings) {
+        result["findings"].push_back(to_json(finding));
+    }
+    for (const Holder& holder : report.busy) {
+        result["busy"].push_back({{"verb", holder.verb}, {"resource", holder.resource}});
+    }
+    exchange.reply(200, result);
+    return {};
+}
+
 // A heartbeat (an empty line) keeps a silent stream from looking dead, and shows when its reader is
 // gone.
 Status events(Daemon& daemon, Exchange& exchange) {
@@ -82,6 +111,12 @@ std::vector<Route> host_routes(Daemon& daemon) {
              exchange.reply(200, {{"starting", starting}});
              return {};
          }},
+        {"GET",
+         {"host", "check"},
+         [&daemon](Exchange& exchange) { return check(daemon, exchange, false); }},
+        {"POST",
+         {"host", "check"},
+         [&daemon](Exchange& exchange) { return check(daemon, exchange, true); }},
         {"GET", {"events"}, [&daemon](Exchange& exchange) { return events(daemon, exchange); }},
         {"GET",
          {"version"},

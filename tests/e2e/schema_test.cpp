@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 // Answers of a running daemon, held against the schemas of docs/openapi.yaml.
@@ -24,6 +25,8 @@ namespace lodge::test {
 namespace {
 
 using nlohmann::json;
+
+constexpr const char* kNobody = "0123abcd-4567-4abc-8def-0123456789ab"; // a UUID of no container
 
 // As much of a schema as docs/openapi.yaml uses. A field that no schema has is a fault too.
 class Schemas {
@@ -139,6 +142,11 @@ TEST_F(SchemaTest, AnswersAreAsTheOpenApiDocumentSays) {
     schemas.expect("Template", ask({"template", "info", "tiny"}));
     expect_all("Template", ask({"template", "list"}));
     expect_all("Definition", ask({"template", "definitions"}));
+    ASSERT_EQ(::mkdir((host->directory() + "/state/containers/" + kNobody).c_str(), 0700), 0);
+    for (const json& check : {ask({"host", "check"}), ask({"host", "check", "--repair"})}) {
+        schemas.expect("Check", check);
+        EXPECT_EQ(check.at("findings").size(), 1U);
+    }
     schemas.expect("Error", ask({"start", "web1"}));
     schemas.expect("Error", ask({"info", "nobody"}));
     schemas.expect("Version", get("/v1/version"));

@@ -2,6 +2,7 @@
 
 #include "daemon/containers/container_service.hpp"
 #include "daemon/images/template_service.hpp"
+#include "daemon/recovery/check.hpp"
 #include "daemon/recovery/recovery.hpp"
 #include "tests/fault/fakes.hpp"
 #include "tests/fault/world.hpp"
@@ -21,6 +22,7 @@ class Rig {
 
     daemon::Containers& containers() { return containers_; }
     daemon::Templates& templates() { return templates_; }
+    daemon::HostCheck& check() { return check_; }
     daemon::OperationEngine& engine() { return engine_; }
     /// How the operation ended.
     [[nodiscard]] Status outcome(const Result<Uuid>& operation);
@@ -57,6 +59,7 @@ class Rig {
     daemon::OperationEngine engine_;
     daemon::Containers containers_{parts_, engine_};
     daemon::Templates templates_{parts_, engine_};
+    daemon::HostCheck check_{parts_, engine_, log_, templates_};
     daemon::RecoveryReport recovered_;
 };
 

@@ -113,6 +113,7 @@ class NoDaemon final : public daemon::Daemon {
     daemon::HostInfo host_info() override { std::abort(); }
     Result<Uuid> shut_down_host(std::chrono::milliseconds) override { std::abort(); }
     Result<std::size_t> start_up_host() override { std::abort(); }
+    Result<daemon::CheckReport> check_host(bool) override { std::abort(); }
     void shut_down() override {}
 };
 

@@ -1,3 +1,4 @@
+#include "daemon/recovery/check.hpp"
 #include "daemon/recovery/plan.hpp"
 #include "lib/kernel/fs.hpp"
 
@@ -371,6 +372,32 @@ TEST(Recovery, RemovesTheImageOfACreateThatIsUndone) {
     seen.rows[kUuid].published = false;
     put(seen, "device over its volume", "lodge-" + kUuid.to_string());
     EXPECT_EQ(acts_of(seen), (Acts{"remove_row", "remove_image"}));
+}
+
+// Whose lock is needed.
+TEST(Recovery, KnowsWhoseCardIsInTheWay) {
+    Inventory seen = stopped_container();
+    seen.cards.insert(card());
+    seen.admitted.insert(card());
+    for (const RecoveryStep& step : plan_recovery(seen)) {
+        EXPECT_EQ(step.uuid, kUuid) << to_string(step.act);
+    }
+    seen.rows.clear();
+    EXPECT_EQ(plan_recovery(seen).back().uuid, Uuid{});
+}
+
+TEST(HostCheck, CountsOnlyWhatBothLooksShow) {
+    using Act = RecoveryStep::Act;
+    const RecoveryStep stop{
+        .act = Act::stop, .uuid = kUuid, .subject = "web1", .why = "its monitor was killed"};
+    RecoveryStep again = stop;
+    again.why = "its monitor does not answer";
+    const RecoveryStep thaw{.act = Act::thaw, .uuid = kUuid, .subject = "web1", .why = "held"};
+    RecoveryStep namesake = stop; // destroyed and created anew meanwhile
+    namesake.uuid = Uuid{};
+    EXPECT_EQ(seen_twice({stop, thaw}, {again}), std::vector<RecoveryStep>{again});
+    EXPECT_EQ(seen_twice({stop}, {thaw, namesake}), std::vector<RecoveryStep>{});
+    EXPECT_EQ(seen_twice({}, {stop}), std::vector<RecoveryStep>{});
 }
 
 } // namespace
