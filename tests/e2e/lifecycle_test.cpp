@@ -16,8 +16,9 @@ using namespace std::chrono_literals;
 
 class LifecycleTest : public LodgeTest {
   protected:
-    void make(const std::string& name) {
-        const CliResult made = host->lodge({"create", name, "--template", "tiny", "--start"});
+    void make(const std::string& name, const std::string& disk = "2G") {
+        const CliResult made =
+            host->lodge({"create", name, "--template", "tiny", "--disk", disk, "--start"});
         ASSERT_EQ(made.code, 0) << made.err << host->daemon_log();
     }
     // How often the daemon said that one crashed.
@@ -82,7 +83,7 @@ TEST_F(LifecycleTest, GivesEachContainerIdsAndAddressesOfItsOwn) {
 }
 
 TEST_F(LifecycleTest, KeepsFilesAcrossAStopAndHidesThemOnDisk) {
-    ASSERT_NO_FATAL_FAILURE(make("web1"));
+    ASSERT_NO_FATAL_FAILURE(make("web1", "64M")); // it is searched
     const std::string canary = "canary-5b1c9e0d-plain-text";
     ASSERT_EQ(guest("web1", {"write", "/root/canary", canary}).code, 0);
     const std::string image = host->field("web1", "image");

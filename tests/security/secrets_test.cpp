@@ -58,8 +58,10 @@ class SecretsTest : public LodgeTest {
         EXPECT_TRUE(output) << output.error().to_string();
         return output ? output->exit_code : -1;
     }
+    // Of a small disk, for it is searched.
     void create(const std::vector<std::string>& options = {}) {
-        std::vector<std::string> words{"create", "web1", "--template", "login", "--password-stdin"};
+        std::vector<std::string> words{
+            "create", "web1", "--template", "login", "--disk", "64M", "--password-stdin"};
         words.insert(words.end(), options.begin(), options.end());
         const CliResult made = host->lodge(words, std::string(kPassword) + "\n");
         ASSERT_EQ(made.code, 0) << made.err << host->daemon_log();
