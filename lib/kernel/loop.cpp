@@ -41,7 +41,7 @@ Result<LoopDevice> LoopDevice::attach(int image_fd, const LoopOptions& options) 
     for (int race = 0; race < kMostRaces; ++race) {
         const int number = ::ioctl(control.get(), LOOP_CTL_GET_FREE);
         if (number < 0) {
-            return fail_errno("LOOP_CTL_GET_FREE");
+            return fail_errno("get a free loop device", "/dev/loop-control");
         }
         std::string path = "/dev/loop" + std::to_string(number);
         UniqueFd device(::open(path.c_str(), (options.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC));

@@ -201,6 +201,23 @@ TEST_F(BadDaysTest, TheDaemonMaySleep) {
     expect_full_service();
 }
 
+TEST_F(BadDaysTest, TheHostMayRunOutOfLoopDevices) {
+    ASSERT_NO_FATAL_FAILURE(run_bystander());
+    ASSERT_EQ(host->lodge({"create", "other", "--template", "tiny", "--disk", "64M"}).code, 0);
+    const char* control = "/dev/loop-control";
+    ASSERT_EQ(::mount("/dev/null", control, nullptr, MS_BIND, nullptr), 0); // it has none to give
+    expect_refused(host->lodge({"start", "other"}), 15, "get a free loop device");
+    expect_refused(host->lodge({"create", "third", "--template", "tiny", "--disk", "64M"}),
+                   15,
+                   "get a free loop device");
+    EXPECT_EQ(host->field("other", "state"), "stopped");
+    EXPECT_EQ(host->lodge({"info", "third"}).code, 3) << "nothing of it stays";
+    expect_untouched();
+    ASSERT_EQ(::umount(control), 0);
+    EXPECT_EQ(host->lodge({"start", "other"}).code, 0) << host->daemon_log();
+    expect_full_service();
+}
+
 /// No more processes in the daemon's group: its own of cgroup v2, or one made of v1.
 class FewProcesses {
   public:
