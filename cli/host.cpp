@@ -1,4 +1,5 @@
 #include "cli/output.hpp"
+#include "cli/policy_options.hpp"
 #include "lib/base/units.hpp"
 
 #include <nlohmann/json.hpp>
@@ -130,6 +131,16 @@ void print_event(const Globals& globals, const std::string& line) {
     }
 }
 
+Result<int> follow_events(const Globals& globals, const std::string& last) {
+    ASSIGN_OR_RETURN(const std::uint32_t past, parse_number(last, "a number of events"));
+    RETURN_IF_ERROR(globals.client().stream("/v1/events?last=" + std::to_string(past),
+                                            [&globals](const std::string& line) {
+                                                print_event(globals, line);
+                                                return static_cast<bool>(std::cout);
+                                            }));
+    return 0;
+}
+
 } // namespace
 
 void add_host_commands(const Registry& registry) {
@@ -157,15 +168,13 @@ void add_host_commands(const Registry& registry) {
              "Whether database, kernel and disk agree",
              [&globals, repair] { return check(globals, *repair); })
         ->add_flag("--repair", *repair, "Mend what can be mended");
-    registry.add(
-        registry.app, "events", "Show what happens, as it happens", [&globals]() -> Result<int> {
-            RETURN_IF_ERROR(
-                globals.client().stream("/v1/events", [&globals](const std::string& line) {
-                    print_event(globals, line);
-                    return static_cast<bool>(std::cout);
-                }));
-            return 0;
-        });
+    const auto last = std::make_shared<std::string>("0");
+    registry
+        .add(registry.app,
+             "events",
+             "Show what happens, as it happens",
+             [&globals, last] { return follow_events(globals, *last); })
+        ->add_option("--last", *last, "Begin with so many that have happened, up to 256 (0)");
 }
 
 } // namespace lodge::cli

@@ -10,6 +10,7 @@
 #include "templates/template_store.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -54,6 +55,10 @@ struct Event {
     std::string detail;
 };
 
+/// How many events are kept for who comes later: what a start of the daemon did is over before
+/// anybody can ask.
+inline constexpr std::size_t kKeptEvents = 256;
+
 /// A subscriber's bounded queue; the oldest events are dropped for a slow reader, who then sees a
 /// gap in `sequence`. Thread-safe.
 class EventSubscription {
@@ -78,7 +83,8 @@ class OperationService {
     [[nodiscard]] virtual Result<OperationView> wait(const Uuid& id, const Deadline& deadline) = 0;
     /// invalid_state when it has ended or is past its commit point.
     [[nodiscard]] virtual Status cancel(const Uuid& id) = 0;
-    [[nodiscard]] virtual std::unique_ptr<EventSubscription> subscribe() = 0;
+    /// Begins with the last `past` events, at most kKeptEvents.
+    [[nodiscard]] virtual std::unique_ptr<EventSubscription> subscribe(std::size_t past) = 0;
 };
 
 struct CreateRequest {

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <charconv>
 #include <chrono>
 #include <memory>
 
@@ -78,10 +79,24 @@ Status check(Daemon& daemon, Exchange& exchange, bool repair) {
     return {};
 }
 
+// How many events of the past a stream begins with.
+Result<std::size_t> past_events(const Exchange& exchange) {
+    const std::string text = exchange.query("last").value_or("0");
+    std::size_t count = 0;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), count);
+    if (read.ec != std::errc{} || read.ptr != text.data() + text.size() || count > kKeptEvents) {
+        return fail(ErrorCode::invalid_argument,
+                    "last '" + text + "': not a number from 0 to " + std::to_string(kKeptEvents) +
+                        ", which is how many events are kept");
+    }
+    return count;
+}
+
 // A heartbeat (an empty line) keeps a silent stream from looking dead, and shows when its reader is
 // gone.
 Status events(Daemon& daemon, Exchange& exchange) {
-    const auto subscription = daemon.operations().subscribe();
+    ASSIGN_OR_RETURN(const std::size_t past, past_events(exchange));
+    const auto subscription = daemon.operations().subscribe(past);
     exchange.reply_lines([&]() -> std::optional<std::string> {
         const Deadline heartbeat = Deadline::after(std::chrono::seconds(10));
         if (const auto event = subscription->next(heartbeat)) {

@@ -82,7 +82,9 @@ class OperationEngine final : public OperationService {
     std::vector<OperationView> list() override;
     Result<OperationView> wait(const Uuid& id, const Deadline& deadline) override;
     Status cancel(const Uuid& id) override;
-    std::unique_ptr<EventSubscription> subscribe() override { return parts_.events.subscribe(); }
+    std::unique_ptr<EventSubscription> subscribe(std::size_t past) override {
+        return parts_.events.subscribe(past);
+    }
 
   private:
     struct Running;

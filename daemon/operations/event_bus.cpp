@@ -1,6 +1,8 @@
 #include "daemon/operations/event_bus.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <utility>
 
 namespace lodge::daemon {
@@ -8,11 +10,19 @@ namespace lodge::daemon {
 namespace {
 
 constexpr std::size_t kLongestQueue = 1024;
+static_assert(kKeptEvents <= kLongestQueue);
 
 std::int64_t now_ms() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(
                std::chrono::system_clock::now().time_since_epoch())
         .count();
+}
+
+void add(std::deque<Event>& queue, const Event& event, std::size_t longest) {
+    if (queue.size() >= longest) {
+        queue.pop_front(); // a reader sees the gap in `sequence`
+    }
+    queue.push_back(event);
 }
 
 } // namespace
@@ -53,18 +63,18 @@ void EventBus::publish(Event event) {
         event.sequence = ++sequence_;
         event.at = now_ms();
         for (std::deque<Event>& queue : queues_) {
-            if (queue.size() >= kLongestQueue) {
-                queue.pop_front(); // the reader sees the gap in `sequence`
-            }
-            queue.push_back(event);
+            add(queue, event, kLongestQueue);
         }
+        add(past_, event, kKeptEvents);
     }
     changed_.notify_all();
 }
 
-std::unique_ptr<EventSubscription> EventBus::subscribe() {
+std::unique_ptr<EventSubscription> EventBus::subscribe(std::size_t past) {
     const std::lock_guard guard(lock_);
-    return std::make_unique<QueueSubscription>(*this, queues_.emplace(queues_.end()));
+    const auto kept = static_cast<std::ptrdiff_t>(std::min(past, past_.size()));
+    return std::make_unique<QueueSubscription>(
+        *this, queues_.emplace(queues_.end(), past_.end() - kept, past_.end()));
 }
 
 void EventBus::close() {

@@ -3,6 +3,8 @@
 #include "daemon/services.hpp"
 
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <list>
@@ -19,7 +21,8 @@ class EventBus {
     explicit EventBus(std::function<void(const Event&)> witness = {})
         : witness_(std::move(witness)) {}
     void publish(Event event);
-    [[nodiscard]] std::unique_ptr<EventSubscription> subscribe();
+    /// Begins with the last `past` events, at most kKeptEvents.
+    [[nodiscard]] std::unique_ptr<EventSubscription> subscribe(std::size_t past = 0);
     /// Wakes and ends all subscriptions.
     void close();
 
@@ -29,6 +32,7 @@ class EventBus {
     std::mutex lock_; ///< protects all below and the queues of subscriptions
     std::condition_variable changed_;
     std::list<std::deque<Event>> queues_;
+    std::deque<Event> past_; ///< the last kKeptEvents
     std::uint64_t sequence_ = 0;
     bool closed_ = false;
 };
