@@ -143,6 +143,7 @@ TEST_F(StopTest, EndsAForkThatWaitsForAStoppedChild) {
 
 TEST_F(StopTest, EndsASessionThatRuns) {
     ASSERT_NO_FATAL_FAILURE(make());
+    ASSERT_NO_FATAL_FAILURE(await_init("web1"));
     ASSERT_NO_FATAL_FAILURE(run_inside({"await-signal"}, "ready"));
     expect_stops({"stop", "web1"}, 5s); // init halts, and takes all with it
     EXPECT_EQ(host->field("web1", "last_exit"), "halt");

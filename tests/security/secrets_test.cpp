@@ -50,6 +50,12 @@ class SecretsTest : public LodgeTest {
         }
         LodgeTest::TearDown();
     }
+    // An init that handles no signals yet would not hear of a stop.
+    void create_and_start(std::vector<std::string> options = {}) {
+        options.emplace_back("--start");
+        ASSERT_NO_FATAL_FAILURE(create(options));
+        ASSERT_NO_FATAL_FAILURE(await_init("web1"));
+    }
     int run(const std::string& program, const std::vector<std::string>& arguments) {
         const auto output = kernel::run_program({.path = program,
                                                  .arguments = arguments,
@@ -121,7 +127,7 @@ TEST_F(SecretsTest, LeavesNoKeyInTheMemoryOfDaemonOrMonitor) {
 }
 
 TEST_F(SecretsTest, ShowsNoPasswordToDaemonLogsOrState) {
-    ASSERT_NO_FATAL_FAILURE(create({"--start"}));
+    ASSERT_NO_FATAL_FAILURE(create_and_start());
     const auto found = memory_holds(host->daemon_pid(), kPassword);
     ASSERT_TRUE(found) << found.error().to_string();
     EXPECT_FALSE(*found) << "it is hashed before it is sent";
@@ -135,7 +141,7 @@ TEST_F(SecretsTest, ShowsNoPasswordToDaemonLogsOrState) {
 }
 
 TEST_F(SecretsTest, ShowsNothingOfAStoppedContainerInItsImage) {
-    ASSERT_NO_FATAL_FAILURE(create({"--start"}));
+    ASSERT_NO_FATAL_FAILURE(create_and_start());
     ASSERT_NO_FATAL_FAILURE(write_canary());
     ASSERT_EQ(host->lodge({"stop", "web1"}).code, 0);
     EXPECT_FALSE(image_holds(kCanary));
@@ -150,7 +156,7 @@ TEST_F(SecretsTest, ShowsNothingOfAStoppedContainerInItsImage) {
 }
 
 TEST_F(SecretsTest, ASearchOfAnImageFindsWhatIsNotEncrypted) {
-    ASSERT_NO_FATAL_FAILURE(create({"--start", "--encryption", "none"}));
+    ASSERT_NO_FATAL_FAILURE(create_and_start({"--encryption", "none"}));
     ASSERT_NO_FATAL_FAILURE(write_canary());
     ASSERT_EQ(host->lodge({"stop", "web1"}).code, 0);
     EXPECT_TRUE(image_holds(kCanary));
@@ -158,7 +164,7 @@ TEST_F(SecretsTest, ASearchOfAnImageFindsWhatIsNotEncrypted) {
 }
 
 TEST_F(SecretsTest, LeavesNoKeyInTheKernelOfAStoppedContainer) {
-    ASSERT_NO_FATAL_FAILURE(create({"--start"}));
+    ASSERT_NO_FATAL_FAILURE(create_and_start());
     const std::string loop = loop_of_image();
     ASSERT_NE(loop, "");
     const bool mapped = host->field("web1", "encryption") == "luks2";
