@@ -27,13 +27,17 @@ Result<std::uint32_t> parse_seconds(const std::string& words) {
 }
 
 void add_policy_options(CLI::App& command, PolicyOptions& options) {
+    command.add_option("--onboot",
+                       options.onboot,
+                       "Start it with the host: yes, no or auto (when it ran before; at first)");
     command.add_option(
-        "--onboot", options.onboot, "Start it with the host: yes, no or auto (when it ran before)");
-    command.add_option("--bootorder", options.boot_order, "The higher the earlier, 0 to 9999");
-    command.add_option(
-        "--boot-delay", options.boot_delay, "How long those behind it wait, such as 10s");
-    command.add_option(
-        "--restart", options.restart, "When its init ends by itself: no, on-failure or always");
+        "--bootorder", options.boot_order, "The higher the earlier, 0 to 9999 (0 at first)");
+    command.add_option("--boot-delay",
+                       options.boot_delay,
+                       "How long those behind it wait, such as 10s (0 at first)");
+    command.add_option("--restart",
+                       options.restart,
+                       "When its init ends by itself: no (at first), on-failure or always");
     command.add_option(
         "--restart-limit", options.restart_limit, "Most restarts in a row (0: no limit)");
     command.add_option("--restart-backoff",

@@ -1,11 +1,8 @@
 // A host that is not as it should be: full, without a daemon, with another one, with a database
 // from the future, with a user who has no business here.
-#include "lib/base/clock.hpp"
 #include "lib/kernel/fs.hpp"
-#include "lib/kernel/program.hpp"
 #include "tests/support/guest_container.hpp"
 #include "tests/support/lodge_host.hpp"
-#include "tests/support/patience.hpp"
 
 #include <array>
 #include <filesystem>
@@ -18,20 +15,6 @@ namespace lodge::test {
 
 namespace {
 
-using namespace std::chrono_literals;
-
-CliResult run(const std::string& path, const std::vector<std::string>& arguments) {
-    const auto output = kernel::run_program({.path = path,
-                                             .arguments = arguments,
-                                             .deadline = Deadline::after(patience(30s)),
-                                             .judged = true});
-    EXPECT_TRUE(output) << output.error().to_string();
-    return output ? CliResult{.code = output->exit_code,
-                              .out = output->standard_output,
-                              .err = output->standard_error}
-                  : CliResult{};
-}
-
 class BadHostsTest : public LodgeTest {
   protected:
     // A daemon that is to give up by itself.
@@ -39,7 +22,7 @@ class BadHostsTest : public LodgeTest {
         std::vector<std::string> arguments{
             "--foreground", "--run-dir", host->directory() + "/other-run"};
         arguments.insert(arguments.end(), options.begin(), options.end());
-        return run(LODGE_BIN_DIR "/lodged", arguments);
+        return run_to_end(LODGE_BIN_DIR "/lodged", arguments);
     }
     void expect_refused(const CliResult& result, const std::string& says) {
         EXPECT_EQ(result.code, 1) << result.err;
@@ -153,7 +136,7 @@ TEST_F(BadHostsTest, RefusesUsersWithoutPrivileges) {
         arguments.insert(
             arguments.begin(),
             {"--reuid=65534", "--regid=65534", "--clear-groups", place.path() + "/" + program});
-        return run("setpriv", arguments);
+        return run_to_end("setpriv", arguments);
     };
     const CliResult plain = as_nobody("lodge", {"--socket", place.path() + "/lodged.sock", "list"});
     EXPECT_EQ(plain.code, 7) << plain.err;
@@ -175,9 +158,9 @@ class FullHostTest : public LodgeTest {
         const std::string image = host->directory() + "/small.img";
         const std::string state = host->directory() + "/state";
         std::filesystem::create_directory(state);
-        ASSERT_EQ(run("truncate", {"-s", "256M", image}).code, 0);
-        ASSERT_EQ(run("mke2fs", {"-q", "-t", "ext4", "-m", "0", image}).code, 0);
-        ASSERT_EQ(run("mount", {"-o", "loop", image, state}).code, 0); // ~LodgeHost unmounts
+        ASSERT_EQ(run_to_end("truncate", {"-s", "256M", image}).code, 0);
+        ASSERT_EQ(run_to_end("mke2fs", {"-q", "-t", "ext4", "-m", "0", image}).code, 0);
+        ASSERT_EQ(run_to_end("mount", {"-o", "loop", image, state}).code, 0); // ~LodgeHost unmounts
     }
     // Leaves so much room.
     void fill(std::uintmax_t left) {
@@ -185,7 +168,7 @@ class FullHostTest : public LodgeTest {
         std::filesystem::remove(file);
         const auto room = std::filesystem::space(host->directory() + "/state").available;
         ASSERT_GT(room, left);
-        ASSERT_EQ(run("fallocate", {"-l", std::to_string(room - left), file}).code, 0);
+        ASSERT_EQ(run_to_end("fallocate", {"-l", std::to_string(room - left), file}).code, 0);
     }
     std::size_t entries(const std::string& part) {
         const std::filesystem::directory_iterator all(host->directory() + "/state/" + part);
@@ -209,10 +192,11 @@ TEST_F(FullHostTest, RefusesAContainerForWhichThereIsNoRoom) {
 
 TEST_F(FullHostTest, UndoesACreateThatRunsOutOfSpace) {
     const std::string tree = host->directory() + "/tiny";
-    ASSERT_EQ(run("dd", {"if=/dev/urandom", "of=" + tree + "/root/big", "bs=1M", "count=8"}).code,
-              0);
+    ASSERT_EQ(
+        run_to_end("dd", {"if=/dev/urandom", "of=" + tree + "/root/big", "bs=1M", "count=8"}).code,
+        0);
     const std::string tar = host->directory() + "/big.tar";
-    ASSERT_EQ(run("tar", {"-cf", tar, "-C", tree, "."}).code, 0);
+    ASSERT_EQ(run_to_end("tar", {"-cf", tar, "-C", tree, "."}).code, 0);
     ASSERT_EQ(host->lodge({"template", "import", "big", tar}).code, 0);
     // More than is asked for beforehand (a twentieth), less than the unpacked template takes.
     ASSERT_NO_FATAL_FAILURE(fill(6'000'000));

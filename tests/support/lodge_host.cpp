@@ -120,6 +120,18 @@ void pause_shortly() {
 
 } // namespace
 
+CliResult run_to_end(const std::string& path, std::vector<std::string> arguments) {
+    const auto output = kernel::run_program({.path = path,
+                                             .arguments = std::move(arguments),
+                                             .deadline = Deadline::after(patience(30s)),
+                                             .judged = true});
+    EXPECT_TRUE(output) << output.error().to_string();
+    return output ? CliResult{.code = output->exit_code,
+                              .out = output->standard_output,
+                              .err = output->standard_error}
+                  : CliResult{};
+}
+
 LodgeHost::LodgeHost() {
     // The name by which the leak check knows groups of this process from other test runs'.
     static int count = 0;
@@ -179,20 +191,13 @@ void LodgeHost::give_daemons(std::vector<std::string> environment) {
 }
 
 CliResult LodgeHost::run_daemon() const {
-    const auto output = kernel::run_program({.path = LODGE_BIN_DIR "/lodged",
-                                             .arguments = {"--config",
-                                                           directory() + "/lodge.yaml",
-                                                           "--state-dir",
-                                                           directory() + "/state",
-                                                           "--run-dir",
-                                                           directory() + "/run"},
-                                             .deadline = Deadline::after(patience(30s)),
-                                             .judged = true});
-    EXPECT_TRUE(output) << output.error().to_string();
-    return output ? CliResult{.code = output->exit_code,
-                              .out = output->standard_output,
-                              .err = output->standard_error}
-                  : CliResult{};
+    return run_to_end(LODGE_BIN_DIR "/lodged",
+                      {"--config",
+                       directory() + "/lodge.yaml",
+                       "--state-dir",
+                       directory() + "/state",
+                       "--run-dir",
+                       directory() + "/run"});
 }
 
 void LodgeHost::kill_daemon() {

@@ -20,6 +20,9 @@ struct CliResult {
     std::string err;
 };
 
+/// Runs a program to its end, up to thirty seconds.
+[[nodiscard]] CliResult run_to_end(const std::string& path, std::vector<std::string> arguments);
+
 /// A real lodged with directories of its own, and the CLI to talk to it. The template `tiny` holds
 /// the guest program alone.
 class LodgeHost {
