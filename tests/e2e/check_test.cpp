@@ -114,8 +114,10 @@ bool is_mounted(const std::string& path) {
            std::string::npos;
 }
 
-bool is_attached(const std::string& device) {
-    return witness({"losetup", "-n", "-l", "-O", "NAME"}).find(device + "\n") != std::string::npos;
+// To this image, which may be deleted: once it is free, somebody else may get the same device.
+bool is_attached(const std::string& device, const std::string& image) {
+    return witness({"losetup", "-n", "-l", "--raw", "-O", "NAME,BACK-FILE"})
+               .find(device + " " + image) != std::string::npos;
 }
 
 TEST_F(CheckTest, SaysThatAHealthyHostAgrees) {
@@ -149,9 +151,9 @@ TEST_F(CheckTest, DetachesALoopDeviceOfOursAndNoOther) {
     const auto ours = leave_loop(image, "lodge-" + uuid);
     ASSERT_TRUE(ours) << ours.error().to_string();
     const std::string foreign = witness({"losetup", "--find", "--show", image});
-    expect_mended("close_volume web1", [&] { return is_attached(*ours); });
+    expect_mended("close_volume web1", [&] { return is_attached(*ours, image); });
     const std::string device = foreign.substr(0, foreign.find('\n'));
-    EXPECT_TRUE(is_attached(device)) << "over the same image, and not ours";
+    EXPECT_TRUE(is_attached(device, image)) << "over the same image, and not ours";
     EXPECT_EQ(witness({"losetup", "-d", device}), "");
     EXPECT_EQ(host->lodge({"start", "web1"}).code, 0) << host->daemon_log();
 }
@@ -166,7 +168,7 @@ TEST_F(CheckTest, DetachesALoopDeviceBeforeItsImageGoes) {
     const std::vector<std::string> both{"close_volume " + kNobody + " mended",
                                         "remove_directory " + kNobody + " mended"};
     EXPECT_EQ(findings(check(kAgree, true)), both);
-    EXPECT_FALSE(is_attached(*loop));
+    EXPECT_FALSE(is_attached(*loop, image));
     EXPECT_FALSE(fs::exists(place_of(kNobody)));
 }
 
