@@ -17,6 +17,15 @@ StopOrder order_of(const StopRequest& request, const Settings& settings) {
     return {.force = request.force, .timeout = request.timeout.value_or(settings.stop_timeout)};
 }
 
+// A monitor that went between the look and the call.
+template <typename T>
+Result<T> unless_gone(const std::string& name, Result<T> result) {
+    if (!result && result.error().code() == ErrorCode::not_found) {
+        return fail(ErrorCode::invalid_state, "'" + name + "' is being stopped");
+    }
+    return result;
+}
+
 } // namespace
 
 // The row is looked at again with the name held: what ran before us may have changed it.
@@ -124,7 +133,7 @@ Result<std::shared_ptr<Monitor>> Containers::living_monitor(const std::string& n
 
 Status Containers::kill(const Caller&, const std::string& name, int signal_number) {
     ASSIGN_OR_RETURN(const auto monitor, living_monitor(name, model::Verb::kill));
-    return monitor->signal_init(signal_number);
+    return unless_gone(name, monitor->signal_init(signal_number));
 }
 
 ContainerView Containers::view_of(model::Container container) {
@@ -188,18 +197,18 @@ Status Containers::exec(const std::string& name,
                         const TakeClient& take_client) {
     ASSIGN_OR_RETURN(const auto monitor, living_monitor(name, model::Verb::exec));
     ASSIGN_OR_RETURN(UniqueFd client, take_client());
-    return monitor->exec(request, std::move(client));
+    return unless_gone(name, monitor->exec(request, std::move(client)));
 }
 
 Status Containers::console(const std::string& name, const TakeClient& take_client) {
     ASSIGN_OR_RETURN(const auto monitor, living_monitor(name, model::Verb::console));
     ASSIGN_OR_RETURN(UniqueFd client, take_client());
-    return monitor->console(std::move(client));
+    return unless_gone(name, monitor->console(std::move(client)));
 }
 
 Result<std::string> Containers::console_log(const std::string& name) {
     ASSIGN_OR_RETURN(const auto monitor, living_monitor(name, model::Verb::console));
-    return monitor->console_log();
+    return unless_gone(name, monitor->console_log());
 }
 
 Result<std::string> Containers::ssh_host_keys(const std::string& name) {
@@ -240,7 +249,8 @@ void Containers::look_again(const Uuid& uuid) {
     if (!monitor) {
         return; // collected
     }
-    if (const auto status = monitor->status(); !status || status->exit) {
+    const auto status = monitor->status();
+    if (status ? status->exit.has_value() : is_unwatched(status.error())) {
         exited(uuid, status ? status->exit : std::nullopt);
     }
 }

@@ -67,7 +67,7 @@ struct ExecRequest {
 };
 
 /// A living monitor. Methods are thread-safe; each has a deadline of its own and fails with
-/// timeout.
+/// timeout, and with not_found once the monitor is gone.
 class Monitor {
   public:
     Monitor() = default;
@@ -90,6 +90,11 @@ class Monitor {
     /// (every call fails). For poll(2) in one watching thread.
     [[nodiscard]] virtual int event_fd() const = 0;
 };
+
+/// Whether a failure of Monitor::status() or MonitorLauncher::connect() says that nobody watches
+/// the container: its monitor is gone, or hangs for good. Any other (no descriptor to be had) says
+/// nothing of it.
+[[nodiscard]] bool is_unwatched(const Error& error);
 
 /// A container on its way: build(), then finish(). Dropping it without finish() kills the clone and
 /// the monitor, and so does the death of the daemon.

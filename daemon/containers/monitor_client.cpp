@@ -32,6 +32,23 @@ std::optional<InitExit> decode_exit(const monitor::MonitorState& state) {
                     .status = state.exit_status};
 }
 
+// Nobody listens, or who did has closed: a monitor that is ending may still take a connection and
+// close it unread.
+bool is_hung_up(const Error& error) {
+    const int number = error.sys_errno();
+    return error.code() == ErrorCode::cancelled || number == ECONNREFUSED || number == ENOENT ||
+           number == EPIPE || number == ECONNRESET;
+}
+
+// A monitor that is gone is not_found, however that shows.
+template <typename T>
+Result<T> told_of_monitor(Result<T> result) {
+    if (!result && is_hung_up(result.error())) {
+        return std::unexpected<Error>(std::move(result).error().with_code(ErrorCode::not_found));
+    }
+    return result;
+}
+
 // The process that listens at the other end (SO_PEERCRED: as of its listen(2)). not_found when it
 // is gone.
 Result<UniqueFd> open_peer(int socket) {
@@ -146,9 +163,10 @@ class ConnectedMonitor final : public Monitor {
                                  std::span<const int> fds = {}) {
         ASSIGN_OR_RETURN(const MonitorConnection connection,
                          connect_monitor(directory_.get(), false));
-        RETURN_IF_ERROR(monitor::send(connection.socket.get(), request, payload, fds));
+        const int socket = connection.socket.get();
+        RETURN_IF_ERROR(told_of_monitor(monitor::send(socket, request, payload, fds)));
         return with_context(
-            expect_from_monitor(connection.socket.get(), answer, Deadline::after(kAnswerDeadline)),
+            told_of_monitor(monitor::expect(socket, answer, Deadline::after(kAnswerDeadline))),
             "ask the container's monitor");
     }
 
@@ -164,14 +182,11 @@ class ConnectedMonitor final : public Monitor {
 } // namespace
 
 Result<UniqueFd> open_monitor_process(int directory_fd) {
-    const auto socket = kernel::connect_messages(directory_fd, monitor::kSocketName);
+    auto socket = kernel::connect_messages(directory_fd, monitor::kSocketName);
     if (socket) {
         return open_peer(socket->get());
     }
-    const int number = socket.error().sys_errno();
-    return std::unexpected<Error>(number == ECONNREFUSED || number == ENOENT
-                                      ? Error(socket.error()).with_code(ErrorCode::not_found)
-                                      : socket.error());
+    return std::unexpected<Error>(told_of_monitor(std::move(socket)).error());
 }
 
 std::string monitor_directory(const std::string& run_directory, const Uuid& container) {
@@ -179,27 +194,12 @@ std::string monitor_directory(const std::string& run_directory, const Uuid& cont
 }
 
 Result<MonitorConnection> connect_monitor(int directory_fd, bool subscribe) {
-    auto connection = greet(directory_fd, subscribe);
-    if (!connection) {
-        // A monitor that is ending may still take the connection and close it unread.
-        const Error& error = connection.error();
-        const bool dead = error.sys_errno() == ECONNREFUSED || error.sys_errno() == ENOENT ||
-                          error.code() == ErrorCode::cancelled;
-        if (dead) {
-            return std::unexpected<Error>(
-                std::move(connection).error().with_code(ErrorCode::not_found));
-        }
-    }
-    return connection;
+    return told_of_monitor(greet(directory_fd, subscribe));
 }
 
-Result<monitor::Message>
-expect_from_monitor(int socket, MessageType type, const Deadline& deadline) {
-    auto message = monitor::expect(socket, type, deadline);
-    if (!message && message.error().code() == ErrorCode::cancelled) {
-        return fail(ErrorCode::internal, "the container's monitor has ended");
-    }
-    return message;
+bool is_unwatched(const Error& error) {
+    return error.code() == ErrorCode::not_found || error.code() == ErrorCode::timeout ||
+           error.code() == ErrorCode::corrupt;
 }
 
 std::unique_ptr<Monitor> make_monitor(UniqueFd directory, UniqueFd events) {

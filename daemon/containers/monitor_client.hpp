@@ -26,10 +26,6 @@ struct MonitorConnection {
 /// not_found when none listens.
 [[nodiscard]] Result<UniqueFd> open_monitor_process(int directory_fd);
 
-/// monitor::expect(), for which a monitor that went away is no cancellation but a failure.
-[[nodiscard]] Result<monitor::Message>
-expect_from_monitor(int socket, monitor::MessageType type, const Deadline& deadline);
-
 /// The Monitor of a living one: `directory` is its directory, `events` a subscribed connection.
 /// Each call makes a connection of its own, so that calls do not wait for one another.
 [[nodiscard]] std::unique_ptr<Monitor> make_monitor(UniqueFd directory, UniqueFd events);

@@ -131,6 +131,15 @@ class Children {
     std::map<Uuid, pid_t> pids_; ///< guarded by mutex_
 };
 
+// A monitor that goes away on the way is no cancellation but a failure.
+Result<monitor::Message> expect_from_monitor(int channel, MessageType type) {
+    auto message = monitor::expect(channel, type, Deadline::after(kStartDeadline));
+    if (!message && message.error().code() == ErrorCode::cancelled) {
+        return fail(ErrorCode::internal, "start the container: its monitor has ended");
+    }
+    return with_context(std::move(message), "start the container");
+}
+
 class Starting final : public StartingContainer {
   public:
     Starting(UniqueFd directory, UniqueFd channel, std::function<void()> abandon)
@@ -152,10 +161,7 @@ class Starting final : public StartingContainer {
         // A monitor that has failed meanwhile left its reason to be read.
         (void)monitor::send(channel_.get(), MessageType::layers, {}, fds);
         ASSIGN_OR_RETURN(monitor::Message cloned,
-                         with_context(expect_from_monitor(channel_.get(),
-                                                          MessageType::cloned,
-                                                          Deadline::after(kStartDeadline)),
-                                      "start the container"));
+                         expect_from_monitor(channel_.get(), MessageType::cloned));
         monitor::Reader reader(cloned.payload);
         init_.pid = reader.i32();
         init_.start_time = reader.u64();
@@ -173,10 +179,7 @@ class Starting final : public StartingContainer {
 
     Result<std::unique_ptr<Monitor>> finish() override {
         (void)monitor::send(channel_.get(), MessageType::go); // as above
-        RETURN_IF_ERROR(with_context(expect_from_monitor(channel_.get(),
-                                                         MessageType::started,
-                                                         Deadline::after(kStartDeadline)),
-                                     "start the container"));
+        RETURN_IF_ERROR(expect_from_monitor(channel_.get(), MessageType::started));
         abandon_ = nullptr;
         return make_monitor(std::move(directory_), std::move(channel_));
     }

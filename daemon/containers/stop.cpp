@@ -141,6 +141,9 @@ Status halt(const Parts& parts, const Stopping& stopping) {
     }
     while (!deadline.expired() && wait_for_news(*monitor, deadline)) {
         const auto status = monitor->status();
+        if (!status && !is_unwatched(status.error())) {
+            return std::unexpected<Error>(status.error());
+        }
         if (!status || status->exit) {
             return {};
         }
@@ -183,7 +186,11 @@ bool ran_out_of_memory(const Parts& parts, const Stopping& stopping) {
 Status collect(const Parts& parts, Stopping& stopping) {
     auto monitor = parts.monitors.find(stopping.container.uuid);
     if (!monitor) {
-        if (auto found = parts.launcher.connect(stopping.container.uuid)) {
+        auto found = parts.launcher.connect(stopping.container.uuid);
+        if (!found && !is_unwatched(found.error())) {
+            return std::unexpected<Error>(std::move(found).error());
+        }
+        if (found) {
             monitor = std::move(*found);
         }
     }
@@ -191,6 +198,9 @@ Status collect(const Parts& parts, Stopping& stopping) {
     const Deadline deadline = Deadline::after(kExitDeadline);
     while (monitor) {
         const auto status = monitor->status();
+        if (!status && !is_unwatched(status.error())) {
+            return std::unexpected<Error>(status.error());
+        }
         if (!status) {
             break;
         }

@@ -38,7 +38,9 @@ void Watcher::tell(const Uuid& container, Monitor& monitor, ToldAll& told) const
     Told& mark = told[&monitor];
     mark.pause =
         mark.pause == Duration::zero() ? first_pause_ : std::min(mark.pause * 2, kLongestPause);
-    exited_(container, status ? status->exit : std::nullopt);
+    if (status || is_unwatched(status.error())) {
+        exited_(container, status ? status->exit : std::nullopt);
+    }
     mark.again = Deadline::after(mark.pause);
 }
 

@@ -13,7 +13,7 @@ namespace lodge::daemon {
 /// Waits in one thread for news of all running containers: an init that ended, a monitor that is
 /// gone. Tells again and again, each time after twice as long, until the monitor is off the
 /// registry, as the stop that follows takes it: news that could not be acted on (a database that
-/// cannot be written) are not lost.
+/// cannot be written) or understood (no descriptor to ask with) are not lost.
 class Watcher {
   public:
     /// `exited` is called in the watching thread; `exit` is absent when the monitor itself is gone.

@@ -42,10 +42,6 @@ struct Probe {
     Status failed;
 };
 
-bool is_silence(const Error& error) {
-    return error.code() == ErrorCode::timeout || error.code() == ErrorCode::corrupt;
-}
-
 Result<MonitorStatus> ask(const Parts& parts, Probe& one) {
     ASSIGN_OR_RETURN(one.connection, parts.launcher.connect(one.uuid));
     return one.connection->status();
@@ -54,12 +50,8 @@ Result<MonitorStatus> ask(const Parts& parts, Probe& one) {
 // What we could not do (no descriptor to be had) says nothing of the monitor.
 void probe(const Parts& parts, Probe& one) {
     auto status = ask(parts, one);
-    const auto is_told = [&] {
-        return status || status.error().code() == ErrorCode::not_found ||
-               is_silence(status.error());
-    };
-    for (int again = 0; again < 2 && !is_told(); ++again) {
-        status = ask(parts, one); // one that ended while we asked is not there now
+    if (!status && !is_unwatched(status.error())) {
+        status = ask(parts, one);
     }
     if (status) {
         one.seen = {.sign = MonitorSign::living,
@@ -70,7 +62,7 @@ void probe(const Parts& parts, Probe& one) {
     one.connection.reset();
     if (status.error().code() == ErrorCode::not_found) {
         one.seen.sign = MonitorSign::dead;
-    } else if (is_silence(status.error())) {
+    } else if (is_unwatched(status.error())) {
         one.seen.sign = MonitorSign::silent;
     } else {
         one.failed = std::unexpected<Error>(status.error());

@@ -1,4 +1,5 @@
 #include "tests/fault/rig.hpp"
+#include "tests/fault/things.hpp"
 #include "tests/support/patience.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -29,26 +30,17 @@ class Exit : public ::testing::Test {
         ASSERT_TRUE(rig_.outcome(rig_.containers().create(Caller{}, std::move(request))));
         uuid_ = rig_.containers().info("web1")->container.uuid;
     }
-    void end_init(const InitExit& exit) {
-        world_.happen([&](Things& things) {
-            const std::string uuid = uuid_.to_string();
-            things.erase("init " + uuid);
-            things.erase("mounts " + uuid);
-            things.insert("exit " + uuid + " " + std::to_string(exit.status));
-        });
+    void kill_init() {
+        world_.happen(
+            [&](Things& things) { end_processes(things, uuid_.to_string(), "signal 9"); });
     }
-    std::string last_exit_after(const InitExit& exit, bool oom_kill) {
-        end_init(exit);
+    std::string last_exit_after_kill(bool oom_kill) {
+        kill_init();
         if (oom_kill) {
             world_.happen(
                 [&](Things& things) { things.insert("oom kill in ct-" + uuid_.to_string()); });
         }
-        rig_.containers().exited(uuid_, exit);
-        const Deadline deadline = Deadline::after(patience(std::chrono::seconds(30)));
-        const auto operations = rig_.engine().list();
-        for (const daemon::OperationView& view : operations) {
-            EXPECT_TRUE(rig_.engine().wait(view.id, deadline));
-        }
+        rig_.watch();
         EXPECT_TRUE(rig_.settle("web1"));
         return rig_.last_exit("web1");
     }
@@ -62,15 +54,15 @@ class Exit : public ::testing::Test {
 constexpr InitExit kKilled{.kind = InitExit::Kind::signalled, .status = SIGKILL};
 
 TEST_F(Exit, NamesTheWantOfMemoryThatEndedInit) {
-    EXPECT_EQ(last_exit_after(kKilled, true), "signal 9, out of memory");
+    EXPECT_EQ(last_exit_after_kill(true), "signal 9, out of memory");
 }
 
 TEST_F(Exit, NamesNoWantOfMemoryThatWasNone) {
-    EXPECT_EQ(last_exit_after(kKilled, false), "signal 9");
+    EXPECT_EQ(last_exit_after_kill(false), "signal 9");
 }
 
 TEST_F(Exit, IsCollectedOnce) {
-    EXPECT_EQ(last_exit_after(kKilled, true), "signal 9, out of memory");
+    EXPECT_EQ(last_exit_after_kill(true), "signal 9, out of memory");
     const auto ledger = rig_.ledger();
     rig_.containers().exited(uuid_, kKilled);
     EXPECT_EQ(rig_.ledger(), ledger);
@@ -80,7 +72,7 @@ TEST_F(Exit, IsCollectedOnce) {
 // Its stop finds the container busy, and must not be forgotten for that.
 TEST_F(Exit, DuringAnotherVerbIsCollectedAfterIt) {
     world_.before("groups.wait_frozen", [this] {
-        end_init(kKilled);
+        kill_init();
         rig_.containers().exited(uuid_, kKilled);
     });
     ASSERT_TRUE(rig_.outcome(rig_.containers().set_frozen(Caller{}, "web1", true)));

@@ -21,15 +21,6 @@ bool has_processes(const Things& things, const std::string& uuid) {
     return things.contains("init " + uuid) || things.contains("clone " + uuid);
 }
 
-// Ends what runs in the container; a living monitor keeps how.
-void end(Things& things, const std::string& uuid, const std::string& how) {
-    const bool ran = things.erase("init " + uuid) + things.erase("clone " + uuid) > 0;
-    things.erase("mounts " + uuid);
-    if (ran && things.contains("monitor " + uuid)) {
-        things.insert("exit " + uuid + " " + how);
-    }
-}
-
 UniqueFd some_descriptor() {
     return UniqueFd(::eventfd(1, EFD_CLOEXEC)); // readable: there is always news
 }
@@ -197,7 +188,7 @@ class Groups final : public cgroup::GroupManager {
     }
     Status kill(const std::string& name) override {
         return world_.call("groups.kill", [&](Things& things) {
-            end(things, uuid_of(name), "9");
+            end_processes(things, uuid_of(name), "signal 9");
             return Status{};
         });
     }
@@ -288,155 +279,6 @@ class Groups final : public cgroup::GroupManager {
     cgroup::Support support_{.controllers = {"memory", "cpu", "pids"}};
 };
 
-class LivingMonitor final : public daemon::Monitor {
-  public:
-    LivingMonitor(World& world, std::string uuid) : world_(world), uuid_(std::move(uuid)) {}
-
-    Result<daemon::MonitorStatus> status() override {
-        daemon::MonitorStatus status{.init = {.pid = 100, .start_time = 1}};
-        RETURN_IF_ERROR(call("monitor.status", [&](Things& things) {
-            for (const std::string& how : with_prefix(things, "exit " + uuid_ + " ")) {
-                const bool halted = how == "halt";
-                status.exit = {.kind = halted ? daemon::InitExit::Kind::halted
-                                              : daemon::InitExit::Kind::signalled,
-                               .status = halted ? 0 : SIGKILL};
-            }
-            return Status{};
-        }));
-        return status;
-    }
-    Status signal_init(int number) override {
-        return call("monitor.signal", [&](Things& things) {
-            if (number == SIGPWR && things.contains("frozen ct-" + uuid_)) {
-                return refuse(things, "asked to halt while it is frozen");
-            }
-            if (number == SIGPWR) {
-                end(things, uuid_, "halt");
-            } else {
-                things.insert("signal " + std::to_string(number) + " to " + uuid_);
-            }
-            return Status{};
-        });
-    }
-    Status release() override {
-        return call("monitor.release", [&](Things& things) {
-            things.erase("monitor " + uuid_);
-            std::erase_if(things, [&](const std::string& thing) {
-                return thing.rfind("exit " + uuid_, 0) == 0;
-            });
-            return Status{};
-        });
-    }
-    Status exec(const daemon::ExecRequest&, UniqueFd) override { return {}; }
-    Status console(UniqueFd) override { return {}; }
-    Result<std::string> console_log() override { return std::string(); }
-    int event_fd() const override { return news_.get(); }
-
-  private:
-    Status call(const std::string& name, const World::Effect& effect) {
-        return world_.call(name, [&](Things& things) -> Status {
-            return things.contains("monitor " + uuid_)
-                       ? effect(things)
-                       : fail(ErrorCode::not_found, "fake: the monitor is gone");
-        });
-    }
-    World& world_;
-    std::string uuid_;
-    UniqueFd news_ = some_descriptor();
-};
-
-void kill_monitor(Things& things, const std::string& uuid) {
-    things.erase("monitor " + uuid);
-    if (things.erase("clone " + uuid) > 0) { // init, once it runs, dies with its group only
-        things.erase("mounts " + uuid);
-    }
-    std::erase_if(things, [&](const auto& thing) { return thing.rfind("exit " + uuid, 0) == 0; });
-    things.erase("monitor directory " + uuid);
-}
-
-class Clone final : public daemon::StartingContainer {
-  public:
-    Clone(World& world, std::string uuid) : world_(world), uuid_(std::move(uuid)) {}
-    ~Clone() override {
-        if (!finished_) {
-            world_.happen([&](Things& things) { kill_monitor(things, uuid_); });
-        }
-    }
-    Clone(const Clone&) = delete;
-    Clone& operator=(const Clone&) = delete;
-
-    Status build(const daemon::Layers& layers) override {
-        return world_.call("clone.build", [&](Things& things) {
-            if (layers.volume_fd < 0 || layers.lower_fd < 0) {
-                return refuse(things, "built without its layers");
-            }
-            things.insert("mounts " + uuid_);
-            return Status{};
-        });
-    }
-    int network_namespace() const override { return -1; }
-    daemon::InitProcess init() const override { return {.pid = 100, .start_time = 1}; }
-    Result<std::unique_ptr<daemon::Monitor>> finish() override {
-        RETURN_IF_ERROR(world_.call("clone.finish", [&](Things& things) {
-            things.erase("clone " + uuid_);
-            things.insert("init " + uuid_);
-            return Status{};
-        }));
-        finished_ = true;
-        return std::make_unique<LivingMonitor>(world_, uuid_);
-    }
-
-  private:
-    World& world_;
-    std::string uuid_;
-    bool finished_ = false;
-};
-
-class Launcher final : public daemon::MonitorLauncher {
-  public:
-    explicit Launcher(World& world) : world_(world) {}
-    Result<std::unique_ptr<daemon::StartingContainer>>
-    begin(const daemon::StartRequest& request) override {
-        const std::string uuid = request.uuid.to_string();
-        RETURN_IF_ERROR(world_.call("launcher.begin", [&](Things& things) {
-            if (things.contains("monitor " + uuid) || !things.contains("group ct-" + uuid)) {
-                return refuse(things, "begun with a living monitor or without a group");
-            }
-            things.insert({"clone " + uuid, "monitor " + uuid, "monitor directory " + uuid});
-            return Status{};
-        }));
-        return std::make_unique<Clone>(world_, uuid);
-    }
-    Result<std::unique_ptr<daemon::Monitor>> connect(const Uuid& container) override {
-        const std::string uuid = container.to_string();
-        RETURN_IF_ERROR(world_.call("launcher.connect", [&](Things& things) -> Status {
-            return things.contains("monitor " + uuid)
-                       ? Status{}
-                       : fail(ErrorCode::not_found, "fake: no monitor");
-        }));
-        return std::make_unique<LivingMonitor>(world_, uuid);
-    }
-    Result<std::vector<Uuid>> list() override {
-        std::vector<Uuid> uuids;
-        RETURN_IF_ERROR(world_.call("launcher.list", [&](Things& things) {
-            for (const std::string& text : with_prefix(things, "monitor directory ")) {
-                uuids.push_back(Uuid::parse(text).value());
-            }
-            return Status{};
-        }));
-        return uuids;
-    }
-    Status discard(const Uuid& container) override {
-        return world_.call("launcher.discard", [&](Things& things) {
-            kill_monitor(things, container.to_string());
-            return Status{};
-        });
-    }
-
-  private:
-    World& world_;
-};
-
 class FaultyDatabase final : public db::Database {
   public:
     FaultyDatabase(World& world, db::Database& real) : world_(world), real_(real) {}
@@ -491,9 +333,6 @@ std::unique_ptr<network::FirewallDriver> fake_firewall(World& world) {
 }
 std::unique_ptr<cgroup::GroupManager> fake_groups(World& world) {
     return std::make_unique<Groups>(world);
-}
-std::unique_ptr<daemon::MonitorLauncher> fake_launcher(World& world) {
-    return std::make_unique<Launcher>(world);
 }
 std::unique_ptr<db::Database> faulty(World& world, db::Database& real) {
     return std::make_unique<FaultyDatabase>(world, real);

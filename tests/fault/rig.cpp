@@ -81,6 +81,24 @@ Rig::Rig(World& world)
         ADD_FAILURE() << "recovery: " << report.error().to_string();
     }
     daemon::complete_records(parts_);
+    watch();
+}
+
+void Rig::watch() {
+    for (const auto& [uuid, monitor] : monitors_.all()) {
+        const auto status = monitor->status();
+        if (status ? status->exit.has_value() : daemon::is_unwatched(status.error())) {
+            containers_.exited(uuid, status ? status->exit : std::nullopt);
+        }
+    }
+    const Deadline deadline = Deadline::after(patience(std::chrono::seconds(30)));
+    const auto operations = engine_.list();
+    for (const daemon::OperationView& view : operations) {
+        EXPECT_TRUE(engine_.wait(view.id, deadline));
+    }
+    for (const daemon::OperationView& view : operations) {
+        EXPECT_TRUE(engine_.hold("look", view.resource)); // once it has cleaned up
+    }
 }
 
 Status Rig::outcome(const Result<Uuid>& operation) {

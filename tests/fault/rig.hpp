@@ -15,11 +15,13 @@
 namespace lodge::test {
 
 /// A daemon without its front on a fake host: the real services, engine, store and recovery.
-/// Building it is a daemon's start, recovery included; destroying it an orderly end.
+/// Building it is a daemon's start, recovery and the watcher's first look included; destroying it
+/// an orderly end.
 class Rig {
   public:
     explicit Rig(World& world);
 
+    World& world() { return world_; }
     daemon::Containers& containers() { return containers_; }
     daemon::Templates& templates() { return templates_; }
     daemon::HostCheck& check() { return check_; }
@@ -29,6 +31,8 @@ class Rig {
     /// Waits until no operation holds `resource`, be it one that has answered and cleans up behind
     /// itself, then disarms the world. False: it stays busy.
     [[nodiscard]] bool settle(const std::string& resource);
+    /// What a daemon's watcher does about inits that have ended; returns when that was done.
+    void watch();
     /// All there is, sorted: what the host has, the rows, whose monitors are known, what the daemon
     /// still holds open. UUIDs are left out, so that two runs compare.
     [[nodiscard]] std::vector<std::string> ledger();

@@ -25,4 +25,14 @@ namespace lodge::test {
     return fail(ErrorCode::busy, "fake: " + why);
 }
 
+/// What runs in the container ends, as its init says or is told: "halt", "reboot", "signal 9". A
+/// living monitor keeps how.
+inline void end_processes(Things& things, const std::string& uuid, const std::string& how) {
+    const bool ran = things.erase("init " + uuid) + things.erase("clone " + uuid) > 0;
+    things.erase("mounts " + uuid);
+    if (ran && things.contains("monitor " + uuid)) {
+        things.insert("exit " + uuid + " " + how);
+    }
+}
+
 } // namespace lodge::test

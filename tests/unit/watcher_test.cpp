@@ -1,0 +1,109 @@
+#include "daemon/containers/watcher.hpp"
+#include "tests/support/patience.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <memory>
+#include <queue>
+
+#include <sys/eventfd.h>
+
+namespace lodge::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+using Answer = Result<MonitorStatus>;
+
+const MonitorStatus kHalted{.init = {.pid = 100, .start_time = 1},
+                            .exit = InitExit{.kind = InitExit::Kind::halted, .status = 0}};
+
+/// Has news from the start on; each question gets the next answer, and the last one for ever.
+class NewsMonitor final : public Monitor {
+  public:
+    explicit NewsMonitor(std::queue<Answer> answers) : answers_(std::move(answers)) {}
+    Answer status() override {
+        ++asked;
+        Answer answer = answers_.front();
+        if (answers_.size() > 1) {
+            answers_.pop();
+        }
+        return answer;
+    }
+    Status signal_init(int) override { return {}; }
+    Status exec(const ExecRequest&, UniqueFd) override { return {}; }
+    Status console(UniqueFd) override { return {}; }
+    Result<std::string> console_log() override { return std::string(); }
+    Status release() override { return {}; }
+    int event_fd() const override { return news_.get(); }
+
+    std::atomic<int> asked = 0;
+
+  private:
+    std::queue<Answer> answers_;
+    UniqueFd news_{::eventfd(1, EFD_CLOEXEC)};
+};
+
+class WatcherTest : public ::testing::Test {
+  protected:
+    /// Watches over one container until its exit was told `times` times; the last one told.
+    std::optional<InitExit> watch(std::queue<Answer> answers, int times = 1) {
+        monitor_ = std::make_shared<NewsMonitor>(std::move(answers));
+        registry_.put(uuid_, monitor_);
+        std::promise<std::optional<InitExit>> last;
+        auto told = last.get_future();
+        int left = times;
+        const Watcher watcher(
+            registry_,
+            [&](const Uuid& uuid, const std::optional<InitExit>& exit) {
+                EXPECT_EQ(uuid, uuid_);
+                if (--left == 0) {
+                    registry_.remove(uuid_); // as a stop does
+                    last.set_value(exit);
+                }
+            },
+            1ms);
+        EXPECT_EQ(told.wait_for(test::patience(20s)), std::future_status::ready);
+        return told.get();
+    }
+
+    const Uuid uuid_ = Uuid::generate().value();
+    MonitorRegistry registry_;
+    std::shared_ptr<NewsMonitor> monitor_;
+};
+
+TEST_F(WatcherTest, TellsHowInitEnded) {
+    const auto exit = watch(std::queue<Answer>({kHalted}));
+    ASSERT_TRUE(exit);
+    EXPECT_EQ(exit->kind, InitExit::Kind::halted);
+}
+
+TEST_F(WatcherTest, TellsAgainUntilItIsActedOn) {
+    EXPECT_TRUE(watch(std::queue<Answer>({kHalted}), 3));
+    EXPECT_EQ(monitor_->asked, 3);
+}
+
+TEST_F(WatcherTest, TellsThatAMonitorIsGoneOrHangs) {
+    EXPECT_FALSE(watch(std::queue<Answer>({fail(ErrorCode::not_found, "gone")})));
+    EXPECT_FALSE(watch(std::queue<Answer>({fail(ErrorCode::timeout, "hangs")})));
+}
+
+TEST_F(WatcherTest, AsksAgainWhenItCouldNotAsk) {
+    const auto exit =
+        watch(std::queue<Answer>({fail(ErrorCode::resource_exhausted, "no descriptor"),
+                                  fail(ErrorCode::kernel, "another"),
+                                  kHalted}));
+    ASSERT_TRUE(exit) << "no death of the monitor";
+    EXPECT_EQ(monitor_->asked, 3);
+}
+
+TEST_F(WatcherTest, ForgetsNewsThatAreNone) {
+    MonitorStatus running = kHalted;
+    running.exit.reset();
+    EXPECT_TRUE(watch(std::queue<Answer>({running, running, kHalted})));
+}
+
+} // namespace
+} // namespace lodge::daemon
