@@ -1,14 +1,13 @@
+// Who may run, who waits, and what is told of it.
 #include "daemon/operations/engine.hpp"
 
+#include "daemon/operations/running.hpp"
 #include "lib/base/revert.hpp"
-#include "lib/base/unique_fd.hpp"
 
 #include <algorithm>
 #include <chrono>
-#include <exception>
 #include <utility>
 
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 namespace lodge::daemon {
@@ -24,28 +23,7 @@ std::int64_t now_ms() {
         .count();
 }
 
-// Exceptions of libraries end here and become an error.
-Status call(const std::function<Status()>& body) {
-    try {
-        return body();
-    } catch (const std::exception& error) {
-        return fail(ErrorCode::internal, std::string("unexpected: ") + error.what());
-    }
-}
-
 } // namespace
-
-struct OperationEngine::Running {
-    OperationView view;
-    Plan plan;
-    std::string arguments;
-    UniqueFd cancelled{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-    bool cancel_asked = false;
-    bool accepted = false;
-    bool past_commit = false;
-    bool answered = false;
-    bool released = false;
-};
 
 OperationEngine::OperationEngine(EngineParts parts, unsigned workers) : parts_(std::move(parts)) {
     for (unsigned i = 0; i < workers; ++i) {
@@ -174,119 +152,6 @@ void OperationEngine::work() {
         }
         run(operation);
     }
-}
-
-void OperationEngine::run(const RunningPtr& operation) {
-    announce(operation);
-    Status status = perform(operation);
-    answer(operation, status);
-    for (std::size_t index = operation->plan.answer; status && index < operation->plan.steps.size();
-         ++index) {
-        if (const Status cleaned = perform_step(operation, index); !cleaned) {
-            parts_.warn(operation->view.verb + " '" + operation->view.resource +
-                        "': " + cleaned.error().to_string() + ", ignoring");
-        }
-    }
-    end_log(operation);
-    operation->plan = {}; // what its steps hold, keys and descriptors among it, goes now
-    release(operation);
-}
-
-void OperationEngine::end_log(const RunningPtr& operation) {
-    if (const Status ended = parts_.log.end(operation->view.id); !ended) {
-        parts_.warn("close the log of " + operation->view.verb + ": " + ended.error().to_string() +
-                    ", ignoring");
-    }
-}
-
-// The part that decides between success and failure; on failure what was done is undone.
-Status OperationEngine::perform(const RunningPtr& operation) {
-    const Plan& plan = operation->plan;
-    for (std::size_t index = 0; index < plan.answer; ++index) {
-        {
-            const std::lock_guard guard(lock_);
-            operation->past_commit = index >= plan.commit;
-            if (operation->cancel_asked && !operation->past_commit) {
-                operation->view.error = Error(ErrorCode::cancelled, "cancelled on request");
-            }
-        }
-        Status status =
-            operation->cancel_asked && index < plan.commit
-                ? Status(fail(ErrorCode::cancelled, operation->view.verb + " was cancelled"))
-                : perform_step(operation, index);
-        if (!status) {
-            if (index < plan.commit) {
-                undo(plan, index + 1, operation->view.verb + " '" + operation->view.resource + "'");
-            }
-            return std::unexpected<Error>(std::move(status).error().context(
-                operation->view.verb + " '" + operation->view.resource + "'"));
-        }
-    }
-    return {};
-}
-
-Status OperationEngine::perform_step(const RunningPtr& operation, std::size_t index) {
-    const Step& step = operation->plan.steps[index];
-    {
-        const std::lock_guard guard(lock_);
-        operation->view.step = step.name;
-    }
-    return act(operation->view.id, step);
-}
-
-Status OperationEngine::act(const Uuid& operation, const Step& step) {
-    RETURN_IF_ERROR(parts_.log.intend(operation, step.name));
-    return call(step.perform);
-}
-
-void OperationEngine::undo(const Plan& plan, std::size_t steps, const std::string& what) {
-    for (std::size_t index = steps; index-- > 0;) {
-        const Step& step = plan.steps[index];
-        if (!step.undo) {
-            continue;
-        }
-        if (const Status undone = call(step.undo); !undone) {
-            parts_.warn(what + ": undo of " + step.name + ": " + undone.error().to_string() +
-                        ", ignoring");
-        }
-    }
-}
-
-void OperationEngine::recover(const LoggedOperation& left, Plan plan) {
-    const std::string what = left.verb + " '" + left.resource + "'";
-    const auto was_intended = [&](const Step& step) {
-        return std::find(left.intended.begin(), left.intended.end(), step.name) !=
-               left.intended.end();
-    };
-    const bool reached_commit = plan.commit > 0 && was_intended(plan.steps[plan.commit - 1]);
-    const bool committed = reached_commit && plan.committed && plan.committed();
-    std::size_t from = plan.steps.size();
-    if (committed) {
-        from = plan.commit;
-    } else if (plan.on_recovery == OnRecovery::rerun) {
-        from = 0;
-    }
-    if (!committed) {
-        std::size_t intended = 0;
-        while (intended < plan.commit && was_intended(plan.steps[intended])) {
-            ++intended;
-        }
-        undo(plan, intended, what);
-    }
-    for (std::size_t index = from; index < plan.steps.size(); ++index) {
-        // Its intents too: this daemon may die as well.
-        if (const Status done = act(left.id, plan.steps[index]); !done) {
-            parts_.warn("recovery of " + what + ": " + done.error().to_string());
-            break;
-        }
-    }
-    if (const Status ended = parts_.log.end(left.id); !ended) {
-        parts_.warn("close the log of " + what + ": " + ended.error().to_string() + ", ignoring");
-    }
-    parts_.events.publish({.kind = "daemon",
-                           .resource = left.resource,
-                           .what = from == plan.steps.size() ? "undone" : "completed",
-                           .detail = left.verb});
 }
 
 void OperationEngine::answer(const RunningPtr& operation, const Status& status) {

@@ -39,7 +39,8 @@ struct Holder {
 using Hold = std::shared_ptr<const Holder>;
 
 /// Runs operations: one at a time per resource, each in a worker thread, every step's intent logged
-/// before it acts, undone in reverse when a step before the commit point fails. Thread-safe.
+/// before it acts, undone in reverse when a step before the commit point fails. A step that cannot
+/// be undone and fails is tried once more, but for a timeout. Thread-safe.
 class OperationEngine final : public OperationService {
   public:
     OperationEngine(EngineParts parts, unsigned workers);
@@ -95,10 +96,13 @@ class OperationEngine final : public OperationService {
     void work();
     void run(const RunningPtr& operation);
     Status perform(const RunningPtr& operation);
+    Status attempt(const RunningPtr& operation, std::size_t index);
     Status perform_step(const RunningPtr& operation, std::size_t index);
     /// The step with its intent in the log before it.
     Status act(const Uuid& operation, const Step& step);
     void undo(const Plan& plan, std::size_t steps, const std::string& what);
+    void clean_up(const RunningPtr& operation);
+    void warn_of_retry(const std::string& what, const Step& step, const Error& error);
     void answer(const RunningPtr& operation, const Status& status);
     void forget(const RunningPtr& holder);
     void end_log(const RunningPtr& operation);

@@ -17,18 +17,18 @@ struct Step {
     std::function<Status()> undo;
 };
 
-/// What to do with an operation that a dead daemon left unfinished.
+/// What to do with an operation that a dead daemon left unfinished, or of which a step failed.
 enum class OnRecovery {
     undo,  ///< undo what was intended, unless `committed` says that it came about
-    rerun, ///< undo what was intended, then run the whole plan
+    rerun, ///< undo what was intended, then run the whole plan; live: from what was undone on, once
 };
 
 /// A verb taken apart. The same plan, rebuilt from the operation's arguments, serves live and at
 /// recovery.
 struct Plan {
     std::vector<Step> steps;
-    /// Number of steps whose failure, or that of an earlier one, undoes the operation. Later steps
-    /// only clean up: their failure is reported and not undone.
+    /// Number of steps whose failure, or that of an earlier one, undoes the operation. Later ones
+    /// are not undone: they are tried once more, then their failure is reported.
     std::size_t commit = 0;
     /// Number of steps after which the caller is answered; the rest goes on in the background, with
     /// the resource still locked.

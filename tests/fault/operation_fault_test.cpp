@@ -19,10 +19,13 @@ struct Ledger {
     std::set<std::string> live;
     int calls = 0;
     int fail_at = 0;
+    int times = 1;
+    ErrorCode code = ErrorCode::kernel;
 
     Status make(const std::string& name) {
-        if (++calls == fail_at) {
-            return fail(ErrorCode::kernel, "injected at call " + std::to_string(calls));
+        ++calls;
+        if (calls >= fail_at && calls < fail_at + times) {
+            return fail(code, "injected at call " + std::to_string(calls));
         }
         live.insert(name);
         return {};
@@ -42,6 +45,15 @@ Plan plan_over(Ledger& ledger, int steps) {
                               [&ledger, name] { return ledger.unmake(name); }});
     }
     plan.commit = plan.answer = plan.steps.size();
+    return plan;
+}
+
+// As a restart: two steps that only go forward, two that can be undone, one behind the answer.
+Plan restart_over(Ledger& ledger) {
+    Plan plan = plan_over(ledger, 5);
+    plan.steps[0].undo = plan.steps[1].undo = plan.steps[4].undo = {};
+    plan.commit = plan.answer = 4;
+    plan.on_recovery = OnRecovery::rerun;
     return plan;
 }
 
@@ -67,6 +79,9 @@ class OperationFaults : public ::testing::Test {
         }
         return engine_->wait(*id, Deadline::after(std::chrono::seconds(30))).value();
     }
+
+    // What is done behind the answer, too.
+    bool settle() { return engine_->hold("look", "web1").has_value(); }
 
     test::TempDir directory_;
     EventBus events_;
@@ -144,6 +159,35 @@ TEST_F(OperationFaults, AreRunToTheirEndWhenThatIsTheirRule) {
     plan.on_recovery = OnRecovery::rerun;
     engine_->recover(log_->unfinished().value()[0], std::move(plan));
     EXPECT_EQ(ledger.live.size(), 3U);
+}
+
+TEST_F(OperationFaults, GoOnWhenWhatCannotBeUndoneFailsOnce) {
+    for (int k = 1; k <= 6; ++k) {
+        Ledger ledger{.fail_at = k};
+        EXPECT_EQ(run(restart_over(ledger)).status, OperationStatus::succeeded) << k;
+        EXPECT_TRUE(settle()) << k;
+        EXPECT_EQ(ledger.live.size(), 5U) << k;
+        const int expected = k == 6 ? 5 : k == 4 ? 7 : 6; // the fourth step begins with the third
+        EXPECT_EQ(ledger.calls, expected) << k;
+    }
+}
+
+TEST_F(OperationFaults, EndWhenItFailsAgain) {
+    Ledger first{.fail_at = 2, .times = 2};
+    EXPECT_EQ(run(restart_over(first)).status, OperationStatus::failed);
+    EXPECT_EQ(first.calls, 3);
+    EXPECT_EQ(first.live, std::set<std::string>{"object 0"});
+    Ledger behind{.fail_at = 5, .times = 2};
+    EXPECT_EQ(run(restart_over(behind)).status, OperationStatus::succeeded);
+    EXPECT_TRUE(settle());
+    EXPECT_EQ(behind.live.size(), 4U);
+    EXPECT_EQ(behind.calls, 6);
+}
+
+TEST_F(OperationFaults, DoNotWaitOutATimeoutTwice) {
+    Ledger ledger{.fail_at = 1, .code = ErrorCode::timeout};
+    EXPECT_EQ(run(restart_over(ledger)).status, OperationStatus::failed);
+    EXPECT_EQ(ledger.calls, 1);
 }
 
 TEST_F(OperationFaults, AnswerBusyAndNameTheVerb) {

@@ -1,0 +1,180 @@
+// How the engine carries a plan out: its steps, their undoing, and the end of what a dead daemon
+// left.
+#include "daemon/operations/running.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <iterator>
+#include <utility>
+
+namespace lodge::daemon {
+
+namespace {
+
+// Another try would take as long again, or is not wanted.
+bool is_final(const Error& error) {
+    return error.code() == ErrorCode::timeout || error.code() == ErrorCode::cancelled;
+}
+
+std::size_t first_undone(const Plan& plan) {
+    const auto undone = [](const Step& step) { return static_cast<bool>(step.undo); };
+    return static_cast<std::size_t>(std::distance(
+        plan.steps.begin(), std::find_if(plan.steps.begin(), plan.steps.end(), undone)));
+}
+
+} // namespace
+
+Status call(const std::function<Status()>& body) {
+    try {
+        return body();
+    } catch (const std::exception& error) {
+        return fail(ErrorCode::internal, std::string("unexpected: ") + error.what());
+    }
+}
+
+void OperationEngine::run(const RunningPtr& operation) {
+    announce(operation);
+    Status status = perform(operation);
+    answer(operation, status);
+    if (status) {
+        clean_up(operation);
+    }
+    end_log(operation);
+    operation->plan = {}; // what its steps hold, keys and descriptors among it, goes now
+    release(operation);
+}
+
+void OperationEngine::end_log(const RunningPtr& operation) {
+    if (const Status ended = parts_.log.end(operation->view.id); !ended) {
+        parts_.warn("close the log of " + operation->view.verb + ": " + ended.error().to_string() +
+                    ", ignoring");
+    }
+}
+
+// The part that decides between success and failure. On failure what can be undone is; what cannot
+// must be done, so it is tried once more.
+Status OperationEngine::perform(const RunningPtr& operation) {
+    const Plan& plan = operation->plan;
+    const std::string what = operation->view.verb + " '" + operation->view.resource + "'";
+    std::size_t tried_twice = 0; // the steps before this one
+    for (std::size_t index = 0; index < plan.answer;) {
+        const Status status = attempt(operation, index);
+        if (status) {
+            ++index;
+            continue;
+        }
+        if (index < plan.commit) {
+            undo(plan, index + 1, what);
+        }
+        const bool must_be_done = index >= plan.commit || plan.on_recovery == OnRecovery::rerun;
+        if (!must_be_done || index < tried_twice || is_final(status.error())) {
+            return with_context(status, what);
+        }
+        warn_of_retry(what, plan.steps[index], status.error());
+        tried_twice = index + 1;
+        index = std::min(index, first_undone(plan));
+    }
+    return {};
+}
+
+// Unless it was cancelled.
+Status OperationEngine::attempt(const RunningPtr& operation, std::size_t index) {
+    bool cancelled = false;
+    {
+        const std::lock_guard guard(lock_);
+        operation->past_commit = index >= operation->plan.commit;
+        cancelled = operation->cancel_asked && !operation->past_commit;
+        if (cancelled) {
+            operation->view.error = Error(ErrorCode::cancelled, "cancelled on request");
+        }
+    }
+    return cancelled ? Status(fail(ErrorCode::cancelled, operation->view.verb + " was cancelled"))
+                     : perform_step(operation, index);
+}
+
+// Behind the answer. What cannot be removed even the second time stays for the next verb, or the
+// next daemon.
+void OperationEngine::clean_up(const RunningPtr& operation) {
+    const Plan& plan = operation->plan;
+    const std::string what = operation->view.verb + " '" + operation->view.resource + "'";
+    for (std::size_t index = plan.answer; index < plan.steps.size(); ++index) {
+        Status cleaned = perform_step(operation, index);
+        if (!cleaned && !is_final(cleaned.error())) {
+            warn_of_retry(what, plan.steps[index], cleaned.error());
+            cleaned = perform_step(operation, index);
+        }
+        if (!cleaned) {
+            parts_.warn(what + ": " + cleaned.error().to_string() + ", ignoring");
+        }
+    }
+}
+
+void OperationEngine::warn_of_retry(const std::string& what, const Step& step, const Error& error) {
+    parts_.warn(what + ": " + step.name + ": " + error.to_string() + ", trying once more");
+}
+
+Status OperationEngine::perform_step(const RunningPtr& operation, std::size_t index) {
+    const Step& step = operation->plan.steps[index];
+    {
+        const std::lock_guard guard(lock_);
+        operation->view.step = step.name;
+    }
+    return act(operation->view.id, step);
+}
+
+Status OperationEngine::act(const Uuid& operation, const Step& step) {
+    RETURN_IF_ERROR(parts_.log.intend(operation, step.name));
+    return call(step.perform);
+}
+
+void OperationEngine::undo(const Plan& plan, std::size_t steps, const std::string& what) {
+    for (std::size_t index = steps; index-- > 0;) {
+        const Step& step = plan.steps[index];
+        if (!step.undo) {
+            continue;
+        }
+        if (const Status undone = call(step.undo); !undone) {
+            parts_.warn(what + ": undo of " + step.name + ": " + undone.error().to_string() +
+                        ", ignoring");
+        }
+    }
+}
+
+void OperationEngine::recover(const LoggedOperation& left, Plan plan) {
+    const std::string what = left.verb + " '" + left.resource + "'";
+    const auto was_intended = [&](const Step& step) {
+        return std::find(left.intended.begin(), left.intended.end(), step.name) !=
+               left.intended.end();
+    };
+    const bool reached_commit = plan.commit > 0 && was_intended(plan.steps[plan.commit - 1]);
+    const bool committed = reached_commit && plan.committed && plan.committed();
+    std::size_t from = plan.steps.size();
+    if (committed) {
+        from = plan.commit;
+    } else if (plan.on_recovery == OnRecovery::rerun) {
+        from = 0;
+    }
+    if (!committed) {
+        std::size_t intended = 0;
+        while (intended < plan.commit && was_intended(plan.steps[intended])) {
+            ++intended;
+        }
+        undo(plan, intended, what);
+    }
+    for (std::size_t index = from; index < plan.steps.size(); ++index) {
+        // Its intents too: this daemon may die as well.
+        if (const Status done = act(left.id, plan.steps[index]); !done) {
+            parts_.warn("recovery of " + what + ": " + done.error().to_string());
+            break;
+        }
+    }
+    if (const Status ended = parts_.log.end(left.id); !ended) {
+        parts_.warn("close the log of " + what + ": " + ended.error().to_string() + ", ignoring");
+    }
+    parts_.events.publish({.kind = "daemon",
+                           .resource = left.resource,
+                           .what = from == plan.steps.size() ? "undone" : "completed",
+                           .detail = left.verb});
+}
+
+} // namespace lodge::daemon
