@@ -1,17 +1,14 @@
 #include "daemon/containers/end_processes.hpp"
+#include "daemon/containers/halt.hpp"
 #include "daemon/containers/plans.hpp"
 #include "daemon/records/files.hpp"
 #include "lib/base/clock.hpp"
 #include "lib/kernel/fs.hpp"
 
-#include <array>
-#include <cerrno>
-#include <charconv>
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
-#include <poll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace lodge::daemon {
@@ -27,28 +24,6 @@ struct Stopping {
     std::optional<InitExit> exit; ///< none: nobody can tell any more
 };
 using StoppingPtr = std::shared_ptr<Stopping>;
-
-// "SIGRTMIN+3", "SIGPWR": what templates say.
-int signal_number(const std::string& name) {
-    constexpr std::string_view kRealTime = "SIGRTMIN+";
-    if (name.rfind(kRealTime, 0) == 0) {
-        int offset = 0;
-        const auto end =
-            std::from_chars(name.data() + kRealTime.size(), name.data() + name.size(), offset);
-        return end.ec == std::errc{} ? SIGRTMIN + offset : SIGTERM;
-    }
-    for (const auto& [known, number] : {std::pair{"SIGPWR", SIGPWR},
-                                        {"SIGINT", SIGINT},
-                                        {"SIGTERM", SIGTERM},
-                                        {"SIGUSR1", SIGUSR1},
-                                        {"SIGUSR2", SIGUSR2},
-                                        {"SIGQUIT", SIGQUIT}}) {
-        if (name == known) {
-            return number;
-        }
-    }
-    return SIGTERM;
-}
 
 std::string describe(const Stopping& stopping) {
     if (!stopping.exit) {
@@ -102,27 +77,7 @@ std::string plan_next_start(model::Container& container, const Stopping& stoppin
     return "restarting";
 }
 
-bool wait_for_news(const Monitor& monitor, const Deadline& deadline) {
-    pollfd wait{.fd = monitor.event_fd(), .events = POLLIN, .revents = 0};
-    while (true) {
-        const int ready = ::poll(&wait, 1, deadline.poll_timeout());
-        if (ready != -1 || errno != EINTR) {
-            return ready > 0;
-        }
-    }
-}
-
-// What the template says, even if the database cannot be read: another signal may mean anything.
-Result<int> halt_signal(const Parts& parts, const model::Container& container) {
-    const auto made_of = parts.templates.find(container.spec.template_name);
-    if (!made_of && made_of.error().code() != ErrorCode::not_found) {
-        return std::unexpected<Error>(made_of.error());
-    }
-    return signal_number(made_of ? made_of->halt_signal : "SIGTERM");
-}
-
-// Asks init to halt and waits; whether it obeyed shows later.
-Status halt(const Parts& parts, const Stopping& stopping) {
+Status ask_to_halt(const Parts& parts, const Stopping& stopping) {
     const auto monitor = parts.monitors.find(stopping.container.uuid);
     if (stopping.order.force || !monitor) {
         return {};
@@ -131,24 +86,9 @@ Status halt(const Parts& parts, const Stopping& stopping) {
         // What is held hears of nothing but SIGKILL.
         RETURN_IF_ERROR(parts.groups.freeze(Parts::group_of(stopping.container), false));
     }
-    ASSIGN_OR_RETURN(const int number, halt_signal(parts, stopping.container));
-    if (const Status sent = monitor->signal_init(number); !sent) {
-        return {}; // it is gone already, or its monitor is: the next steps find out
-    }
-    Deadline deadline = Deadline::after(stopping.order.timeout);
-    if (const auto& other = stopping.order.deadline; other && other->left() < deadline.left()) {
-        deadline = *other;
-    }
-    while (!deadline.expired() && wait_for_news(*monitor, deadline)) {
-        const auto status = monitor->status();
-        if (!status && !is_unwatched(status.error())) {
-            return std::unexpected<Error>(status.error());
-        }
-        if (!status || status->exit) {
-            return {};
-        }
-    }
-    return {};
+    const Deadline deadline = std::min(stopping.order.deadline.value_or(Deadline::never()),
+                                       Deadline::after(stopping.order.timeout));
+    return halt(parts, stopping.container, *monitor, deadline);
 }
 
 // It neither runs nor can be started: whoever asks is told why, until a stop comes through.
@@ -260,7 +200,8 @@ Plan stop_plan(const Parts& parts, const model::Container& container, const Stop
         Stopping{.container = container, .order = order, .out_of_memory = false, .exit = {}});
     const network::Nic nic = parts.nic_of(container);
     Plan plan;
-    plan.steps.push_back({"halt", [&parts, stopping] { return halt(parts, *stopping); }, {}});
+    plan.steps.push_back(
+        {"halt", [&parts, stopping] { return ask_to_halt(parts, *stopping); }, {}});
     plan.steps.push_back({"kill", [&parts, container] { return kill(parts, container); }, {}});
     plan.steps.push_back({"collect", [&parts, stopping] { return collect(parts, *stopping); }, {}});
     plan.steps.push_back({"stopped", [&parts, stopping] { return record(parts, *stopping); }, {}});

@@ -40,7 +40,8 @@ using Hold = std::shared_ptr<const Holder>;
 
 /// Runs operations: one at a time per resource, each in a worker thread, every step's intent logged
 /// before it acts, undone in reverse when a step before the commit point fails. A step that cannot
-/// be undone and fails is tried once more, but for a timeout. Thread-safe.
+/// be undone and fails is tried once more, unless with timeout or busy it has waited its time out.
+/// Thread-safe.
 class OperationEngine final : public OperationService {
   public:
     OperationEngine(EngineParts parts, unsigned workers);

@@ -11,9 +11,10 @@ namespace lodge::daemon {
 
 namespace {
 
-// Another try would take as long again, or is not wanted.
+// It has waited out its time, and would again, or is not wanted.
 bool is_final(const Error& error) {
-    return error.code() == ErrorCode::timeout || error.code() == ErrorCode::cancelled;
+    return error.code() == ErrorCode::timeout || error.code() == ErrorCode::busy ||
+           error.code() == ErrorCode::cancelled;
 }
 
 std::size_t first_undone(const Plan& plan) {

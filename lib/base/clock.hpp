@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <compare>
 #include <cstdint>
 #include <ctime>
 
@@ -14,6 +15,9 @@ class Deadline {
     static Deadline after(Clock::duration span) { return Deadline(Clock::now() + span); }
     /// A century: far enough, and no sum with it overflows, as one with the largest time would.
     static Deadline never() { return after(std::chrono::hours(24) * 36500); }
+
+    /// The sooner one is less.
+    auto operator<=>(const Deadline&) const = default;
 
     [[nodiscard]] bool expired() const { return at_ <= Clock::now(); }
     /// Time left, never negative.

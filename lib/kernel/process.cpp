@@ -85,4 +85,29 @@ Result<std::uint64_t> process_start_time(int proc_fd, pid_t pid) {
     return parse_start_time(std::string_view(line.data(), static_cast<std::size_t>(size)));
 }
 
+Result<bool> parse_heeds(std::string_view status, int signal_number) {
+    bool heeds = false;
+    for (const std::string_view name : {"\nSigBlk:\t", "\nSigCgt:\t"}) {
+        const std::size_t at = status.find(name);
+        const std::string_view digits =
+            at == std::string_view::npos ? "" : status.substr(at + name.size());
+        std::uint64_t mask = 0;
+        const auto [end, error] =
+            std::from_chars(digits.data(), digits.data() + digits.size(), mask, 16);
+        if (error != std::errc{} || end == digits.data()) {
+            return fail(ErrorCode::corrupt, "not a /proc/PID/status");
+        }
+        heeds = heeds || (mask >> (signal_number - 1) & 1) != 0;
+    }
+    return heeds;
+}
+
+Result<bool> heeds_signal(int proc_fd, pid_t pid, int signal_number) {
+    ASSIGN_OR_RETURN(const UniqueFd file,
+                     open_at(proc_fd, std::to_string(pid) + "/status", O_RDONLY));
+    constexpr std::size_t kMost = std::size_t{1} << 20; // 65,536 groups are in it
+    ASSIGN_OR_RETURN(const std::string status, read_all(file.get(), kMost));
+    return parse_heeds(status, signal_number);
+}
+
 } // namespace lodge::kernel

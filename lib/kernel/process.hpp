@@ -33,4 +33,10 @@ struct Cloned {
 /// `proc_fd`: a directory descriptor of a proc filesystem.
 [[nodiscard]] Result<std::uint64_t> process_start_time(int proc_fd, pid_t pid);
 
+/// Whether a signal does more to the process than by default: its main thread catches or blocks it
+/// (SigCgt and SigBlk of /proc/PID/status, man 5 proc). The init of a pid namespace never hears of
+/// any other (man 7 pid_namespaces). Pure. Pre: a signal from 1 to 64.
+[[nodiscard]] Result<bool> parse_heeds(std::string_view status, int signal_number);
+[[nodiscard]] Result<bool> heeds_signal(int proc_fd, pid_t pid, int signal_number);
+
 } // namespace lodge::kernel

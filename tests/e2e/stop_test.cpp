@@ -151,6 +151,19 @@ TEST_F(StopTest, EndsASessionThatRuns) {
     ASSERT_NO_FATAL_FAILURE(expect_starts_again());
 }
 
+// What it is told before it can hear is lost.
+TEST_F(StopTest, HaltsAnInitThatWasStartedJustNow) {
+    ASSERT_NO_FATAL_FAILURE(make());
+    ASSERT_EQ(host->lodge({"exec", "web1", "--", "/bin/guest", "write", "/late", ""}).code, 0);
+    ASSERT_EQ(host->lodge({"restart", "web1"}).code, 0);
+    CliProcess graceful(*host, {"stop", "web1", "--timeout", "1h"}, CliStreams{});
+    ASSERT_NO_FATAL_FAILURE(expect_field("web1", "busy_with", "stop"));
+    ASSERT_EQ(host->lodge({"exec", "web1", "--", "/bin/guest", "write", "/awake", ""}).code, 0);
+    EXPECT_EQ(graceful.wait(), 0);
+    EXPECT_EQ(host->field("web1", "last_exit"), "halt");
+    ASSERT_NO_FATAL_FAILURE(expect_starts_again());
+}
+
 TEST_F(StopTest, AKillEndsTheWaitOfAStopThatIsIgnored) {
     ASSERT_NO_FATAL_FAILURE(make());
     ASSERT_EQ(host->lodge({"exec", "web1", "--", "/bin/guest", "write", "/stubborn", ""}).code, 0);

@@ -62,6 +62,9 @@ int act_on_signal(int number) {
 
 // Answers lines that are typed on the console, reaps, and obeys signals.
 int run_init() {
+    while (::access("/late", F_OK) == 0 && ::access("/awake", F_OK) != 0) {
+        (void)::poll(nullptr, 0, 10); // an init that is not ready to hear of signals
+    }
     sigset_t signals;
     (void)::sigemptyset(&signals);
     for (const int number : {SIGCHLD, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGPWR, SIGRTMIN + 3}) {

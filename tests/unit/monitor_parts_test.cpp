@@ -83,6 +83,23 @@ TEST(ProcessStartTime, SurvivesAHostileCommandName) {
     EXPECT_FALSE(kernel::parse_start_time(""));
 }
 
+std::string status_with(const std::string& blocked, const std::string& caught) {
+    return "Name:\t\\nSigCgt:\tffffffffffffffff\nSigPnd:\t0000000000000000\nSigBlk:\t" + blocked +
+           "\nSigIgn:\tffffffffffffffff\nSigCgt:\t" + caught + "\nCapInh:\t0000000000000000\n";
+}
+
+TEST(HeedsSignal, WhenItIsCaughtOrBlocked) {
+    const std::string none = "0000000000000000";
+    const std::string power = "0000000020000000"; // SIGPWR is 30
+    EXPECT_FALSE(kernel::parse_heeds(status_with(none, none), 30).value());
+    EXPECT_TRUE(kernel::parse_heeds(status_with(power, none), 30).value());
+    EXPECT_TRUE(kernel::parse_heeds(status_with(none, power), 30).value());
+    EXPECT_FALSE(kernel::parse_heeds(status_with(power, power), 29).value());
+    EXPECT_TRUE(kernel::parse_heeds(status_with(none, "8000000000000000"), 64).value());
+    EXPECT_FALSE(kernel::parse_heeds("", 30));
+    EXPECT_FALSE(kernel::parse_heeds("\nSigBlk:\t\nSigCgt:\t0\n", 30));
+}
+
 struct ClientTest : ::testing::Test {
     void SetUp() override {
         std::array<int, 2> ends{};

@@ -1,0 +1,110 @@
+#include "daemon/containers/halt.hpp"
+
+#include "lib/kernel/fs.hpp"
+#include "lib/kernel/process.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <utility>
+
+#include <poll.h>
+
+namespace lodge::daemon {
+
+namespace {
+
+constexpr auto kDeafLook = std::chrono::milliseconds(50);
+
+// "SIGRTMIN+3", "SIGPWR": what templates say.
+int signal_number(const std::string& name) {
+    constexpr std::string_view kRealTime = "SIGRTMIN+";
+    if (name.rfind(kRealTime, 0) == 0) {
+        int offset = 0;
+        const auto end =
+            std::from_chars(name.data() + kRealTime.size(), name.data() + name.size(), offset);
+        return end.ec == std::errc{} ? SIGRTMIN + offset : SIGTERM;
+    }
+    for (const auto& [known, number] : {std::pair{"SIGPWR", SIGPWR},
+                                        {"SIGINT", SIGINT},
+                                        {"SIGTERM", SIGTERM},
+                                        {"SIGUSR1", SIGUSR1},
+                                        {"SIGUSR2", SIGUSR2},
+                                        {"SIGQUIT", SIGQUIT}}) {
+        if (name == known) {
+            return number;
+        }
+    }
+    return SIGTERM;
+}
+
+// What the template says, even if the database cannot be read: another signal may mean anything.
+Result<int> halt_signal(const Parts& parts, const model::Container& container) {
+    const auto made_of = parts.templates.find(container.spec.template_name);
+    if (!made_of && made_of.error().code() != ErrorCode::not_found) {
+        return std::unexpected<Error>(made_of.error());
+    }
+    return signal_number(made_of ? made_of->halt_signal : "SIGTERM");
+}
+
+// Init, or its monitor.
+Result<bool> has_ended(Monitor& monitor) {
+    const auto status = monitor.status();
+    if (!status && !is_unwatched(status.error())) {
+        return std::unexpected<Error>(status.error());
+    }
+    return !status || status->exit;
+}
+
+// A signal that init neither catches nor blocks is lost: it was started only just now. Where that
+// cannot be told, it is not deaf.
+bool is_deaf(const model::Container& container, int signal_number) {
+    const auto proc = kernel::open_directory("/proc");
+    const pid_t init = container.init_pid.value_or(0);
+    if (!proc || init == 0) {
+        return false;
+    }
+    const auto heeds = kernel::heeds_signal(proc->get(), init, signal_number);
+    const auto started = kernel::process_start_time(proc->get(), init);
+    return heeds && !*heeds && started && *started == container.init_start_time;
+}
+
+} // namespace
+
+bool wait_for_news(const Monitor& monitor, const Deadline& deadline) {
+    pollfd wait{.fd = monitor.event_fd(), .events = POLLIN, .revents = 0};
+    while (true) {
+        const int ready = ::poll(&wait, 1, deadline.poll_timeout());
+        if (ready != -1 || errno != EINTR) {
+            return ready > 0;
+        }
+    }
+}
+
+Status halt(const Parts& parts,
+            const model::Container& container,
+            Monitor& monitor,
+            const Deadline& deadline) {
+    ASSIGN_OR_RETURN(const int number, halt_signal(parts, container));
+    bool deaf = is_deaf(container, number);
+    bool sent = monitor.signal_init(number).has_value();
+    // One that could not be sent: init is gone already, or its monitor; the next steps find out.
+    while (sent && !deadline.expired()) {
+        if (wait_for_news(monitor,
+                          deaf ? std::min(deadline, Deadline::after(kDeafLook)) : deadline)) {
+            ASSIGN_OR_RETURN(const bool ended, has_ended(monitor));
+            if (ended) {
+                break;
+            }
+        }
+        if (deaf && !is_deaf(container, number)) {
+            deaf = false;
+            sent = monitor.signal_init(number).has_value();
+        }
+    }
+    return {};
+}
+
+} // namespace lodge::daemon
