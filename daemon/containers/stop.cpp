@@ -117,8 +117,8 @@ Status kill(const Parts& parts, const model::Container& container) {
 
 // Killed by nobody whom we know: by the kernel, if it had to kill in that group.
 bool ran_out_of_memory(const Parts& parts, const Stopping& stopping) {
-    return stopping.order.unasked && stopping.exit->kind == InitExit::Kind::signalled &&
-           stopping.exit->status == SIGKILL &&
+    return stopping.order.unasked && stopping.exit &&
+           stopping.exit->kind == InitExit::Kind::signalled && stopping.exit->status == SIGKILL &&
            parts.groups.out_of_memory(Parts::group_of(stopping.container)).value_or(false);
 }
 

@@ -214,16 +214,17 @@ Result<std::string> read_head(int socket) {
     return head;
 }
 
-Status send_request(int socket, Request request) {
-    request.prepare_payload();
-    return send_all(socket, to_text(request));
+// A daemon that did not take all of a request has said why before it closed: its answer counts.
+Status unless_refused(Status sent) {
+    return sent || sent.error().code() != ErrorCode::cancelled ? std::move(sent) : Status();
 }
 
-// A daemon that did not take all of a request has said why before it closed.
-Result<std::string> answer_to(const Status& sent, int socket) {
-    if (!sent && sent.error().code() != ErrorCode::cancelled) {
-        return std::unexpected<Error>(sent.error());
-    }
+Status send_request(int socket, Request request) {
+    request.prepare_payload();
+    return unless_refused(send_all(socket, to_text(request)));
+}
+
+Result<std::string> receive_answer(int socket) {
     Parser parser;
     set_up(parser);
     RETURN_IF_ERROR(read_answer(socket, parser));
@@ -235,7 +236,8 @@ Result<std::string> answer_to(const Status& sent, int socket) {
 Result<std::string>
 Client::call(const std::string& method, const std::string& path, const std::string& body) const {
     ASSIGN_OR_RETURN(const UniqueFd socket, connect_socket(socket_path_));
-    return answer_to(send_request(socket.get(), make_request(method, path, body)), socket.get());
+    RETURN_IF_ERROR(send_request(socket.get(), make_request(method, path, body)));
+    return receive_answer(socket.get());
 }
 
 Result<std::string> Client::upload(const std::string& path, std::istream& content) const {
@@ -247,7 +249,8 @@ Result<std::string> Client::upload(const std::string& path, std::istream& conten
     if (sent) {
         sent = send_chunks(socket.get(), content);
     }
-    return answer_to(sent, socket.get());
+    RETURN_IF_ERROR(unless_refused(std::move(sent)));
+    return receive_answer(socket.get());
 }
 
 Status Client::stream(const std::string& path,

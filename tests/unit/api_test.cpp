@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <sstream>
 #include <thread>
 
 #include <poll.h>
@@ -55,8 +56,9 @@ TEST(ApiChange, RefusesWhatItDoesNotKnow) {
     }
 }
 
-// The kernel tells the client of a reset, not of an end: exit code 1 all the same.
-TEST(ApiClient, TellsThatADaemonBrokeOffThatDiedBeforeItTookTheConnection) {
+// A daemon that dies before it takes the connection, while or after the request is sent.
+template <typename Ask>
+void expect_broken_off(const Ask& ask) {
     const test::TempDir directory;
     const std::string path = directory.path() + "/socket";
     sockaddr_un address{};
@@ -71,9 +73,27 @@ TEST(ApiClient, TellsThatADaemonBrokeOffThatDiedBeforeItTookTheConnection) {
         (void)::poll(&connection, 1, -1);
         listener.reset();
     });
-    const auto answer = Client(path).call("GET", "/v1/containers");
+    const auto answer = ask(Client(path));
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().code(), ErrorCode::internal) << answer.error().to_string();
+}
+
+// The kernel tells the client of a reset or of a broken pipe: exit code 1 all the same.
+TEST(ApiClient, TellsThatADaemonBrokeOff) {
+    const std::string large(std::size_t{4} << 20, ' '); // more than a socket takes at once
+    for (int i = 0; i < 20; ++i) {
+        expect_broken_off(
+            [](const Client& client) { return client.call("GET", "/v1/containers"); });
+        expect_broken_off([&](const Client& client) { return client.call("POST", "/", large); });
+        expect_broken_off([&](const Client& client) { return client.upgrade("/", large); });
+        expect_broken_off([](const Client& client) {
+            return client.stream("/v1/events", [](const std::string&) { return true; });
+        });
+        expect_broken_off([&](const Client& client) {
+            std::istringstream content(large);
+            return client.upload("/v1/templates/one", content);
+        });
+    }
 }
 
 } // namespace
