@@ -30,6 +30,14 @@ Result<std::vector<PlannedStart>> plan_boot(const Parts& parts) {
     return boot_sequence(std::move(candidates), boottime_ms());
 }
 
+// Until something happens, or for a second: what holds a name without being an operation goes
+// silently. False: there is no time left, or the daemon ends.
+bool wait_for(EventSubscription& news, const Deadline& deadline) {
+    const Deadline look = Deadline::after(
+        std::min<Deadline::Clock::duration>(deadline.left(), std::chrono::seconds(1)));
+    return news.next(look) || (look.expired() && !deadline.expired());
+}
+
 } // namespace
 
 Status enter_boot(const Parts& parts) {
@@ -171,7 +179,7 @@ Status Autostart::stop_all(const Deadline& deadline) {
     return first;
 }
 
-Status Autostart::stop_together(const std::vector<model::Container>& containers,
+Status Autostart::stop_together(std::vector<model::Container> containers,
                                 const Deadline& deadline) {
     std::vector<Uuid> operations;
     Status first;
@@ -181,13 +189,25 @@ Status Autostart::stop_together(const std::vector<model::Container>& containers,
             first = std::unexpected<Error>(error);
         }
     };
-    for (const model::Container& container : containers) {
-        const auto operation = containers_.stop_with_host(container, deadline);
-        if (operation) {
-            operations.push_back(*operation);
-        } else if (operation.error().code() != ErrorCode::invalid_state) { // stopped meanwhile
-            keep(operation.error());
-        }
+    bool waits = true; // for what one is busy with: it may leave it running
+    while (!containers.empty()) {
+        const auto news = parts_.events.subscribe(); // before the look: no end falls between
+        std::erase_if(containers, [&](const model::Container& container) {
+            const auto operation = containers_.stop_with_host(container, deadline);
+            if (operation) {
+                operations.push_back(*operation);
+                return true;
+            }
+            const ErrorCode code = operation.error().code();
+            if (code == ErrorCode::busy && waits) {
+                return false;
+            }
+            if (code != ErrorCode::invalid_state && code != ErrorCode::not_found) {
+                keep(operation.error()); // else it was stopped or destroyed meanwhile
+            }
+            return true;
+        });
+        waits = waits && !containers.empty() && wait_for(*news, deadline);
     }
     for (const Uuid& operation : operations) {
         const auto view = engine_.wait(operation, Deadline::never()); // each stop ends by itself

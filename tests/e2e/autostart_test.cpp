@@ -1,4 +1,5 @@
 #include "lib/kernel/fs.hpp"
+#include "tests/support/cli_process.hpp"
 #include "tests/support/guest_container.hpp"
 #include "tests/support/lodge_host.hpp"
 
@@ -149,6 +150,18 @@ TEST_F(AutostartTest, AShutdownStopsInReverseOrderAndABootBringsBack) {
     expect_field("first", "state", "running");
     expect_field("last", "state", "running");
     EXPECT_EQ(host->field("never", "state"), "stopped");
+}
+
+TEST_F(AutostartTest, AShutdownWaitsForTheVerbThatIsUnderWay) {
+    ASSERT_NO_FATAL_FAILURE(make("web1", {"--start"}));
+    ASSERT_NO_FATAL_FAILURE(await_init("web1"));
+    ASSERT_EQ(host->lodge({"exec", "web1", "--", "/bin/guest", "write", "/stubborn", ""}).code, 0);
+    CliProcess restart(*host, {"restart", "web1", "--timeout", "1s"}, CliStreams{});
+    expect_field("web1", "busy_with", "restart");
+    const CliResult down = host->lodge({"host", "shutdown", "--timeout", "2s"});
+    EXPECT_EQ(down.code, 0) << down.err << host->daemon_log();
+    EXPECT_EQ(restart.wait(), 0);
+    EXPECT_EQ(host->field("web1", "state"), "stopped") << host->daemon_log();
 }
 
 TEST_F(AutostartTest, StartupBringsBackWithoutABoot) {
