@@ -1,17 +1,18 @@
 // Preloaded into lodged, which knows nothing of it: breakpoints at the steps of its operations. An
 // operation writes its beginning, the intent of each step and its end into the database, each in a
 // transaction of its own (daemon/store/operations.cpp); right before and right after each of these
-// is committed lies a point, named "before NAME" and "after NAME": NAME is "begin", "end" or the
-// step's. "before" the next, a step is done; "after" its own, it has not begun.
+// is committed lies a point, named "before NAME of VERB" and "after NAME of VERB": NAME is "begin",
+// "end" or the step's. "before" the next, a step is done; "after" its own, it has not begun. What a
+// dead daemon left and this one finishes has none.
 //
 // In the directory LODGE_BREAKPOINTS, the file `passed` gets the name of each point that is passed,
-// a line each. When the file `order` says "SIGNAL POINT", as in "9 after volume", this process gets
-// that signal at that point, once.
+// a line each. When the file `order` says "SIGNAL POINT", as in "9 after volume of create", this
+// process gets that signal at that point, once.
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <mutex>
-#include <set>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -28,7 +29,7 @@ namespace {
 thread_local std::string logging; // NOLINT: each call below sees only its statement
 
 std::mutex lock;
-std::set<std::string> begun; ///< ids of operations that have not ended; protected by lock
+std::map<std::string, std::string> begun; ///< verbs by id of what has not ended; protected by lock
 
 std::string file(const char* name) {
     const char* directory = std::getenv("LODGE_BREAKPOINTS"); // NOLINT: nobody writes it
@@ -48,24 +49,32 @@ std::vector<std::string> texts_in(sqlite3_stmt* statement) {
     return texts;
 }
 
-// The end of one that never began is logged too: it was refused, or a dead daemon's.
-bool ends_one_of_ours(const std::string& id) {
-    const std::lock_guard guard(lock);
-    return begun.erase(id) != 0;
+// Empty: it never began, as it was refused or is a dead daemon's.
+std::string of_verb(const std::string& name, const std::string& id) {
+    const auto operation = begun.find(id);
+    return operation == begun.end() ? "" : name + " of " + operation->second;
 }
 
 std::string step_in(sqlite3_stmt* statement) {
     const char* text = sqlite3_sql(statement); // SQLite's own statements have none
     const std::string_view sql = text == nullptr ? "" : text;
+    const std::lock_guard guard(lock);
     if (sql.starts_with("INSERT INTO operation ")) {
-        const std::lock_guard guard(lock);
-        begun.insert(texts_in(statement)[0]);
-        return "begin";
+        const auto texts = texts_in(statement);
+        begun[texts[0]] = texts[1];
+        return of_verb("begin", texts[0]);
     }
     if (sql.starts_with("DELETE FROM operation WHERE id ")) {
-        return ends_one_of_ours(texts_in(statement)[0]) ? "end" : "";
+        const std::string id = texts_in(statement)[0];
+        std::string end = of_verb("end", id);
+        begun.erase(id);
+        return end;
     }
-    return sql.starts_with("INSERT INTO step ") ? texts_in(statement)[1] : "";
+    if (sql.starts_with("INSERT INTO step ")) {
+        const auto texts = texts_in(statement);
+        return of_verb(texts[1], texts[0]);
+    }
+    return "";
 }
 
 void pass(const std::string& point) {
@@ -75,7 +84,7 @@ void pass(const std::string& point) {
     std::ifstream order(file("order"));
     if (order >> signal && order.ignore() && std::getline(order, ordered) && ordered == point) {
         (void)::unlink(file("order").c_str());
-        (void)::kill(::getpid(), signal);
+        (void)::raise(signal); // to this thread, which goes no further then
     }
 }
 

@@ -1,26 +1,17 @@
-#include "lib/kernel/fs.hpp"
 #include "tests/support/cli_process.hpp"
-#include "tests/support/guest_container.hpp"
 #include "tests/support/lodge_host.hpp"
+#include "tests/support/replaced_file.hpp"
 
-#include <cerrno>
-#include <csignal>
-#include <sstream>
-
-#include <sys/mount.h>
-#include <unistd.h>
+#include <optional>
 
 namespace lodge::test {
 
 namespace {
 
-constexpr const char* kBootId = "/proc/sys/kernel/random/boot_id";
-
 class AutostartTest : public LodgeTest {
   protected:
     void TearDown() override {
-        while (::umount2(kBootId, MNT_DETACH) == 0) {
-        }
+        boot_id_.reset();
         LodgeTest::TearDown();
     }
     void make(const std::string& name, std::vector<std::string> options) {
@@ -32,34 +23,15 @@ class AutostartTest : public LodgeTest {
     void crash(const std::string& name) {
         ASSERT_EQ(host->lodge({"kill", name}).code, 0) << host->daemon_log();
     }
-    // Init and the monitor above it end together with the daemon: nothing has a chance to write
-    // anything down.
-    void cut_power(const std::vector<std::string>& running) {
-        std::vector<pid_t> all;
-        for (const std::string& name : running) {
-            const std::string pid = host->field(name, "pid");
-            std::istringstream stat(kernel::read_file("/proc/" + pid + "/stat", 4096).value());
-            std::string word;
-            for (int field = 1; field <= 4; ++field) {
-                stat >> word;
-            }
-            all.push_back(std::stoi(word));
-            all.push_back(std::stoi(pid));
-        }
-        host->kill_daemon();
-        for (const pid_t pid : all) {
-            ASSERT_EQ(::kill(pid, SIGKILL), 0);
-        }
-    }
     // As the next daemon sees it: another boot.
     void boot(const std::string& id) {
-        const std::string path = host->directory() + "/boot_id";
-        const auto place = kernel::open_directory(host->directory());
-        ASSERT_TRUE(put_file(place->get(), "boot_id", id + "\n"));
-        ASSERT_EQ(::mount(path.c_str(), kBootId, nullptr, MS_BIND, nullptr), 0) << errno;
+        boot_id_.emplace("/proc/sys/kernel/random/boot_id", id + "\n");
         ASSERT_NO_FATAL_FAILURE(host->start_daemon());
     }
     std::size_t place_in_log(const std::string& what) { return host->daemon_log().rfind(what); }
+
+  private:
+    std::optional<ReplacedFile> boot_id_;
 };
 
 TEST_F(AutostartTest, RestartsWhatFailsAndLeavesWhatHalts) {
@@ -115,7 +87,7 @@ TEST_F(AutostartTest, ABootBringsUpWhatShouldRunInItsOrder) {
     ASSERT_NO_FATAL_FAILURE(make("never", {"--onboot", "no", "--start"}));
     ASSERT_NO_FATAL_FAILURE(make("ran", {"--bootorder", "9", "--boot-delay", "1s", "--start"}));
     ASSERT_NO_FATAL_FAILURE(make("rested", {}));
-    ASSERT_NO_FATAL_FAILURE(cut_power({"never", "ran"}));
+    ASSERT_NO_FATAL_FAILURE(host->cut_power({"never", "ran"}));
     ASSERT_NO_FATAL_FAILURE(boot("7e57ab1e-0000-4000-8000-000000000001"));
     expect_field("always", "state", "running");
     expect_field("ran", "state", "running");

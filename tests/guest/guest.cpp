@@ -223,6 +223,11 @@ int run_kill_self(const Arguments& arguments) {
     return 0;
 }
 
+// As a tenant's `kill 1` does.
+int run_signal_init(const Arguments& arguments) {
+    return ::kill(1, std::atoi(arguments.at(0).c_str())) == 0 ? 0 : complain("kill");
+}
+
 int run_sleep(const Arguments& arguments) {
     (void)::sleep(static_cast<unsigned>(std::atoi(arguments.at(0).c_str())));
     return 0;
@@ -387,6 +392,7 @@ constexpr std::array kCommands{
     Command{"write", run_write, 2},
     Command{"list", run_list, 1},
     Command{"kill-self", run_kill_self, 1},
+    Command{"signal-init", run_signal_init, 1},
     Command{"sleep", run_sleep, 1},
     Command{"mount", run_mount, 3},
     Command{"unmount", run_unmount, 1},

@@ -36,7 +36,7 @@ void Breakpoints::order(int signal, const std::string& point) const {
     std::filesystem::rename(directory_ + "/order.new", directory_ + "/order"); // whole or not
 }
 
-std::vector<std::string> Breakpoints::passed() const {
+std::vector<std::string> Breakpoints::lines() const {
     std::vector<std::string> points;
     std::ifstream file(directory_ + "/passed");
     for (std::string point; std::getline(file, point);) {
@@ -45,14 +45,30 @@ std::vector<std::string> Breakpoints::passed() const {
     return points;
 }
 
-void Breakpoints::forget() const {
+std::vector<std::string> Breakpoints::passed() const {
+    std::vector<std::string> points;
+    for (const std::string& point : lines()) {
+        if (std::find(points.begin(), points.end(), point) == points.end()) {
+            points.push_back(point);
+        }
+    }
+    return points;
+}
+
+void Breakpoints::forget(unsigned operations) {
     std::filesystem::remove(directory_ + "/passed");
+    operations_ = operations;
 }
 
 bool Breakpoints::is_over() const {
-    const auto points = passed();
-    const auto begun = std::count(points.begin(), points.end(), "after begin");
-    return begun > 0 && std::count(points.begin(), points.end(), "after end") == begun;
+    const auto points = lines();
+    const auto count = [&](const char* mark) {
+        return std::count_if(points.begin(), points.end(), [mark](const std::string& point) {
+            return point.starts_with(mark);
+        });
+    };
+    const auto begun = count("after begin of ");
+    return begun >= operations_ && count("after end of ") == begun;
 }
 
 bool Breakpoints::await_end() const {

@@ -10,8 +10,7 @@ namespace lodge::test {
 /// What the daemon came to at an ordered point.
 enum class Halt : std::uint8_t { none, stopped, dead };
 
-/// The points that a real daemon passes while it is at an operation: tests/breakpoint. One
-/// operation at a time.
+/// The points that a real daemon passes while it is at its operations: tests/breakpoint.
 class Breakpoints {
   public:
     /// The daemons that are spawned from now on have them.
@@ -19,11 +18,12 @@ class Breakpoints {
 
     /// The daemon gets that signal when it comes to that point, once.
     void order(int signal, const std::string& point) const;
-    /// The points since the last forget(), in their order.
+    /// The points since the last forget(), each once, in the order of the first time.
     [[nodiscard]] std::vector<std::string> passed() const;
-    void forget() const;
-    /// Waits until an operation has begun since forget() and each that has is over, what it does
-    /// behind its answer too. False: not in time.
+    /// So many operations are to come, or more.
+    void forget(unsigned operations = 1);
+    /// Waits until those have begun and each that has since forget() is over, what it does behind
+    /// its answer too. False: not in time.
     [[nodiscard]] bool await_end() const;
     /// Waits until the daemon has obeyed the order, or all is over without.
     [[nodiscard]] Halt await_halt() const;
@@ -31,9 +31,11 @@ class Breakpoints {
   private:
     [[nodiscard]] bool is_over() const;
     [[nodiscard]] Halt halted() const;
+    [[nodiscard]] std::vector<std::string> lines() const;
 
     LodgeHost& host_;
     std::string directory_;
+    unsigned operations_ = 1;
 };
 
 } // namespace lodge::test

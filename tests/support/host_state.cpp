@@ -1,16 +1,22 @@
 #include "tests/support/host_state.hpp"
 
+#include "lib/base/clock.hpp"
 #include "lib/kernel/fs.hpp"
+#include "lib/kernel/process.hpp"
 #include "tests/support/leak_check.hpp"
+#include "tests/support/patience.hpp"
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <iterator>
 #include <sstream>
 #include <string_view>
 #include <utility>
+
+#include <poll.h>
 
 namespace lodge::test {
 
@@ -86,8 +92,12 @@ void add_ruleset(HostState& into, const std::string& ruleset) {
 
 // JSON, a member a line; not those that tell when and how often.
 void add_answer(HostState& into, const CliResult& answer) {
-    static const std::array volatile_members{
-        "\"pid\"", "\"last_exit\"", "\"created_at\"", "\"started_at\"", "\"built_at\""};
+    static const std::array volatile_members{"\"pid\"",
+                                             "\"last_exit\"",
+                                             "\"created_at\"",
+                                             "\"started_at\"",
+                                             "\"built_at\"",
+                                             "\"restarts\""};
     std::istringstream lines(without_identities(answer.out));
     for (std::string line; std::getline(lines, line);) {
         if (std::none_of(volatile_members.begin(), volatile_members.end(), [&](const char* member) {
@@ -203,6 +213,13 @@ ProcessIdentity init_of(const LodgeHost& host, const std::string& name) {
 pid_t parent_of(pid_t pid) {
     const std::string parent = stat_field(pid, 1);
     return parent.empty() ? 0 : std::stoi(parent);
+}
+
+bool has_ended(pid_t pid) {
+    const auto process = kernel::open_process(pid);
+    pollfd end{.fd = process ? process->get() : -1, .events = POLLIN, .revents = 0};
+    const Deadline deadline = Deadline::after(patience(std::chrono::seconds(10)));
+    return !process || ::poll(&end, 1, deadline.poll_timeout()) == 1;
 }
 
 } // namespace lodge::test

@@ -20,6 +20,8 @@ struct ProcessIdentity {
 [[nodiscard]] ProcessIdentity init_of(const LodgeHost& host, const std::string& name);
 /// Its parent, or 0.
 [[nodiscard]] pid_t parent_of(pid_t pid);
+/// Waits until the process has ended, up to ten seconds.
+[[nodiscard]] bool has_ended(pid_t pid);
 
 /// A host with a container `web1` or without, as it is to be seen from outside: what `lodge list`
 /// and `lodge template list` say, the inventory of the leak check, the files of the state

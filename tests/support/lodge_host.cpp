@@ -6,9 +6,11 @@
 #include "lib/kernel/process.hpp"
 #include "lib/kernel/program.hpp"
 #include "tests/support/guest_container.hpp"
+#include "tests/support/host_state.hpp"
 #include "tests/support/patience.hpp"
 #include "tests/support/requires.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -206,6 +208,20 @@ void LodgeHost::kill_daemon() {
         (void)::waitpid(daemon_, nullptr, 0);
         daemon_ = -1;
     }
+}
+
+void LodgeHost::cut_power(const std::vector<std::string>& running) {
+    std::vector<pid_t> all;
+    for (const std::string& name : running) {
+        const pid_t init = init_of(*this, name).pid;
+        ASSERT_NE(init, 0) << name << " does not run: " << daemon_log();
+        all.insert(all.end(), {parent_of(init), init});
+    }
+    kill_daemon();
+    for (const pid_t pid : all) {
+        (void)::kill(pid, SIGKILL); // init ends with its monitor
+    }
+    EXPECT_TRUE(std::all_of(all.begin(), all.end(), has_ended));
 }
 
 void LodgeHost::stop_daemon() {

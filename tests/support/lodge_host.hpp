@@ -43,6 +43,9 @@ class LodgeHost {
     CliResult run_daemon() const;
     /// SIGKILL, as a crash.
     void kill_daemon();
+    /// As a power cut: init and monitor of these containers end with the daemon, so that nothing
+    /// has a chance to write anything down.
+    void cut_power(const std::vector<std::string>& running);
     /// SIGTERM; containers go on.
     void stop_daemon();
     /// Makes the template `tiny`.

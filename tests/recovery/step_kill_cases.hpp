@@ -1,0 +1,41 @@
+#pragma once
+
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+namespace lodge::test {
+
+using Words = std::vector<std::string>;
+
+/// What somebody does to the host.
+struct Deed {
+    Words words;             ///< of a `lodge` command; none: the power is cut and the host boots
+    bool answers = true;     ///< its exit code tells what became of it
+    unsigned operations = 1; ///< that come of it, at the least
+};
+
+/// About a container called `web1` or a template called `extra`.
+struct Case {
+    std::string name;
+    Deed verb;
+    std::vector<Deed> begin; ///< from an empty host to where the verb begins
+    std::vector<Deed> back;  ///< from where the verb leads to
+    /// The verb's exit code where it is done already. None: it takes `back` before it can be done
+    /// again.
+    std::optional<int> again = 5;
+    bool needs_init = false;   ///< which must handle signals by then
+    bool has_monitor = true;   ///< before the verb, after it, or on its way: that is killed too
+    Words beside{"--start"};   ///< options of the container beside it
+    bool stops_beside = false; ///< when web1 is there
+};
+void PrintTo(const Case& value, std::ostream* out); // as GoogleTest calls it
+
+inline const Deed kStart{{"start", "web1"}};
+inline const Deed kDestroy{{"destroy", "web1", "--force"}};
+inline const Deed kRemove{{"template", "remove", "extra"}};
+
+[[nodiscard]] const std::vector<Case>& step_kill_cases();
+
+} // namespace lodge::test
