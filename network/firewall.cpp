@@ -3,6 +3,7 @@
 #include "network/nft_query.hpp"
 #include "network/nft_socket.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <mutex>
@@ -91,6 +92,22 @@ class NftFirewallDriver final : public FirewallDriver {
         std::vector<std::string> names;
         for (const auto& [name, elements] : cards) {
             names.push_back(name);
+        }
+        return names;
+    }
+
+    Result<std::vector<std::string>> misadmitted(const std::vector<Nic>& nics) override {
+        ASSIGN_OR_RETURN(Cards cards, read_cards(bridge_.table));
+        std::vector<std::string> names;
+        for (const Nic& nic : nics) {
+            ASSIGN_OR_RETURN(const PortElements wanted, elements_of(nic));
+            PortElements& there = cards[nic.host_name()];
+            for (auto& keys : there) {
+                std::sort(keys.begin(), keys.end());
+            }
+            if (there != wanted) {
+                names.push_back(nic.host_name());
+            }
         }
         return names;
     }

@@ -95,6 +95,10 @@ class FirewallDriver {
     [[nodiscard]] virtual Status expel(const std::string& host_name) = 0;
     /// Interface names that have elements: the inventory.
     [[nodiscard]] virtual Result<std::vector<std::string>> admitted() = 0;
+    /// Those of `nics`, by host name, for which the kernel does not have exactly the elements that
+    /// admit() gives them.
+    [[nodiscard]] virtual Result<std::vector<std::string>>
+    misadmitted(const std::vector<Nic>& nics) = 0;
 };
 [[nodiscard]] std::unique_ptr<FirewallDriver> make_firewall_driver();
 

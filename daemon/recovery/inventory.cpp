@@ -136,11 +136,21 @@ Status look_at_groups(const Parts& parts, Inventory& seen) {
     return {};
 }
 
+std::vector<network::Nic> nics_of(const Parts& parts, const Inventory& seen) {
+    std::vector<network::Nic> nics;
+    nics.reserve(seen.rows.size());
+    for (const auto& [uuid, row] : seen.rows) {
+        nics.push_back(parts.nic_of(row.container));
+    }
+    return nics;
+}
+
 Status look_at_kernel(const Parts& parts, Inventory& seen) {
     RETURN_IF_ERROR(look_at_groups(parts, seen));
     RETURN_IF_ERROR(look_at_directories(parts, seen));
     RETURN_IF_ERROR(put(seen.cards, parts.links.links(kCardPrefix)));
     RETURN_IF_ERROR(put(seen.admitted, parts.firewall.admitted()));
+    RETURN_IF_ERROR(put(seen.misadmitted, parts.firewall.misadmitted(nics_of(parts, seen))));
     ASSIGN_OR_RETURN(seen.devices, parts.block_devices(seen.containers_directory));
     RETURN_IF_ERROR(put(seen.images, parts.store.list()));
     RETURN_IF_ERROR(put(seen.mount_points, parts.store.mount_points()));

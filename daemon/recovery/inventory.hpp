@@ -51,6 +51,7 @@ struct Inventory {
     std::map<std::string, SeenDirectory> directories; ///< in containers_directory
     std::set<std::string> cards;                      ///< links whose names begin as ours do
     std::set<std::string> admitted;                   ///< interfaces with elements in our tables
+    std::set<std::string> misadmitted;                ///< cards of rows with other ones than theirs
     std::vector<storage::BlockDevice> devices;
     std::set<std::string> images;       ///< digests
     std::set<std::string> mount_points; ///< digests

@@ -162,11 +162,11 @@ class Planner {
         const std::string card = card_of(uuid);
         if (!seen_.watched.contains(uuid)) {
             add(Act::take_up, uuid, name_of(uuid), "it runs, and is not watched over");
-        } else if (!seen_.admitted.contains(card)) {
+        } else if (seen_.misadmitted.contains(card)) {
             add(Act::admit_card,
                 uuid,
                 name_of(uuid),
-                "the firewall does not know its card " + card);
+                "the firewall does not let pass what its card " + card + " may send");
         }
         if (!seen_.cards.contains(card)) {
             add(Act::report,

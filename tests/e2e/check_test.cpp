@@ -209,6 +209,8 @@ TEST_F(CheckTest, ReturnsALostElementToARunningContainer) {
     }
     expect_mended("admit_card web1", [&] { return !admits(mac); });
     EXPECT_EQ(witness({"nft", "-s", "list", "ruleset"}), whole);
+    ASSERT_EQ(witness({"nft", "flush", "set", "bridge", "lodge", "macs"}), ""); // the rest stays
+    expect_mended("admit_card web1", [&] { return !admits(mac); });
     ASSERT_EQ(witness({"nft", "flush", "ruleset"}), ""); // as a restart of nftables.service does
     expect_mended("admit_card web1", [&] { return !admits(mac); });
     EXPECT_EQ(witness({"nft", "-s", "list", "ruleset"}), whole);

@@ -156,6 +156,18 @@ class Firewall final : public network::FirewallDriver {
         }));
         return names;
     }
+    Result<std::vector<std::string>> misadmitted(const std::vector<network::Nic>& nics) override {
+        std::vector<std::string> names;
+        RETURN_IF_ERROR(world_.call("firewall.misadmitted", [&](Things& things) {
+            for (const network::Nic& nic : nics) {
+                if (!things.contains("element " + nic.host_name())) {
+                    names.push_back(nic.host_name());
+                }
+            }
+            return Status{};
+        }));
+        return names;
+    }
 
   private:
     World& world_;

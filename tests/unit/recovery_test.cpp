@@ -346,7 +346,7 @@ TEST(Recovery, DoesNotJudgeWhatAnOperationHolds) {
 TEST(Recovery, SeesWhatARunningContainerLacks) {
     Inventory seen = running_container();
     EXPECT_EQ(acts_of(seen), Acts{});
-    seen.admitted.clear();
+    seen.misadmitted.insert(card());
     EXPECT_EQ(acts_of(seen), Acts{"admit_card"});
     seen.cards.clear();
     EXPECT_EQ(acts_of(seen), (Acts{"admit_card", "report"}));
