@@ -6,6 +6,7 @@
 #include "daemon/event_log.hpp"
 #include "daemon/images/template_service.hpp"
 #include "daemon/records/files.hpp"
+#include "daemon/recovery/earlier_boots.hpp"
 #include "daemon/recovery/recovery.hpp"
 #include "daemon/rescue/open_state.hpp"
 #include "daemon/seccomp/profile.hpp"
@@ -136,6 +137,7 @@ class RealDaemon final : public Daemon {
     RealDaemon& operator=(const RealDaemon&) = delete;
 
     Status take_up() {
+        RETURN_IF_ERROR(end_verbs_of_earlier_boots(parts_, log_));
         RETURN_IF_ERROR(with_context(enter_boot(parts_), "find what this boot is to start"));
         RETURN_IF_ERROR(recover(parts_, engine_, log_));
         complete_records(parts_);

@@ -2,6 +2,7 @@
 
 #include "daemon/containers/plans.hpp"
 #include "daemon/records/places.hpp"
+#include "daemon/recovery/earlier_boots.hpp"
 #include "lib/kernel/fs.hpp"
 
 #include <chrono>
@@ -69,10 +70,7 @@ Status sweep(const Parts& parts, const Uuid& uuid) {
 Status mark_stopped(const Means& means, const RecoveryStep& step) {
     ASSIGN_OR_RETURN(model::Container container, row_of(means, step));
     RETURN_IF_ERROR(sweep(means.parts, step.uuid)); // a boot leaves nothing of it but, perhaps, RUN
-    container.state = model::State::stopped;
-    container.init_pid.reset();
-    container.init_start_time.reset();
-    container.last_exit = "host was booted";
+    mark_booted_away(container);
     return means.parts.containers.update_state(container, means.parts.boot_id);
 }
 
