@@ -20,6 +20,10 @@ namespace {
 
 constexpr auto kLook = std::chrono::hours(1);
 constexpr std::string_view kUnfinished = ".new";
+// What is on its way as the copy is made has come to its end when the copy takes the database's
+// place: nothing of it may be undone then. In every schema since the first.
+constexpr std::array<const char*, 2> kOnItsWay{"DELETE FROM operation",
+                                               "DELETE FROM container WHERE published = 0"};
 
 std::string name_of_day(std::time_t now) {
     std::tm parts{};
@@ -66,6 +70,7 @@ Status Backups::take(db::Database& database, const std::string& name) {
     RETURN_IF_ERROR(remove_unfinished(unfinished));
     const auto copy = [&]() -> Status {
         RETURN_IF_ERROR(database.copy_to(unfinished));
+        RETURN_IF_ERROR(db::alter_file(unfinished, kOnItsWay));
         ASSIGN_OR_RETURN(const UniqueFd file, kernel::open_file(unfinished, O_RDONLY));
         if (::fchmod(file.get(), 0600) != 0) {
             return fail_errno("chmod", unfinished);
@@ -84,7 +89,8 @@ Status Backups::take(db::Database& database, const std::string& name) {
     return with_context(std::move(copied), "copy the database to '" + path + "'");
 }
 
-Status Backups::prune() {
+// One of a later day than `newest` was made while the clock was wrong: those go before all others.
+Status Backups::prune(const std::string& newest) {
     ASSIGN_OR_RETURN(const auto directory, kernel::open_directory(directory_));
     std::vector<std::string> days;
     RETURN_IF_ERROR(kernel::for_each_entry(
@@ -94,7 +100,11 @@ Status Backups::prune() {
             }
             return {};
         }));
-    std::sort(days.begin(), days.end(), std::greater<>());
+    std::sort(days.begin(), days.end(), [&](const std::string& a, const std::string& b) {
+        const bool a_is_ahead = a > newest;
+        const bool b_is_ahead = b > newest;
+        return a_is_ahead != b_is_ahead ? b_is_ahead : a > b;
+    });
     for (std::size_t at = keep_; at < days.size(); ++at) {
         if (::unlinkat(directory.get(), days[at].c_str(), 0) != 0 && errno != ENOENT) {
             return fail_errno("unlink", days[at]);
@@ -112,7 +122,7 @@ Status Backups::take_daily(db::Database& database, std::time_t now) {
         return {};
     }
     RETURN_IF_ERROR(take(database, name));
-    return prune();
+    return prune(name);
 }
 
 Status Backups::take_before_migration(db::Database& database, int schema) {

@@ -241,6 +241,20 @@ bool is_null(const Value& value) {
     return std::holds_alternative<std::monostate>(value);
 }
 
+Status alter_file(const std::string& path, std::span<const char* const> statements) {
+    return guarded<void>(path, [&]() -> Status {
+        SQLite::Database file(path, SQLite::OPEN_READWRITE, kBusyMilliseconds);
+        file.exec("PRAGMA foreign_keys=ON");
+        file.exec("PRAGMA secure_delete=ON");
+        SQLite::Transaction transaction(file);
+        for (const char* statement : statements) {
+            file.exec(statement);
+        }
+        transaction.commit();
+        return {};
+    });
+}
+
 Result<std::unique_ptr<Database>> open_database(const std::string& path,
                                                 std::span<const char* const> migrations,
                                                 const BeforeMigration& before) {

@@ -64,6 +64,10 @@ class Database {
     virtual void set_fault_hook(std::function<Status()> hook) = 0;
 };
 
+/// Runs `statements` in one transaction in a database that nobody else has open, as a copy is; what
+/// they delete is overwritten.
+[[nodiscard]] Status alter_file(const std::string& path, std::span<const char* const> statements);
+
 /// Called before a database is changed from schema `from` to a later one; its error is that of the
 /// opening, and nothing is changed.
 using BeforeMigration = std::function<Status(Database& database, int from)>;

@@ -73,6 +73,64 @@ TEST_F(BackupsTest, AreKeptInTheNumberAskedFor) {
     EXPECT_FALSE(fs::exists(directory_.path() + "/none"));
 }
 
+// Made while the clock was wrong, they are neither the newest nor kept for ever.
+TEST_F(BackupsTest, OfALaterDayGoFirst) {
+    Backups one(place(), 1);
+    ASSERT_TRUE(one.take_daily(*database_, kSomeDay + 2000 * kDay));
+    ASSERT_TRUE(one.take_daily(*database_, kSomeDay));
+    EXPECT_EQ(copies(), std::set<std::string>{"lodge-20251121.db"});
+    ASSERT_TRUE(backups_.take_daily(*database_, kSomeDay + 2000 * kDay));
+    ASSERT_TRUE(backups_.take_daily(*database_, kSomeDay + kDay));
+    EXPECT_EQ(copies().size(), 3U) << "none goes before its time";
+    ASSERT_TRUE(backups_.take_daily(*database_, kSomeDay + 2 * kDay));
+    EXPECT_EQ(
+        copies(),
+        (std::set<std::string>{"lodge-20251121.db", "lodge-20251122.db", "lodge-20251123.db"}));
+}
+
+TEST_F(BackupsTest, HoldNothingThatIsOnItsWay) {
+    ASSERT_NO_FATAL_FAILURE(put("tiny"));
+    ContainerRepository rows(*database_);
+    const auto add = [&](const std::string& name, std::uint32_t number) {
+        model::Container made;
+        made.uuid = Uuid::generate().value();
+        made.spec.name = name;
+        made.spec.template_name = "tiny";
+        made.spec.encryption = model::Encryption::none;
+        made.template_digest = "sha256:0";
+        made.uid_base = number * 65536;
+        made.addresses = {
+            model::CidrAddress::parse("192.0.2." + std::to_string(number) + "/24").value()};
+        EXPECT_TRUE(rows.insert(made, "the wrapped key of " + name));
+        return made.uuid;
+    };
+    ASSERT_TRUE(rows.publish(add("web1", 1)));
+    const Uuid half = add("half", 2);
+    OperationLog log(*database_);
+    const Uuid operation = Uuid::generate().value();
+    ASSERT_TRUE(log.begin(
+        {.id = operation, .verb = "create", .resource = "half", .arguments = half.to_string()}));
+    ASSERT_TRUE(log.intend(operation, "reserve"));
+    ASSERT_TRUE(backups_.take_daily(*database_, kSomeDay));
+    ASSERT_TRUE(backups_.take_before_migration(*database_, 2));
+    for (const char* name : {"lodge-20251121.db", "lodge-schema-2.db"}) {
+        SCOPED_TRACE(name);
+        std::ifstream file(place() + "/" + name, std::ios::binary);
+        const std::string bytes(std::istreambuf_iterator<char>(file), {});
+        EXPECT_NE(bytes.find("the wrapped key of web1"), std::string::npos);
+        EXPECT_EQ(bytes.find("the wrapped key of half"), std::string::npos);
+        const auto copy = open_store(place() + "/" + name).value();
+        EXPECT_TRUE(OperationLog(*copy).unfinished().value().empty());
+        EXPECT_TRUE(copy->query("SELECT name FROM step").value().empty());
+        const auto kept = ContainerRepository(*copy).list_all().value();
+        ASSERT_EQ(kept.size(), 1U);
+        EXPECT_EQ(kept[0].spec.name, "web1");
+        EXPECT_EQ(ContainerRepository(*copy).used_addresses().value().size(), 1U);
+    }
+    EXPECT_EQ(log.unfinished().value().size(), 1U) << "in the database it goes on";
+    EXPECT_TRUE(rows.find(half));
+}
+
 TEST_F(BackupsTest, ReplaceWhatAnInterruptedOneLeft) {
     fs::create_directories(place());
     {
@@ -101,12 +159,12 @@ TEST_F(BackupsTest, HoldNoWriterUp) {
     const Status written =
         database_->write(db::Durability::process, [&](db::Transaction& transaction) -> Status {
             RETURN_IF_ERROR(transaction.execute(
-                "INSERT INTO operation VALUES ('1', 'verb', 'resource', '', '')"));
+                "INSERT INTO template VALUES ('late', 'sha256:0', 0, '', '', '', '', 0)"));
             return backups_.take_daily(*database_, kSomeDay);
         });
     ASSERT_TRUE(written) << written.error().to_string();
     const auto copy = open_store(place() + "/lodge-20251121.db").value();
-    EXPECT_TRUE(OperationLog(*copy).unfinished().value().empty()) << "it was not yet committed";
+    EXPECT_TRUE(TemplateRepository(*copy).list().value().empty()) << "it was not yet committed";
 }
 
 TEST_F(BackupsTest, AreTakenInTheBackground) {
@@ -123,8 +181,10 @@ TEST_F(BackupsTest, AreTakenInTheBackground) {
 }
 
 TEST(Migrations, KeepACopyOfWhatWasBefore) {
-    constexpr std::array<const char*, 2> kMigrations{"CREATE TABLE t (k TEXT PRIMARY KEY) STRICT",
-                                                     "ALTER TABLE t ADD COLUMN extra TEXT"};
+    constexpr std::array<const char*, 2> kMigrations{
+        "CREATE TABLE operation (id TEXT PRIMARY KEY) STRICT;"
+        "CREATE TABLE container (uuid TEXT PRIMARY KEY, published INTEGER NOT NULL) STRICT",
+        "ALTER TABLE container ADD COLUMN extra TEXT"};
     const test::TempDir directory;
     const std::string path = directory.path() + "/test.db";
     Backups backups(directory.path() + "/backups", 3);
