@@ -79,19 +79,31 @@ bool is_frozen(const Uuid& uuid, std::int32_t init) {
     return false;
 }
 
-// One whose init has ended meanwhile is recorded as running too: the daemon then collects how.
-void look_for_monitor(MonitorLauncher& launcher, model::Container& container) {
-    const auto monitor = launcher.connect(container.uuid);
-    if (!monitor) {
-        return;
+// What says nothing of whether it runs must not be taken for no: the daemon would kill what does.
+template <typename T>
+Status unless_unwatched(const std::string& name, const Result<T>& answer) {
+    if (answer || is_unwatched(answer.error())) {
+        return {};
     }
-    if (const auto status = (*monitor)->status()) {
+    return fail(answer.error().code(),
+                "whether '" + name + "' runs cannot be found out, so nothing was recovered: " +
+                    answer.error().to_string());
+}
+
+// One whose init has ended meanwhile is recorded as running too: the daemon then collects how.
+Status look_for_monitor(MonitorLauncher& launcher, model::Container& container) {
+    const auto monitor = launcher.connect(container.uuid);
+    RETURN_IF_ERROR(unless_unwatched(container.spec.name, monitor));
+    const auto status = monitor ? (*monitor)->status() : std::unexpected<Error>(monitor.error());
+    RETURN_IF_ERROR(unless_unwatched(container.spec.name, status));
+    if (status) {
         container.state = is_frozen(container.uuid, status->init.pid) ? model::State::frozen
                                                                       : model::State::running;
         container.init_pid = status->init.pid;
         container.init_start_time = status->init.start_time;
         container.started_at = time_of_start(status->init.start_time);
     }
+    return {};
 }
 
 Status
@@ -213,7 +225,7 @@ Result<Found> find_all(const Settings& settings) {
     }
     ASSIGN_OR_RETURN(const auto launcher, monitors_of(settings));
     for (ContainerRecord& record : found.containers) {
-        look_for_monitor(*launcher, record.container);
+        RETURN_IF_ERROR(look_for_monitor(*launcher, record.container));
     }
     return found;
 }

@@ -139,6 +139,26 @@ TEST_F(RescueTest, NeedsTheMasterKey) {
     ASSERT_NO_FATAL_FAILURE(host->start_daemon());
 }
 
+// What runs would be recorded as stopped, and the next daemon would kill it.
+TEST_F(RescueTest, RecordsNothingOfWhatItCannotAsk) {
+    ASSERT_NO_FATAL_FAILURE(make("web1", true));
+    const auto running = facts("web1");
+    const std::string monitor = host->directory() + "/run/monitors/" + host->field("web1", "uuid");
+    host->stop_daemon();
+    lose_database();
+    fs::rename(monitor, monitor + ".away");
+    fs::create_symlink(monitor, monitor); // leads nowhere, which is another thing than to be gone
+    const CliResult refused = recover();
+    fs::remove(monitor);
+    fs::rename(monitor + ".away", monitor);
+    EXPECT_NE(refused.code, 0) << refused.out;
+    EXPECT_NE(refused.err.find("'web1' runs"), std::string::npos) << refused.err;
+    EXPECT_FALSE(fs::exists(state() + "/lodge.db"));
+    ASSERT_EQ(recover().code, 0);
+    ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+    EXPECT_EQ(facts("web1"), running) << host->daemon_log();
+}
+
 TEST_F(RescueTest, LeavesInPlaceWhatDoesNotHoldTogether) {
     for (const char* name : {"good", "changed", "keyless", "imageless", "twin"}) {
         ASSERT_NO_FATAL_FAILURE(make(name));
