@@ -74,9 +74,13 @@ void Autostart::work() {
 
 // Until when nothing has to be looked at, unless something happens: room, or a name that is free.
 Deadline Autostart::begin_due() {
+    if (illness_.waits()) {
+        return illness_.until();
+    }
     auto planned = parts_.containers.planned_starts();
     if (!planned) {
-        return Deadline::after(std::chrono::seconds(1)); // the database is ill: look again
+        illness_.fail();
+        return illness_.until();
     }
     std::sort(planned->begin(), planned->end(), starts_before);
     std::stable_sort(planned->begin(), planned->end(), [](const auto& a, const auto& b) {
@@ -89,6 +93,9 @@ Deadline Autostart::begin_due() {
         }
         if (on_their_way_.size() < at_once_ && !on_their_way_.contains(container.uuid)) {
             begin(container);
+        }
+        if (illness_.waits()) {
+            return illness_.until();
         }
     }
     return Deadline::never();
@@ -112,15 +119,21 @@ void Autostart::collect() {
         }
         if (view && view->error) {
             failed(at->first, *view->error);
+        } else {
+            illness_.succeed();
         }
         at = on_their_way_.erase(at);
     }
 }
 
 // Tried again as its restart policy says; a container of which somebody took care meanwhile is left
-// alone.
+// alone. When that cannot be written down, the start stays due: nothing is decided or told as an
+// event then, and it is begun again after a pause.
 void Autostart::failed(const Uuid& uuid, const Error& error) {
     auto container = parts_.containers.find(uuid);
+    if (!container && container.error().code() != ErrorCode::not_found) {
+        illness_.fail();
+    }
     if (!container || is_up(*container) || !container->start_at) {
         return;
     }
@@ -131,11 +144,14 @@ void Autostart::failed(const Uuid& uuid, const Error& error) {
         container->start_at = boottime_ms() + milliseconds(*delay).count();
     }
     parts_.warn("start '" + container->spec.name + "': " + error.to_string());
-    parts_.announce(*container, delay ? "restarting" : "gave up", error.message());
     if (const Status planned = parts_.containers.plan_start(*container); !planned) {
         parts_.warn("plan the next start of '" + container->spec.name +
-                    "': " + planned.error().to_string() + ", ignoring");
+                    "': " + planned.error().to_string() + ", beginning it again after a pause");
+        illness_.fail();
+        return;
     }
+    illness_.succeed();
+    parts_.announce(*container, delay ? "restarting" : "gave up", error.message());
 }
 
 Result<std::size_t> Autostart::start_up() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/autostart/backoff.hpp"
 #include "daemon/containers/container_service.hpp"
 #include "daemon/containers/parts.hpp"
 
@@ -51,6 +52,7 @@ class Autostart {
     const unsigned at_once_;
     std::atomic<bool> held_ = false;    ///< the host goes down
     std::map<Uuid, Uuid> on_their_way_; ///< container to operation; of the thread alone
+    Backoff illness_;                   ///< of the database; of the thread alone
     std::unique_ptr<EventSubscription> events_;
     std::jthread thread_;
 };

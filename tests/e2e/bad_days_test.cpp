@@ -14,6 +14,7 @@
 #include <filesystem>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -296,6 +297,15 @@ class FullDayTest : public BadDaysTest {
                                              .deadline = Deadline::after(patience(30s))}));
         }
     }
+    std::size_t times_in_log(const std::string& text) const {
+        const std::string log = host->daemon_log();
+        std::size_t count = 0;
+        for (std::size_t at = log.find(text); at != std::string::npos;
+             at = log.find(text, at + 1)) {
+            ++count;
+        }
+        return count;
+    }
     // To the last block.
     void fill() {
         const auto file = kernel::open_file(state() + "/filler", O_WRONLY | O_CREAT, 0600);
@@ -309,6 +319,43 @@ class FullDayTest : public BadDaysTest {
         ASSERT_EQ(::fsync(file->get()), 0);
     }
 };
+
+// A start that nobody asked for stays due, without being tried all the time.
+TEST_F(FullDayTest, ARestartWaitsForRoom) {
+    ASSERT_EQ(host->lodge({"create", "rested", "--template", "tiny", "--disk", "64M"}).code, 0);
+    const CliResult made = host->lodge({"create",
+                                        "other",
+                                        "--template",
+                                        "tiny",
+                                        "--disk",
+                                        "64M",
+                                        "--restart",
+                                        "always",
+                                        "--restart-backoff",
+                                        "6s",
+                                        "--start"});
+    ASSERT_EQ(made.code, 0) << made.err << host->daemon_log();
+    ASSERT_EQ(host->lodge({"kill", "other"}).code, 0);
+    expect_field("other", "start_planned", "true");
+    ASSERT_NO_FATAL_FAILURE(fill());
+    CliResult refused;
+    for (int order = 1; order < 100 && refused.code != 9; ++order) {
+        refused = host->lodge({"set", "rested", "--bootorder", std::to_string(order)});
+    }
+    expect_refused(refused, 9, state() + "/lodge.db");
+    ASSERT_EQ(host->field("other", "start_planned"), "true") << "filled too slowly";
+    const std::string tried = "start 'other': ";
+    const Deadline deadline = Deadline::after(patience(10s));
+    while (host->daemon_log().find(tried) == std::string::npos) {
+        ASSERT_FALSE(deadline.expired()) << host->daemon_log();
+        (void)::poll(nullptr, 0, 20);
+    }
+    (void)::poll(nullptr, 0, 2000);
+    EXPECT_LE(times_in_log(tried), 5U) << host->daemon_log();
+    EXPECT_EQ(times_in_log("'other' restarting"), 1U) << "an event, which evicts others";
+    fs::remove(state() + "/filler");
+    expect_field("other", "state", "running");
+}
 
 TEST_F(FullDayTest, TheDatabaseMayFindNoRoom) {
     ASSERT_NO_FATAL_FAILURE(run_bystander());
