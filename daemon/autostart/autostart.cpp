@@ -1,8 +1,10 @@
 #include "daemon/autostart/autostart.hpp"
 
 #include "daemon/autostart/boot_sequence.hpp"
+#include "lib/base/revert.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace lodge::daemon {
@@ -10,6 +12,9 @@ namespace lodge::daemon {
 namespace {
 
 using std::chrono::milliseconds;
+
+// What is killed is gone by then, or waits in the kernel and is told as broken.
+constexpr auto kForcedEnd = std::chrono::seconds(30);
 
 bool is_up(const model::Container& container) {
     return container.state == model::State::running || container.state == model::State::frozen;
@@ -36,6 +41,19 @@ bool wait_for(EventSubscription& news, const Deadline& deadline) {
     const Deadline look = Deadline::after(
         std::min<Deadline::Clock::duration>(deadline.left(), std::chrono::seconds(1)));
     return news.next(look) || (look.expired() && !deadline.expired());
+}
+
+// Joined by commas.
+std::string names_being_started(OperationEngine& engine) {
+    std::string names;
+    for (const OperationView& view : engine.list()) {
+        const bool starts =
+            view.verb == "start" || view.verb == "restart" || view.verb == "create+start";
+        if (starts && view.status == OperationStatus::running) {
+            names += (names.empty() ? "" : ", ") + view.resource;
+        }
+    }
+    return names;
 }
 
 } // namespace
@@ -105,7 +123,7 @@ void Autostart::begin(const model::Container& container) {
     const auto operation = containers_.start(Caller{}, container.spec.name);
     if (operation) {
         on_their_way_[container.uuid] = *operation;
-    } else if (operation.error().code() != ErrorCode::busy) {
+    } else if (operation.error().code() != ErrorCode::busy && !held_) {
         failed(container.uuid, operation.error());
     }
 }
@@ -176,9 +194,35 @@ Result<Uuid> Autostart::shut_down(std::chrono::milliseconds timeout) {
          }});
 }
 
+// Looks again until nothing is up or on its way there: what was being started as the shutdown was
+// asked for is no more than an operation yet.
 Status Autostart::stop_all(const Deadline& deadline) {
-    ASSIGN_OR_RETURN(auto containers, parts_.containers.list());
-    std::erase_if(containers, [](const auto& container) { return !is_up(container); });
+    containers_.refuse_starts(true);
+    Revert revert;
+    revert.add([this] { containers_.refuse_starts(false); });
+    std::set<Uuid> asked; // once: what does not stop now will not the next time
+    Status first;
+    while (true) {
+        const auto news = parts_.events.subscribe(); // before the look: no end falls between
+        const std::string starting = names_being_started(engine_);
+        ASSIGN_OR_RETURN(auto up, parts_.containers.list());
+        std::erase_if(up, [&](const auto& c) { return !is_up(c) || asked.contains(c.uuid); });
+        for (const model::Container& container : up) {
+            asked.insert(container.uuid);
+        }
+        const Status stopped = stop_in_order(std::move(up), deadline);
+        first = first ? stopped : first;
+        if (starting.empty()) {
+            return first;
+        }
+        if (!wait_for(*news, deadline)) {
+            return first ? fail(ErrorCode::timeout, "still being started: " + starting) : first;
+        }
+    }
+}
+
+Status Autostart::stop_in_order(std::vector<model::Container> containers,
+                                const Deadline& deadline) {
     std::sort(containers.begin(), containers.end(), starts_before);
     Status first;
     while (!containers.empty()) {
@@ -226,9 +270,12 @@ Status Autostart::stop_together(std::vector<model::Container> containers,
         waits = waits && !containers.empty() && wait_for(*news, deadline);
     }
     for (const Uuid& operation : operations) {
-        const auto view = engine_.wait(operation, Deadline::never()); // each stop ends by itself
+        const auto view = engine_.wait(operation, Deadline::after(deadline.left() + kForcedEnd));
         if (view && view->error) {
             keep(*view->error);
+        } else if (view && view->status == OperationStatus::running) {
+            keep(Error(ErrorCode::timeout,
+                       "the stop of '" + view->resource + "' has not come to its end"));
         }
     }
     return first;

@@ -30,8 +30,9 @@ class Autostart {
               unsigned at_once);
 
     /// Begins an operation that stops all containers, the last to start first, those of one boot
-    /// order together. Each is asked to halt, a busy one as soon as it no longer is; what has not
-    /// by `timeout` is killed. They come up with the next boot, or with start_up(), if their policy
+    /// order together, and what is being started as soon as it is up; nobody can start another
+    /// meanwhile. Each is asked to halt, a busy one as soon as it no longer is; what has not by
+    /// `timeout` is killed. They come up with the next boot, or with start_up(), if their policy
     /// says so; nothing is started by itself until then.
     [[nodiscard]] Result<Uuid> shut_down(std::chrono::milliseconds timeout);
     /// Begins to bring up what a boot would. Returns the number of containers.
@@ -44,6 +45,7 @@ class Autostart {
     void collect();
     void failed(const Uuid& container, const Error& error);
     Status stop_all(const Deadline& deadline);
+    Status stop_in_order(std::vector<model::Container> containers, const Deadline& deadline);
     Status stop_together(std::vector<model::Container> containers, const Deadline& deadline);
 
     const Parts& parts_;

@@ -42,10 +42,18 @@ Result<Uuid> Containers::submit(const std::string& verb,
                            }});
 }
 
+// Asked with the name held: whoever refuses them from then on finds those that were let in among
+// the operations.
+Status Containers::starts_are_welcome() const {
+    return refuses_starts_ ? fail(ErrorCode::invalid_state, "the host is being shut down")
+                           : Status{};
+}
+
 Result<Uuid> Containers::start(const Caller&, const std::string& name) {
     ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
     return submit("start", container, [&](const model::Container& now) -> Result<Plan> {
         RETURN_IF_ERROR(model::allowed(model::Verb::start, now.state, name));
+        RETURN_IF_ERROR(starts_are_welcome());
         return start_plan(parts_, now);
     });
 }
@@ -83,6 +91,7 @@ Containers::restart(const Caller&, const std::string& name, const StopRequest& r
     const StopOrder order = order_of(request, parts_.settings);
     return submit("restart", container, [&](const model::Container& now) -> Result<Plan> {
         RETURN_IF_ERROR(model::allowed(model::Verb::restart, now.state, name));
+        RETURN_IF_ERROR(starts_are_welcome());
         return restart_plan(parts_, now, order);
     });
 }
@@ -273,7 +282,11 @@ void Containers::exited(const Uuid& uuid, const std::optional<InitExit>& exit) {
                 now.init_start_time != container->init_start_time) {
                 return fail(ErrorCode::invalid_state, "'" + name + "' was collected already");
             }
-            return reboot ? restart_plan(parts_, now, order) : stop_plan(parts_, now, order);
+            if (!reboot) {
+                return stop_plan(parts_, now, order);
+            }
+            RETURN_IF_ERROR(starts_are_welcome()); // else it is stopped with the others
+            return restart_plan(parts_, now, order);
         });
     if (!submitted) {
         if (submitted.error().code() == ErrorCode::busy) {

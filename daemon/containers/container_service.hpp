@@ -4,6 +4,7 @@
 #include "daemon/services.hpp"
 #include "lib/model/verb.hpp"
 
+#include <atomic>
 #include <mutex>
 
 namespace lodge::daemon {
@@ -41,6 +42,10 @@ class Containers final : public ContainerService {
     [[nodiscard]] Result<Uuid> stop_with_host(const model::Container& container,
                                               const Deadline& deadline);
 
+    /// While the host goes down, start, restart and a create with a start are refused
+    /// (invalid_state): what they start would die with it.
+    void refuse_starts(bool refuse) { refuses_starts_ = refuse; }
+
     /// Init of a container ended by itself, or its monitor is gone: stops or restarts it. To be
     /// called again while the container's monitor stays in the registry: nothing comes of it when
     /// an operation is in the way or the database fails, or when all is done already.
@@ -56,11 +61,13 @@ class Containers final : public ContainerService {
     Result<Uuid>
     submit(const std::string& verb, const model::Container& container, const MakePlan& make_plan);
     Result<std::shared_ptr<Monitor>> living_monitor(const std::string& name, model::Verb verb);
+    [[nodiscard]] Status starts_are_welcome() const;
     void look_again(const Uuid& uuid);
     ContainerView view_of(model::Container container);
 
     const Parts& parts_;
     OperationEngine& engine_;
+    std::atomic<bool> refuses_starts_ = false;
     std::mutex designing_; ///< two creates must not choose the same address or id range
     std::map<Uuid, model::Container>
         designed_; ///< chosen but perhaps not inserted yet; by designing_

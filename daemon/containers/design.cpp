@@ -145,7 +145,10 @@ Result<Uuid> Containers::create(const Caller&, CreateRequest request) {
     auto submitted = engine_.submit({.verb = start ? "create+start" : "create",
                                      .resource = container.spec.name,
                                      .arguments = container.uuid.to_string(),
-                                     .prepare = [&plan] { return std::move(plan); }});
+                                     .prepare = [&]() -> Result<Plan> {
+                                         RETURN_IF_ERROR(start ? starts_are_welcome() : Status{});
+                                         return std::move(plan);
+                                     }});
     if (!submitted) {
         designed_.erase(container.uuid);
     }

@@ -5,6 +5,7 @@
 #include "tests/support/replaced_file.hpp"
 
 #include <csignal>
+#include <filesystem>
 #include <optional>
 
 namespace lodge::test {
@@ -195,6 +196,44 @@ TEST_F(AutostartTest, AShutdownWaitsForTheVerbThatIsUnderWay) {
     EXPECT_EQ(down.code, 0) << down.err << host->daemon_log();
     EXPECT_EQ(restart.wait(), 0);
     EXPECT_EQ(host->field("web1", "state"), "stopped") << host->daemon_log();
+}
+
+TEST_F(AutostartTest, AShutdownStopsWhatIsBeingStarted) {
+    ASSERT_NO_FATAL_FAILURE(make("web1", {}));
+    const std::string monitor = LODGE_BIN_DIR "/lodge-monitor";
+    const std::string real = host->directory() + "/lodge-monitor";
+    std::filesystem::copy(monitor, real);
+    {
+        const ReplacedFile slow(monitor, "#!/bin/sh\nsleep 2\nexec " + real + " \"$@\"\n", 0755);
+        CliProcess start(*host, {"start", "web1"}, CliStreams{});
+        expect_field("web1", "busy_with", "start");
+        const CliResult down = host->lodge({"host", "shutdown", "--timeout", "20s"});
+        EXPECT_EQ(down.code, 0) << down.err << host->daemon_log();
+        EXPECT_EQ(host->field("web1", "state"), "stopped") << host->daemon_log();
+        EXPECT_EQ(start.wait(), 0) << host->daemon_log();
+    }
+    EXPECT_EQ(host->field("web1", "state"), "stopped") << host->daemon_log();
+    ASSERT_EQ(host->lodge({"host", "startup"}).code, 0);
+    expect_field("web1", "state", "running"); // it was up as the host went down
+}
+
+TEST_F(AutostartTest, AShutdownLetsNobodyStartMeanwhile) {
+    ASSERT_NO_FATAL_FAILURE(make("web1", {"--start"}));
+    ASSERT_NO_FATAL_FAILURE(make("web2", {}));
+    ASSERT_NO_FATAL_FAILURE(await_init("web1"));
+    ASSERT_EQ(host->lodge({"exec", "web1", "--", "/bin/guest", "write", "/stubborn", ""}).code, 0);
+    CliProcess down(*host, {"host", "shutdown", "--timeout", "3s"}, CliStreams{});
+    expect_field("web1", "busy_with", "stop with host");
+    const std::vector<std::vector<std::string>> late{
+        {"start", "web2"}, {"create", "web3", "--template", "tiny", "--start"}};
+    for (const auto& words : late) {
+        const CliResult refused = host->lodge(words);
+        EXPECT_EQ(refused.code, 5) << refused.err;
+        EXPECT_NE(refused.err.find("being shut down"), std::string::npos) << refused.err;
+    }
+    EXPECT_EQ(host->field("web3", "state"), "");
+    EXPECT_EQ(down.wait(), 0) << host->daemon_log();
+    EXPECT_EQ(host->lodge({"start", "web2"}).code, 0) << "the host is still there";
 }
 
 TEST_F(AutostartTest, StartupBringsBackWithoutABoot) {
