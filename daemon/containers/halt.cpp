@@ -71,6 +71,15 @@ bool is_deaf(const model::Container& container, int signal_number) {
     return heeds && !*heeds && started && *started == container.init_start_time;
 }
 
+// False: init is gone already, or its monitor; the next steps find out.
+Result<bool> ask(Monitor& monitor, int signal_number) {
+    const Status sent = monitor.signal_init(signal_number);
+    if (!sent && sent.error().code() != ErrorCode::invalid_state && !is_unwatched(sent.error())) {
+        return std::unexpected<Error>(sent.error());
+    }
+    return sent.has_value();
+}
+
 } // namespace
 
 bool wait_for_news(const Monitor& monitor, const Deadline& deadline) {
@@ -89,8 +98,7 @@ Status halt(const Parts& parts,
             const Deadline& deadline) {
     ASSIGN_OR_RETURN(const int number, halt_signal(parts, container));
     bool deaf = is_deaf(container, number);
-    bool sent = monitor.signal_init(number).has_value();
-    // One that could not be sent: init is gone already, or its monitor; the next steps find out.
+    ASSIGN_OR_RETURN(bool sent, ask(monitor, number));
     while (sent && !deadline.expired()) {
         if (wait_for_news(monitor,
                           deaf ? std::min(deadline, Deadline::after(kDeafLook)) : deadline)) {
@@ -101,7 +109,7 @@ Status halt(const Parts& parts,
         }
         if (deaf && !is_deaf(container, number)) {
             deaf = false;
-            sent = monitor.signal_init(number).has_value();
+            ASSIGN_OR_RETURN(sent, ask(monitor, number));
         }
     }
     return {};

@@ -100,6 +100,7 @@ Result<Uuid> OperationEngine::submit(Request request) {
     {
         const std::lock_guard guard(lock_);
         operation->accepted = true;
+        operation->past_commit = must_be_done(operation->plan, 0);
         queue_.push_back(operation);
     }
     changed_.notify_all();

@@ -102,8 +102,9 @@ class OperationEngine final : public OperationService {
     /// The step with its intent in the log before it.
     Status act(const Uuid& operation, const Step& step);
     void undo(const Plan& plan, std::size_t steps, const std::string& what);
-    void clean_up(const RunningPtr& operation);
     void warn_of_retry(const std::string& what, const Step& step, const Error& error);
+    Status
+    complete(const Uuid& operation, const Plan& plan, std::size_t from, const std::string& what);
     void answer(const RunningPtr& operation, const Status& status);
     void forget(const RunningPtr& holder);
     void end_log(const RunningPtr& operation);

@@ -23,6 +23,10 @@ std::size_t first_undone(const Plan& plan) {
         plan.steps.begin(), std::find_if(plan.steps.begin(), plan.steps.end(), undone)));
 }
 
+std::string what_of(const OperationView& view) {
+    return view.verb + " '" + view.resource + "'";
+}
+
 } // namespace
 
 Status call(const std::function<Status()>& body) {
@@ -38,7 +42,8 @@ void OperationEngine::run(const RunningPtr& operation) {
     Status status = perform(operation);
     answer(operation, status);
     if (status) {
-        clean_up(operation);
+        const Plan& plan = operation->plan;
+        (void)complete(operation->view.id, plan, plan.answer, what_of(operation->view)); // told
     }
     end_log(operation);
     operation->plan = {}; // what its steps hold, keys and descriptors among it, goes now
@@ -56,7 +61,7 @@ void OperationEngine::end_log(const RunningPtr& operation) {
 // must be done, so it is tried once more.
 Status OperationEngine::perform(const RunningPtr& operation) {
     const Plan& plan = operation->plan;
-    const std::string what = operation->view.verb + " '" + operation->view.resource + "'";
+    const std::string what = what_of(operation->view);
     std::size_t tried_twice = 0; // the steps before this one
     for (std::size_t index = 0; index < plan.answer;) {
         const Status status = attempt(operation, index);
@@ -67,8 +72,7 @@ Status OperationEngine::perform(const RunningPtr& operation) {
         if (index < plan.commit) {
             undo(plan, index + 1, what);
         }
-        const bool must_be_done = index >= plan.commit || plan.on_recovery == OnRecovery::rerun;
-        if (!must_be_done || index < tried_twice || is_final(status.error())) {
+        if (!must_be_done(plan, index) || index < tried_twice || is_final(status.error())) {
             return with_context(status, what);
         }
         warn_of_retry(what, plan.steps[index], status.error());
@@ -83,7 +87,7 @@ Status OperationEngine::attempt(const RunningPtr& operation, std::size_t index) 
     bool cancelled = false;
     {
         const std::lock_guard guard(lock_);
-        operation->past_commit = index >= operation->plan.commit;
+        operation->past_commit = must_be_done(operation->plan, index);
         cancelled = operation->cancel_asked && !operation->past_commit;
         if (cancelled) {
             operation->view.error = Error(ErrorCode::cancelled, "cancelled on request");
@@ -91,23 +95,6 @@ Status OperationEngine::attempt(const RunningPtr& operation, std::size_t index) 
     }
     return cancelled ? Status(fail(ErrorCode::cancelled, operation->view.verb + " was cancelled"))
                      : perform_step(operation, index);
-}
-
-// Behind the answer. What cannot be removed even the second time stays for the next verb, or the
-// next daemon.
-void OperationEngine::clean_up(const RunningPtr& operation) {
-    const Plan& plan = operation->plan;
-    const std::string what = operation->view.verb + " '" + operation->view.resource + "'";
-    for (std::size_t index = plan.answer; index < plan.steps.size(); ++index) {
-        Status cleaned = perform_step(operation, index);
-        if (!cleaned && !is_final(cleaned.error())) {
-            warn_of_retry(what, plan.steps[index], cleaned.error());
-            cleaned = perform_step(operation, index);
-        }
-        if (!cleaned) {
-            parts_.warn(what + ": " + cleaned.error().to_string() + ", ignoring");
-        }
-    }
 }
 
 void OperationEngine::warn_of_retry(const std::string& what, const Step& step, const Error& error) {
@@ -141,6 +128,29 @@ void OperationEngine::undo(const Plan& plan, std::size_t steps, const std::strin
     }
 }
 
+// The steps from `from` on, each tried twice at most. What cannot be cleaned up behind the answer
+// stays for the next verb, or the next look around.
+Status OperationEngine::complete(const Uuid& operation,
+                                 const Plan& plan,
+                                 std::size_t from,
+                                 const std::string& what) {
+    for (std::size_t index = from; index < plan.steps.size(); ++index) {
+        const Step& step = plan.steps[index];
+        Status done = act(operation, step); // its intents too: this daemon may die as well
+        if (!done && !is_final(done.error())) {
+            warn_of_retry(what, step, done.error());
+            done = act(operation, step);
+        }
+        if (!done && index < plan.answer) {
+            return done;
+        }
+        if (!done) {
+            parts_.warn(what + ": " + done.error().to_string() + ", ignoring");
+        }
+    }
+    return {};
+}
+
 void OperationEngine::recover(const LoggedOperation& left, Plan plan) {
     const std::string what = left.verb + " '" + left.resource + "'";
     const auto was_intended = [&](const Step& step) {
@@ -162,19 +172,18 @@ void OperationEngine::recover(const LoggedOperation& left, Plan plan) {
         }
         undo(plan, intended, what);
     }
-    for (std::size_t index = from; index < plan.steps.size(); ++index) {
-        // Its intents too: this daemon may die as well.
-        if (const Status done = act(left.id, plan.steps[index]); !done) {
-            parts_.warn("recovery of " + what + ": " + done.error().to_string());
-            break;
-        }
-    }
-    if (const Status ended = parts_.log.end(left.id); !ended) {
+    const Status done = complete(left.id, plan, from, what);
+    if (!done) {
+        parts_.warn("recovery of " + what + ": " + done.error().to_string() +
+                    ", left to the next start");
+    } else if (const Status ended = parts_.log.end(left.id); !ended) {
         parts_.warn("close the log of " + what + ": " + ended.error().to_string() + ", ignoring");
     }
     parts_.events.publish({.kind = "daemon",
                            .resource = left.resource,
-                           .what = from == plan.steps.size() ? "undone" : "completed",
+                           .what = !done                       ? "unfinished"
+                                   : from == plan.steps.size() ? "undone"
+                                                               : "completed",
                            .detail = left.verb});
 }
 

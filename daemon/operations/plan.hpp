@@ -38,4 +38,10 @@ struct Plan {
     std::function<bool()> committed;
 };
 
+/// Whether the plan goes on from its step `index` whatever happens: it can be neither undone nor
+/// cancelled any more.
+[[nodiscard]] inline bool must_be_done(const Plan& plan, std::size_t index) {
+    return index >= plan.commit || plan.on_recovery == OnRecovery::rerun;
+}
+
 } // namespace lodge::daemon

@@ -190,6 +190,38 @@ TEST_F(OperationFaults, DoNotWaitOutATimeoutTwice) {
     EXPECT_EQ(ledger.calls, 1);
 }
 
+// A step that waits until somebody may cancel it, and one that never comes.
+TEST_F(OperationFaults, AreCancelledWhereTheyCanBeUndone) {
+    for (const bool can_be_undone : {true, false}) {
+        Ledger ledger;
+        std::promise<void> begun;
+        std::promise<void> asked;
+        Plan plan = plan_over(ledger, 2);
+        plan.on_recovery = can_be_undone ? OnRecovery::undo : OnRecovery::rerun;
+        plan.steps[0].perform = [&]() -> Status {
+            begun.set_value();
+            asked.get_future().wait();
+            return ledger.make("object 0");
+        };
+        const auto id = engine_->submit(
+            {.verb = "make", .resource = "web1", .arguments = "", .prepare = [&plan] {
+                 return std::move(plan);
+             }});
+        begun.get_future().wait();
+        const Status cancelled = engine_->cancel(*id);
+        asked.set_value();
+        const auto view = engine_->wait(*id, Deadline::after(std::chrono::seconds(30)));
+        EXPECT_EQ(cancelled.has_value(), can_be_undone);
+        EXPECT_EQ(view->status,
+                  can_be_undone ? OperationStatus::cancelled : OperationStatus::succeeded);
+        EXPECT_EQ(ledger.live.size(), can_be_undone ? 0U : 2U);
+        const Status late = engine_->cancel(*id);
+        ASSERT_FALSE(late) << "it has ended";
+        EXPECT_EQ(late.error().code(), ErrorCode::invalid_state);
+        EXPECT_TRUE(settle());
+    }
+}
+
 TEST_F(OperationFaults, AnswerBusyAndNameTheVerb) {
     std::mutex lock;
     lock.lock();

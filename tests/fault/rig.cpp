@@ -77,7 +77,7 @@ Rig::Rig(World& world)
       engine_({.log = log_, .events = events_, .boot_id = kBoot, .warn = parts_.warn}, kWorkers) {
     if (const auto report = daemon::recover(parts_, engine_, log_)) {
         recovered_ = *report;
-    } else {
+    } else if (world_.fired().empty()) {
         ADD_FAILURE() << "recovery: " << report.error().to_string();
     }
     daemon::complete_records(parts_);
@@ -142,7 +142,8 @@ std::vector<std::string> Rig::ledger() {
     for (const model::Container& row : rows) {
         const bool visible = container_rows_.find(row.spec.name).has_value();
         all.push_back("row " + row.spec.name + " " + std::string(model::to_string(row.state)) +
-                      (row.init_pid ? " with init" : "") +
+                      (row.init_pid ? " with init" : "") + (row.resume ? " to resume" : "") +
+                      (row.start_at ? " to start" : "") +
                       (row.spec.resources.memory_bytes
                            ? " of " + std::to_string(*row.spec.resources.memory_bytes)
                            : "") +

@@ -154,8 +154,10 @@ class Verbs : public ::testing::TestWithParam<Verb> {
         World other = copy();
         Rig rig(other);
         EXPECT_EQ(rig.ledger(), before_) << "after a restart of the daemon";
+        exit_before_ = rig.last_exit("web1");
         ASSERT_TRUE(GetParam().act(rig));
         after_ = rig.ledger();
+        exit_after_ = rig.last_exit("web1");
     }
     static void TearDownTestSuite() {
         std::cout << "verb               fault         calls  undone    done\n" << table;
@@ -171,11 +173,15 @@ class Verbs : public ::testing::TestWithParam<Verb> {
     bool hit(World& world, int at);
     bool hit_by_crash(World& world, int at);
     bool hit_in_recovery(World& world, int at);
+    static bool fails_in_recovery(World& world, int at);
     void expect_recovered(World& world);
     void expect_usable(World& world, std::unique_ptr<Rig> rig, bool succeeded);
     void expect_again(Rig& rig);
     [[nodiscard]] std::string fault_name() const {
-        return restarted_ ? "and restart" : crashes_again_ ? "crash twice" : to_string(fault_);
+        return restarted_       ? "and restart"
+               : crashes_again_ ? "crash twice"
+               : fails_again_   ? "crash, fails"
+                                : to_string(fault_);
     }
 
     TempDir directory_{"/dev/shm"}; // thousands of transactions need no disk
@@ -184,11 +190,14 @@ class Verbs : public ::testing::TestWithParam<Verb> {
     Fault fault_ = Fault::none;
     bool restarted_ = false;     ///< the daemon is, before anything else is asked of it
     bool crashes_again_ = false; ///< in its recovery
+    bool fails_again_ = false;   ///< a call of its recovery does
     int second_ = 0;             ///< where it did last
     Tally tally_;
     Things things_;
     Ledger before_;
     Ledger after_;
+    std::string exit_before_; ///< how init ended the last time
+    std::string exit_after_;
 };
 
 // True when the fault came about; then all is well or the test has failed.
@@ -208,6 +217,8 @@ bool Verbs::hit(World& world, int at) {
         rig.reset();
         rig = std::make_unique<Rig>(world);
     }
+    const std::string exit = rig->last_exit("web1");
+    EXPECT_TRUE(exit == exit_before_ || exit == exit_after_) << exit;
     expect_usable(world, std::move(rig), status.has_value());
     return true;
 }
@@ -245,6 +256,14 @@ bool Verbs::hit_in_recovery(World& world, int at) {
         world.arm(fault_, at);
         const Rig rig(world);
     });
+}
+
+// The next daemon's recovery meets a failure; the one after it does not.
+bool Verbs::fails_in_recovery(World& world, int at) {
+    world.arm(Fault::fails, at);
+    const Rig rig(world);
+    world.disarm();
+    return !world.fired().empty();
 }
 
 void Verbs::expect_recovered(World& world) {
@@ -294,7 +313,9 @@ void Verbs::survive() {
             }
             const std::string place = "crash at " + std::to_string(at);
             // The second crash moves on with the first, so that together they meet every call.
-            second_ = crashes_again_ && hit_in_recovery(world, second_ + 1) ? second_ + 1 : 0;
+            const bool again = (crashes_again_ && hit_in_recovery(world, second_ + 1)) ||
+                               (fails_again_ && fails_in_recovery(world, second_ + 1));
+            second_ = again ? second_ + 1 : 0;
             SCOPED_TRACE(place + ", again at " + std::to_string(second_));
             expect_recovered(world);
         }
@@ -334,6 +355,11 @@ TEST_P(Verbs, SurviveACrashAfterAnyCall) {
 TEST_P(Verbs, SurviveACrashAndAnotherOneInItsRecovery) {
     fault_ = Fault::crash_after;
     crashes_again_ = true;
+    survive();
+}
+TEST_P(Verbs, SurviveACrashAndAFailureInItsRecovery) {
+    fault_ = Fault::crash_before;
+    fails_again_ = true;
     survive();
 }
 
