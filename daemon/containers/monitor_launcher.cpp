@@ -114,16 +114,22 @@ class Children {
             return ::waitpid(entry.second, nullptr, WNOHANG) != 0; // ended, or not ours any more
         });
     }
-    /// Kills the monitor of `container`, if it is ours, and reaps it.
-    void kill(const Uuid& container) {
-        const std::lock_guard lock(mutex_);
-        const auto found = pids_.find(container);
-        if (found == pids_.end()) {
-            return;
+    /// Kills the monitor of `container`, if it is ours. One that somebody traces is reaped later.
+    Status kill(const Uuid& container) {
+        UniqueFd pidfd;
+        {
+            const std::lock_guard lock(mutex_);
+            const auto found = pids_.find(container);
+            if (found == pids_.end()) {
+                return {};
+            }
+            // Not reaped, so the number is still its.
+            ASSIGN_OR_RETURN(pidfd, kernel::open_process(found->second));
         }
-        (void)::kill(found->second, SIGKILL); // not reaped, so the number is still its
-        (void)::waitpid(found->second, nullptr, 0);
-        pids_.erase(found);
+        RETURN_IF_ERROR(kernel::send_signal(pidfd.get(), SIGKILL));
+        RETURN_IF_ERROR(await_death(pidfd.get()));
+        reap();
+        return {};
     }
 
   private:
@@ -248,7 +254,7 @@ class Launcher final : public MonitorLauncher {
     }
 
     Status discard(const Uuid& container) override {
-        children_.kill(container);
+        RETURN_IF_ERROR(children_.kill(container));
         auto directory =
             kernel::open_directory(monitor_directory(settings_.run_directory, container));
         if (!directory) {

@@ -58,12 +58,14 @@ bool ran_soundly(const model::Container& container) {
 
 // What becomes of it now that it is stopped.
 std::string plan_next_start(model::Container& container, const Stopping& stopping) {
+    // One that is broken was killed on somebody's order, whenever it dies.
+    const bool asked = !stopping.order.unasked || stopping.container.state == model::State::broken;
     container.start_at.reset();
     container.resume = stopping.order.with_host;
-    if (!stopping.order.unasked || ran_soundly(stopping.container)) {
+    if (asked || ran_soundly(stopping.container)) {
         container.restarts = 0;
     }
-    if (!stopping.order.unasked || container.spec.restart.when == model::RestartWhen::no) {
+    if (asked || container.spec.restart.when == model::RestartWhen::no) {
         return {};
     }
     const bool failed = has_failed(stopping.exit);

@@ -70,8 +70,12 @@ void Watcher::watch(const std::stop_token& stop) {
             }
         }
         told = std::move(still);
-        if (::poll(waits.data(), waits.size(), timeout_of(told)) < 0 && errno != EINTR) {
-            return; // cannot happen with descriptors of our own
+        if (::poll(waits.data(), waits.size(), timeout_of(told)) < 0) {
+            // More than the limit of descriptors, or no memory for the list: not for ever.
+            (void)::poll(waits.data(), 1, static_cast<int>(first_pause_.count()));
+            for (pollfd& wait : waits) {
+                wait.revents = POLLIN; // whoever has no news says so
+            }
         }
         if (waits[0].revents != 0) {
             std::uint64_t count = 0;

@@ -1,4 +1,5 @@
 #include "tests/fault/rig.hpp"
+#include "tests/fault/things.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <gmock/gmock.h>
@@ -71,6 +72,21 @@ TEST_F(Stuck, ItIsBrokenAndSaysWhyUntilAStopComesThrough) {
     EXPECT_EQ(row().broken_why, "");
     EXPECT_EQ(row().last_exit, "signal 9");
     EXPECT_TRUE(start());
+}
+
+// Whoever asked for its end wants it to stay down, however late it dies.
+TEST_F(Stuck, ItDoesNotComeBackByItsPolicy) {
+    model::SpecChange always;
+    always.policies.restart = model::RestartWhen::always;
+    ASSERT_TRUE(after(rig_.containers().set(Caller{}, "web1", always)));
+    add("stuck process");
+    EXPECT_FALSE(stop());
+    take("stuck process");
+    const std::string uuid = row().uuid.to_string();
+    world_.happen([&](Things& things) { end_processes(things, uuid, "signal 9"); });
+    rig_.watch();
+    EXPECT_EQ(row().state, State::stopped);
+    EXPECT_FALSE(row().start_at);
 }
 
 TEST_F(Stuck, ADestroyLeavesItWholeUntilItCanBeDone) {

@@ -125,6 +125,16 @@ TEST_F(MonitorDeathTest, OneThatHangsIsKilledByTheNextDaemonWithinItsDeadline) {
     expect_reported_as_killed();
 }
 
+// A dead child that its tracer has not taken note of cannot be reaped; nobody waits for that.
+TEST_F(MonitorDeathTest, OneThatADebuggerKeepsHoldsUpNobody) {
+    ASSERT_EQ(::ptrace(PTRACE_SEIZE, monitor_, nullptr, nullptr), 0);
+    ASSERT_EQ(::kill(monitor_, SIGKILL), 0);
+    expect_reported_as_killed();
+    EXPECT_EQ(state_of(monitor_), "Z");
+    int status = 0;
+    EXPECT_EQ(::waitpid(monitor_, &status, __WALL), monitor_);
+}
+
 } // namespace
 
 } // namespace lodge::test

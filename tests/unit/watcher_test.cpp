@@ -8,8 +8,10 @@
 #include <future>
 #include <memory>
 #include <queue>
+#include <thread>
 
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 
 namespace lodge::daemon {
 namespace {
@@ -20,10 +22,11 @@ using Answer = Result<MonitorStatus>;
 const MonitorStatus kHalted{.init = {.pid = 100, .start_time = 1},
                             .exit = InitExit{.kind = InitExit::Kind::halted, .status = 0}};
 
-/// Has news from the start on; each question gets the next answer, and the last one for ever.
+/// Has `news` from the start on; each question gets the next answer, and the last one for ever.
 class NewsMonitor final : public Monitor {
   public:
-    explicit NewsMonitor(std::queue<Answer> answers) : answers_(std::move(answers)) {}
+    explicit NewsMonitor(std::queue<Answer> answers, unsigned news = 1)
+        : answers_(std::move(answers)), news_(::eventfd(news, EFD_CLOEXEC)) {}
     Answer status() override {
         ++asked;
         Answer answer = answers_.front();
@@ -43,7 +46,7 @@ class NewsMonitor final : public Monitor {
 
   private:
     std::queue<Answer> answers_;
-    UniqueFd news_{::eventfd(1, EFD_CLOEXEC)};
+    UniqueFd news_;
 };
 
 class WatcherTest : public ::testing::Test {
@@ -103,6 +106,36 @@ TEST_F(WatcherTest, ForgetsNewsThatAreNone) {
     MonitorStatus running = kHalted;
     running.exit.reset();
     EXPECT_TRUE(watch(std::queue<Answer>({running, running, kHalted})));
+}
+
+// poll(2) takes no more descriptors than RLIMIT_NOFILE says.
+TEST_F(WatcherTest, OutlivesALimitThatTakesNoMoreDescriptors) {
+    MonitorStatus running = kHalted;
+    running.exit.reset();
+    monitor_ = std::make_shared<NewsMonitor>(std::queue<Answer>({running}), 0);
+    registry_.put(uuid_, monitor_);
+    std::promise<void> told;
+    const Watcher watcher(
+        registry_,
+        [&](const Uuid& uuid, const std::optional<InitExit>&) {
+            registry_.remove(uuid);
+            told.set_value();
+        },
+        1ms);
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    const rlimit low{.rlim_cur = 1, .rlim_max = before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+    registry_.put(uuid_, monitor_); // wakes it
+    const Deadline deadline = Deadline::after(test::patience(20s));
+    while (monitor_->asked == 0 && !deadline.expired()) {
+        std::this_thread::yield(); // asked without news: poll(2) has failed
+    }
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    EXPECT_GT(monitor_->asked, 0);
+    const auto halted = std::make_shared<NewsMonitor>(std::queue<Answer>({kHalted}));
+    registry_.put(uuid_, halted);
+    EXPECT_EQ(told.get_future().wait_for(test::patience(20s)), std::future_status::ready);
 }
 
 } // namespace
