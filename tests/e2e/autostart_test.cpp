@@ -1,41 +1,20 @@
-#include "tests/support/breakpoints.hpp"
+#include "tests/support/boot_test.hpp"
 #include "tests/support/cli_process.hpp"
-#include "tests/support/host_state.hpp"
 #include "tests/support/lodge_host.hpp"
 #include "tests/support/replaced_file.hpp"
 
-#include <csignal>
 #include <filesystem>
-#include <optional>
 
 namespace lodge::test {
 
 namespace {
 
-class AutostartTest : public LodgeTest {
+class AutostartTest : public BootTest {
   protected:
-    void TearDown() override {
-        boot_id_.reset();
-        LodgeTest::TearDown();
-    }
-    void make(const std::string& name, std::vector<std::string> options) {
-        std::vector<std::string> words{"create", name, "--template", "tiny"};
-        words.insert(words.end(), options.begin(), options.end());
-        const CliResult made = host->lodge(words);
-        ASSERT_EQ(made.code, 0) << made.err << host->daemon_log();
-    }
     void crash(const std::string& name) {
         ASSERT_EQ(host->lodge({"kill", name}).code, 0) << host->daemon_log();
     }
-    // As the next daemon sees it: another boot.
-    void boot(const std::string& id) {
-        boot_id_.emplace("/proc/sys/kernel/random/boot_id", id + "\n");
-        ASSERT_NO_FATAL_FAILURE(host->start_daemon());
-    }
     std::size_t place_in_log(const std::string& what) { return host->daemon_log().rfind(what); }
-
-  private:
-    std::optional<ReplacedFile> boot_id_;
 };
 
 TEST_F(AutostartTest, RestartsWhatFailsAndLeavesWhatHalts) {
@@ -107,64 +86,6 @@ TEST_F(AutostartTest, ABootBringsUpWhatShouldRunInItsOrder) {
     ASSERT_NO_FATAL_FAILURE(host->start_daemon());
     EXPECT_EQ(host->field("always", "state"), "stopped");
     EXPECT_EQ(host->field("always", "start_planned"), "false");
-}
-
-/// The power goes while an operation is on its way.
-class CutOffTest : public AutostartTest {
-  protected:
-    void prepare_host() override { breakpoints_.emplace(*host); }
-    // `words` begin what is cut off at `point`, when `name`, which runs, has come there.
-    void
-    cut_off(const std::string& name, const std::string& point, std::vector<std::string> words) {
-        const pid_t init = init_of(*host, name).pid;
-        ASSERT_NE(init, 0) << host->daemon_log();
-        const pid_t monitor = parent_of(init);
-        breakpoints_->forget();
-        breakpoints_->order(SIGKILL, point);
-        EXPECT_NE(host->lodge(std::move(words)).code, 0);
-        ASSERT_EQ(breakpoints_->await_halt(), Halt::dead) << "it did not come to this point";
-        host->kill_daemon();            // reaps
-        (void)::kill(monitor, SIGKILL); // and init with it
-        EXPECT_TRUE(has_ended(monitor) && has_ended(init));
-    }
-
-  private:
-    std::optional<Breakpoints> breakpoints_;
-};
-
-TEST_F(CutOffTest, AStopIsDoneAndTheBootHasItsSay) {
-    ASSERT_NO_FATAL_FAILURE(make("web1", {"--onboot", "yes"}));
-    ASSERT_NO_FATAL_FAILURE(make("web2", {"--start"}));
-    ASSERT_NO_FATAL_FAILURE(cut_off("web2", "after kill of stop", {"stop", "web2", "--force"}));
-    ASSERT_NO_FATAL_FAILURE(boot("7e57ab1e-0000-4000-8000-000000000003"));
-    EXPECT_EQ(host->field("web2", "state"), "stopped") << host->daemon_log();
-    EXPECT_EQ(host->field("web2", "start_planned"), "false");
-
-    expect_field("web1", "state", "running");
-    ASSERT_NO_FATAL_FAILURE(cut_off("web1", "after kill of stop", {"stop", "web1", "--force"}));
-    ASSERT_NO_FATAL_FAILURE(boot("7e57ab1e-0000-4000-8000-000000000004"));
-    expect_field("web1", "state", "running");
-}
-
-TEST_F(CutOffTest, AStopWithTheHostComesBack) {
-    ASSERT_NO_FATAL_FAILURE(make("web1", {"--start"}));
-    ASSERT_NO_FATAL_FAILURE(await_init("web1"));
-    ASSERT_NO_FATAL_FAILURE(cut_off("web1", "after kill of stop with host", {"host", "shutdown"}));
-    ASSERT_NO_FATAL_FAILURE(boot("7e57ab1e-0000-4000-8000-000000000005"));
-    expect_field("web1", "state", "running");
-}
-
-TEST_F(CutOffTest, ARestartStartsOnlyWhatABootDoes) {
-    ASSERT_NO_FATAL_FAILURE(make("web1", {"--start"}));
-    ASSERT_NO_FATAL_FAILURE(
-        cut_off("web1", "before group of restart", {"restart", "web1", "--force"}));
-    ASSERT_NO_FATAL_FAILURE(boot("7e57ab1e-0000-4000-8000-000000000006"));
-    expect_field("web1", "state", "running");
-    ASSERT_EQ(host->lodge({"set", "web1", "--onboot", "no"}).code, 0);
-    ASSERT_NO_FATAL_FAILURE(
-        cut_off("web1", "before group of restart", {"restart", "web1", "--force"}));
-    ASSERT_NO_FATAL_FAILURE(boot("7e57ab1e-0000-4000-8000-000000000007"));
-    EXPECT_EQ(host->field("web1", "state"), "stopped") << host->daemon_log();
 }
 
 TEST_F(AutostartTest, AShutdownStopsInReverseOrderAndABootBringsBack) {
