@@ -76,6 +76,7 @@ Result<int> ssh(const Globals& globals, const SshOptions& options) {
     words.insert(words.end(), {"-l", options.user, address.address.to_string()});
     words.insert(words.end(), options.arguments.begin(), options.arguments.end());
     std::vector<char*> argv;
+    argv.reserve(words.size() + 1);
     for (std::string& word : words) {
         argv.push_back(word.data());
     }
