@@ -48,6 +48,7 @@ void add_session_commands(const Registry& registry);
 void add_ssh_command(const Registry& registry);
 void add_template_commands(const Registry& registry);
 void add_host_commands(const Registry& registry);
+void add_operation_commands(const Registry& registry);
 void add_recover_command(const Registry& registry);
 
 /// One or two lines on stderr, or JSON; the trail with --verbose.

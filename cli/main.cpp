@@ -72,6 +72,7 @@ int run(int argc, char** argv) {
     add_ssh_command(registry);
     add_template_commands(registry);
     add_host_commands(registry);
+    add_operation_commands(registry);
     add_recover_command(registry);
     add_help_command(registry);
     try {

@@ -1,0 +1,83 @@
+#include "cli/output.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <memory>
+
+namespace lodge::cli {
+
+namespace {
+
+using nlohmann::json;
+
+Result<int> list(const Globals& globals, bool all) {
+    ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", "/v1/operations"));
+    ASSIGN_OR_RETURN(const json known, parse_answer(text));
+    json shown = json::array();
+    std::vector<std::vector<std::string>> rows{{"ID", "VERB", "OF", "STATUS", "STEP"}};
+    for (const json& one : known) {
+        const std::string status = one.value("status", "");
+        if (all || status == "running") {
+            shown.push_back(one);
+            rows.push_back({one.value("id", ""),
+                            one.value("verb", ""),
+                            one.value("resource", ""),
+                            status,
+                            one.value("step", "")});
+        }
+    }
+    if (globals.json) {
+        print_json(shown);
+    } else {
+        print_table(rows);
+    }
+    return 0;
+}
+
+// Until it is undone: only then is the container or template free.
+Result<int> cancel(const Globals& globals, const std::string& id) {
+    const std::string path = "/v1/operations/" + escaped(id);
+    RETURN_IF_ERROR(globals.client().call("POST", path + "/cancel"));
+    // As long as it takes; an operation that failed, as a cancelled one has, is answered with why.
+    const auto ended = globals.client().call("GET", path + "/wait?wait=1h");
+    if (!ended && ended.error().code() != ErrorCode::cancelled) {
+        return std::unexpected<Error>(ended.error());
+    }
+    ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", path));
+    ASSIGN_OR_RETURN(const json operation, parse_answer(text));
+    if (operation.value("status", "") == "succeeded") {
+        return fail(ErrorCode::invalid_state, "it was done before it could be cancelled");
+    }
+    if (globals.json) {
+        print_json(operation);
+    }
+    confirm(globals,
+            operation.value("verb", "") + " '" + operation.value("resource", "") +
+                "': " + operation.value("status", ""));
+    return 0;
+}
+
+} // namespace
+
+void add_operation_commands(const Registry& registry) {
+    const Globals& globals = registry.globals;
+    CLI::App* family = registry.app.add_subcommand("operation", "What is on its way");
+    family->require_subcommand(1);
+    const auto all = std::make_shared<bool>(false);
+    registry
+        .add(*family,
+             "list",
+             "List operations on their way",
+             [&globals, all] { return list(globals, *all); })
+        ->add_flag("--all", *all, "Also the last that have ended, up to 256");
+    const auto id = std::make_shared<std::string>();
+    registry
+        .add(*family,
+             "cancel",
+             "End one that can still be undone",
+             [&globals, id] { return cancel(globals, *id); })
+        ->add_option("ID", *id, "Of the operation")
+        ->required();
+}
+
+} // namespace lodge::cli

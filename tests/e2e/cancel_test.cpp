@@ -1,0 +1,89 @@
+// What is on its way is shown and, where it can be undone, ended.
+#include "lib/base/clock.hpp"
+#include "lib/kernel/fs.hpp"
+#include "tests/support/cli_process.hpp"
+#include "tests/support/lodge_host.hpp"
+#include "tests/support/patience.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <memory>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+
+namespace lodge::test {
+
+namespace {
+
+using nlohmann::json;
+using namespace std::chrono_literals;
+
+class CancelTest : public LodgeTest {
+  protected:
+    json operations(std::vector<std::string> more = {}) {
+        std::vector<std::string> words{"operation", "list", "--json"};
+        words.insert(words.end(), more.begin(), more.end());
+        return json::parse(host->lodge(words).out, nullptr, false);
+    }
+    // The id of the only one that is on its way, once it is.
+    std::string await_operation(const std::string& verb) {
+        const Deadline deadline = Deadline::after(patience(10s));
+        while (!deadline.expired()) {
+            const json running = operations();
+            if (running.size() == 1 && running[0].value("verb", "") == verb) {
+                return running[0].value("id", "");
+            }
+            (void)::poll(nullptr, 0, 5);
+        }
+        ADD_FAILURE() << verb << " is not on its way: " << operations().dump();
+        return {};
+    }
+    CliResult cancel(const std::string& id) { return host->lodge({"operation", "cancel", id}); }
+};
+
+TEST_F(CancelTest, UndoesAnImportThatIsOnItsWay) {
+    const std::string pipe = host->directory() + "/slow.tar";
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    CliProcess import(*host, {"template", "import", "slow", pipe}, CliStreams{});
+    UniqueFd archive(::open(pipe.c_str(), O_WRONLY | O_CLOEXEC)); // waits for its reader
+    ASSERT_TRUE(archive);
+    const std::string id = await_operation("template import");
+    const CliResult cancelled = cancel(id);
+    EXPECT_EQ(cancelled.code, 0) << cancelled.err;
+    EXPECT_NE(cancelled.err.find("'template slow': cancelled"), std::string::npos) << cancelled.err;
+    archive.reset();
+    EXPECT_EQ(import.wait(), 12);
+    EXPECT_EQ(host->lodge({"template", "info", "slow"}).code, 3);
+    EXPECT_EQ(operations().size(), 0U);
+    const json ended = operations({"--all"});
+    ASSERT_FALSE(ended.empty());
+    EXPECT_EQ(ended.back().value("status", ""), "cancelled");
+
+    const CliResult again = cancel(id);
+    EXPECT_EQ(again.code, 5);
+    EXPECT_NE(again.err.find("has ended"), std::string::npos) << again.err;
+}
+
+TEST_F(CancelTest, LeavesAStopToItsEnd) {
+    ASSERT_EQ(host->lodge({"create", "web1", "--template", "tiny", "--start"}).code, 0);
+    ASSERT_NO_FATAL_FAILURE(await_init("web1"));
+    ASSERT_EQ(host->lodge({"exec", "web1", "--", "/bin/guest", "write", "/stubborn", ""}).code, 0);
+    CliProcess stop(*host, {"stop", "web1", "--timeout", "1h"}, CliStreams{});
+    const CliResult refused = cancel(await_operation("stop"));
+    EXPECT_EQ(refused.code, 5);
+    EXPECT_NE(refused.err.find("can no longer be undone"), std::string::npos) << refused.err;
+    EXPECT_EQ(host->lodge({"kill", "web1"}).code, 0);
+    EXPECT_EQ(stop.wait(), 0);
+}
+
+TEST_F(CancelTest, NamesWhatIsNoOperation) {
+    EXPECT_EQ(cancel("web1").code, 2);
+    EXPECT_EQ(cancel("0123abcd-4567-4abc-8def-0123456789ab").code, 3);
+}
+
+} // namespace
+
+} // namespace lodge::test
