@@ -1,8 +1,8 @@
 #pragma once
 
-#include "daemon/autostart/backoff.hpp"
 #include "daemon/containers/container_service.hpp"
 #include "daemon/containers/parts.hpp"
+#include "lib/base/backoff.hpp"
 
 #include <atomic>
 #include <chrono>

@@ -11,8 +11,8 @@
 
 namespace lodge::daemon {
 
-Watcher::Watcher(MonitorRegistry& monitors, Exited exited, Duration first_pause)
-    : monitors_(monitors), exited_(std::move(exited)), first_pause_(first_pause),
+Watcher::Watcher(MonitorRegistry& monitors, Exited exited, Backoff::Pause first)
+    : monitors_(monitors), exited_(std::move(exited)), first_pause_(first),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       thread_([this](const std::stop_token& stop) { watch(stop); }) {
     monitors_.on_change([this] { wake(); });
@@ -35,19 +35,16 @@ void Watcher::tell(const Uuid& container, Monitor& monitor, ToldAll& told) const
         told.erase(&monitor);
         return;
     }
-    Told& mark = told[&monitor];
-    mark.pause =
-        mark.pause == Duration::zero() ? first_pause_ : std::min(mark.pause * 2, kLongestPause);
     if (status || is_unwatched(status.error())) {
         exited_(container, status ? status->exit : std::nullopt);
     }
-    mark.again = Deadline::after(mark.pause);
+    told.try_emplace(&monitor, first_pause_).first->second.fail();
 }
 
 int Watcher::timeout_of(const ToldAll& told) {
     Deadline first = Deadline::never();
-    for (const auto& [monitor, mark] : told) {
-        first = mark.again.left() < first.left() ? mark.again : first;
+    for (const auto& [monitor, pause] : told) {
+        first = std::min(first, pause.until());
     }
     return first.poll_timeout();
 }
@@ -64,7 +61,7 @@ void Watcher::watch(const std::stop_token& stop) {
             if (mark != told.end()) {
                 still.insert(*mark);
             }
-            if (mark == told.end() || mark->second.again.expired()) {
+            if (mark == told.end() || !mark->second.waits()) {
                 waits.push_back({.fd = monitor->event_fd(), .events = POLLIN, .revents = 0});
                 who.push_back(container);
             }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "daemon/containers/parts.hpp"
+#include "lib/base/backoff.hpp"
 
 #include <chrono>
 #include <functional>
@@ -18,21 +19,14 @@ class Watcher {
   public:
     /// `exited` is called in the watching thread; `exit` is absent when the monitor itself is gone.
     using Exited = std::function<void(const Uuid& container, const std::optional<InitExit>& exit)>;
-    using Duration = std::chrono::milliseconds;
-    static constexpr Duration kFirstPause{500};
-    static constexpr Duration kLongestPause{30'000};
-    Watcher(MonitorRegistry& monitors, Exited exited, Duration first_pause = kFirstPause);
+    Watcher(MonitorRegistry& monitors, Exited exited, Backoff::Pause first = Backoff::kFirst);
     ~Watcher();
     Watcher(const Watcher&) = delete;
     Watcher& operator=(const Watcher&) = delete;
 
   private:
-    /// What was told and may have to be told again.
-    struct Told {
-        Deadline again = Deadline::never();
-        Duration pause{0};
-    };
-    using ToldAll = std::map<const Monitor*, Told>;
+    /// What was told, and when to tell it again.
+    using ToldAll = std::map<const Monitor*, Backoff>;
     void watch(const std::stop_token& stop);
     void wake() const;
     void tell(const Uuid& container, Monitor& monitor, ToldAll& told) const;
@@ -40,7 +34,7 @@ class Watcher {
 
     MonitorRegistry& monitors_;
     Exited exited_;
-    Duration first_pause_;
+    Backoff::Pause first_pause_;
     UniqueFd wake_;
     std::jthread thread_;
 };

@@ -5,14 +5,19 @@
 #include <algorithm>
 #include <chrono>
 
-namespace lodge::daemon {
+namespace lodge {
 
-/// Pauses after what fails again and again: half a second, then twice as long each time, up to half
-/// a minute.
+/// Pauses after what fails again and again: each twice as long as the last, up to half a minute.
 class Backoff {
   public:
+    using Pause = std::chrono::milliseconds;
+    static constexpr Pause kFirst{500};
+    static constexpr Pause kLongest{30'000};
+
+    explicit Backoff(Pause first = kFirst) : first_(first) {}
+
     void fail() {
-        pause_ = pause_ == Pause::zero() ? kFirst : std::min(pause_ * 2, kLongest);
+        pause_ = pause_ == Pause::zero() ? first_ : std::min(pause_ * 2, kLongest);
         until_ = Deadline::after(pause_);
     }
     void succeed() {
@@ -20,14 +25,13 @@ class Backoff {
         until_ = Deadline::after(pause_);
     }
     [[nodiscard]] bool waits() const { return !until_.expired(); }
+    /// The end of the pause, which may be over.
     [[nodiscard]] Deadline until() const { return until_; }
 
   private:
-    using Pause = std::chrono::milliseconds;
-    static constexpr Pause kFirst{500};
-    static constexpr Pause kLongest{30'000};
+    Pause first_;
     Pause pause_ = Pause::zero();
     Deadline until_ = Deadline::after(Pause::zero());
 };
 
-} // namespace lodge::daemon
+} // namespace lodge
