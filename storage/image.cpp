@@ -104,9 +104,11 @@ Status zero_head(int image_fd, const std::string& path) {
     return with_context(std::move(zeroed), "overwrite the head of '" + path + "'");
 }
 
-Deadline patience() {
-    return Deadline::after(std::chrono::seconds(5));
-}
+// For what has just been closed. Short, as it is left to the next opening.
+constexpr auto kClosing = std::chrono::seconds(5);
+// The last writes of an unmount, or a program spawned meanwhile that has the descriptor until its
+// exec, take as long as a disk that stalls.
+constexpr auto kOpening = std::chrono::seconds(20);
 
 } // namespace
 
@@ -116,7 +118,7 @@ Result<UniqueFd> create_image(const Volume& volume) {
                      kernel::open_file(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
     Revert revert;
     revert.add([&] { (void)::unlink(path.c_str()); });
-    RETURN_IF_ERROR(lock_image(image.get(), volume, patience()));
+    RETURN_IF_ERROR(lock_image(image.get(), volume, Deadline::after(kOpening)));
     RETURN_IF_ERROR(check_room(image.get(), volume));
     if (::ftruncate(image.get(), static_cast<off_t>(volume.bytes)) != 0) {
         return fail_errno("ftruncate", path);
@@ -136,7 +138,7 @@ Result<UniqueFd> open_image(const Volume& volume) {
         return fail(ErrorCode::corrupt,
                     "the image '" + path + "' is shorter than its volume: it was cut");
     }
-    RETURN_IF_ERROR(lock_image(image.get(), volume, patience()));
+    RETURN_IF_ERROR(lock_image(image.get(), volume, Deadline::after(kOpening)));
     return image;
 }
 
@@ -163,7 +165,7 @@ Status wait_unused(const Volume& volume) {
     }
     if (!lock_image(image->get(), volume, Deadline::after(std::chrono::seconds(0)))) {
         RETURN_IF_ERROR(detach_loops(volume)); // one without autoclear would never go
-        RETURN_IF_ERROR(lock_image(image->get(), volume, patience()));
+        RETURN_IF_ERROR(lock_image(image->get(), volume, Deadline::after(kClosing)));
     }
     // Closing is not enough: a program that another thread spawns right now has the descriptor
     // until its exec, and destroy, which comes next, does not wait.
