@@ -127,7 +127,11 @@ Plan create_plan(const Parts& parts,
                           [&parts, container] { return parts.containers.remove(container.uuid); }});
     plan.steps.push_back({"directory",
                           [volume] { return kernel::make_directories(volume.directory, 0700); },
-                          [&parts, container] { return remove_directory(parts, container); }});
+                          // What is open still must not lose its name: by that it is found again.
+                          [&parts, container, volume]() -> Status {
+                              RETURN_IF_ERROR(parts.driver_of(container).close(volume));
+                              return remove_directory(parts, container);
+                          }});
     plan.steps.push_back(
         {"volume",
          [&parts, creation, volume]() -> Status {
