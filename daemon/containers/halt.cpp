@@ -51,10 +51,7 @@ Result<int> halt_signal(const Parts& parts, const model::Container& container) {
 
 // Init, or its monitor.
 Result<bool> has_ended(Monitor& monitor) {
-    const auto status = monitor.status();
-    if (!status && !is_unwatched(status.error())) {
-        return std::unexpected<Error>(status.error());
-    }
+    ASSIGN_OR_RETURN(const auto status, if_watched(monitor.status()));
     return !status || status->exit;
 }
 

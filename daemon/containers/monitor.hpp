@@ -95,6 +95,18 @@ class Monitor {
 /// the container: its monitor is gone, or hangs for good. Any other (no descriptor to be had) says
 /// nothing of it.
 [[nodiscard]] bool is_unwatched(const Error& error);
+/// What such a call told; nothing where nobody watches. Its error says nothing of the container:
+/// ask again.
+template <typename T>
+[[nodiscard]] Result<std::optional<T>> if_watched(Result<T> told) {
+    if (told) {
+        return std::optional<T>(std::move(*told));
+    }
+    if (is_unwatched(told.error())) {
+        return std::optional<T>();
+    }
+    return std::unexpected<Error>(std::move(told).error());
+}
 
 /// A container on its way: build(), then finish(). Dropping it without finish() kills the clone and
 /// the monitor, and so does the death of the daemon.

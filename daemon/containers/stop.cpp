@@ -128,21 +128,13 @@ bool ran_out_of_memory(const Parts& parts, const Stopping& stopping) {
 Status collect(const Parts& parts, Stopping& stopping) {
     auto monitor = parts.monitors.find(stopping.container.uuid);
     if (!monitor) {
-        auto found = parts.launcher.connect(stopping.container.uuid);
-        if (!found && !is_unwatched(found.error())) {
-            return std::unexpected<Error>(std::move(found).error());
-        }
-        if (found) {
-            monitor = std::move(*found);
-        }
+        ASSIGN_OR_RETURN(auto found, if_watched(parts.launcher.connect(stopping.container.uuid)));
+        monitor = std::move(found).value_or(nullptr);
     }
     stopping.exit.reset();
     const Deadline deadline = Deadline::after(kExitDeadline);
     while (monitor) {
-        const auto status = monitor->status();
-        if (!status && !is_unwatched(status.error())) {
-            return std::unexpected<Error>(status.error());
-        }
+        ASSIGN_OR_RETURN(const auto status, if_watched(monitor->status()));
         if (!status) {
             break;
         }

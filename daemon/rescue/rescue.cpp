@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
+#include <optional>
 #include <utility>
 
 #include <fcntl.h>
@@ -81,21 +82,24 @@ bool is_frozen(const Uuid& uuid, std::int32_t init) {
 
 // What says nothing of whether it runs must not be taken for no: the daemon would kill what does.
 template <typename T>
-Status unless_unwatched(const std::string& name, const Result<T>& answer) {
-    if (answer || is_unwatched(answer.error())) {
-        return {};
+Result<std::optional<T>> find_out(const std::string& name, Result<T> answer) {
+    auto known = if_watched(std::move(answer));
+    if (!known) {
+        return fail(known.error().code(),
+                    "whether '" + name + "' runs cannot be found out, so nothing was recovered: " +
+                        known.error().to_string());
     }
-    return fail(answer.error().code(),
-                "whether '" + name + "' runs cannot be found out, so nothing was recovered: " +
-                    answer.error().to_string());
+    return known;
 }
 
 // One whose init has ended meanwhile is recorded as running too: the daemon then collects how.
 Status look_for_monitor(MonitorLauncher& launcher, model::Container& container) {
-    const auto monitor = launcher.connect(container.uuid);
-    RETURN_IF_ERROR(unless_unwatched(container.spec.name, monitor));
-    const auto status = monitor ? (*monitor)->status() : std::unexpected<Error>(monitor.error());
-    RETURN_IF_ERROR(unless_unwatched(container.spec.name, status));
+    const std::string& name = container.spec.name;
+    ASSIGN_OR_RETURN(const auto monitor, find_out(name, launcher.connect(container.uuid)));
+    if (!monitor) {
+        return {};
+    }
+    ASSIGN_OR_RETURN(const auto status, find_out(name, (*monitor)->status()));
     if (status) {
         container.state = is_frozen(container.uuid, status->init.pid) ? model::State::frozen
                                                                       : model::State::running;
