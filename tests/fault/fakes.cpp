@@ -32,8 +32,9 @@ class Volumes final : public storage::VolumeDriver {
     storage::DriverInfo info() const override { return {.available = true}; }
     Result<storage::OpenVolume> create(const storage::Volume& volume,
                                        const secret::SecretBuffer&) override {
-        return opened(volume, "volume.create", [&](Things&) -> Status {
-            return kernel::make_directories(volume.image_path() + "/data/upper", 0700);
+        return opened(volume, "volume.create", [&](Things& things) -> Status {
+            RETURN_IF_ERROR(kernel::make_directories(volume.image_path() + "/data/upper", 0700));
+            return unless_held(volume, things);
         });
     }
     Result<storage::OpenVolume> open(const storage::Volume& volume,
@@ -41,12 +42,13 @@ class Volumes final : public storage::VolumeDriver {
         return opened(volume, "volume.open", [](Things&) { return Status{}; });
     }
     Status close(const storage::Volume& volume) override {
-        return world_.call("volume.close", [&](Things& things) {
+        return world_.call("volume.close", [&](Things& things) -> Status {
             if (in_use(volume, things)) {
                 return refuse(things, "closed while in use");
             }
+            RETURN_IF_ERROR(unless_held(volume, things));
             things.erase("loop " + volume.uuid.to_string());
-            return Status{};
+            return {};
         });
     }
     Status destroy(const storage::Volume& volume) override {
@@ -62,6 +64,14 @@ class Volumes final : public storage::VolumeDriver {
   private:
     static bool in_use(const storage::Volume& volume, const Things& things) {
         return is_held(volume.directory) || things.contains("mounts " + volume.uuid.to_string());
+    }
+    // By somebody outside, and so is its device.
+    static Status unless_held(const storage::Volume& volume, Things& things) {
+        if (!things.contains("holder of " + volume.uuid.to_string())) {
+            return {};
+        }
+        things.insert("loop " + volume.uuid.to_string());
+        return fail(ErrorCode::busy, "somebody holds the volume");
     }
     Result<storage::OpenVolume>
     opened(const storage::Volume& volume, const std::string& call, const World::Effect& effect) {
