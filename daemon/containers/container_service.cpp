@@ -1,5 +1,6 @@
 #include "daemon/containers/container_service.hpp"
 
+#include "daemon/containers/logged_verb.hpp"
 #include "daemon/containers/plans.hpp"
 #include "daemon/containers/readiness.hpp"
 #include "lib/kernel/fs.hpp"
@@ -14,7 +15,11 @@ namespace lodge::daemon {
 namespace {
 
 StopOrder order_of(const StopRequest& request, const Settings& settings) {
-    return {.force = request.force, .timeout = request.timeout.value_or(settings.stop_timeout)};
+    StopOrder order;
+    if (!request.force) {
+        order.halt_timeout = request.timeout.value_or(settings.stop_timeout);
+    }
+    return order;
 }
 
 // A monitor that went between the look and the call.
@@ -31,15 +36,17 @@ Result<T> unless_gone(const std::string& name, Result<T> result) {
 // The row is looked at again with the name held: what ran before us may have changed it.
 Result<Uuid> Containers::submit(const std::string& verb,
                                 const model::Container& container,
-                                const MakePlan& make_plan) {
-    return engine_.submit({.verb = verb,
-                           .resource = container.spec.name,
-                           .arguments = container.uuid.to_string(),
-                           .prepare = [this, &container, &make_plan]() -> Result<Plan> {
-                               ASSIGN_OR_RETURN(const auto now,
-                                                parts_.containers.find(container.uuid));
-                               return make_plan(now);
-                           }});
+                                const MakePlan& make_plan,
+                                const StopOrder& order) {
+    return engine_.submit(
+        {.verb = verb,
+         .resource = container.spec.name,
+         .arguments =
+             to_arguments({.container = container.uuid, .halt_timeout = order.halt_timeout}),
+         .prepare = [this, &container, &make_plan]() -> Result<Plan> {
+             ASSIGN_OR_RETURN(const auto now, parts_.containers.find(container.uuid));
+             return make_plan(now);
+         }});
 }
 
 // Asked with the name held: whoever refuses them from then on finds those that were let in among
@@ -61,13 +68,14 @@ Result<Uuid> Containers::start(const Caller&, const std::string& name) {
 Result<Uuid> Containers::stop(const Caller&, const std::string& name, const StopRequest& request) {
     ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
     const StopOrder order = order_of(request, parts_.settings);
-    auto submitted = submit("stop", container, [&](const model::Container& now) -> Result<Plan> {
+    const auto plan = [&](const model::Container& now) -> Result<Plan> {
         if (!now.start_at && !now.resume) { // else it is told not to come back
             RETURN_IF_ERROR(model::allowed(model::Verb::stop, now.state, name));
         }
         return stop_plan(parts_, now, order);
-    });
-    if (!submitted && order.force && submitted.error().code() == ErrorCode::busy) {
+    };
+    auto submitted = submit("stop", container, plan, order);
+    if (!submitted && request.force && submitted.error().code() == ErrorCode::busy) {
         return fail(ErrorCode::busy,
                     submitted.error().message() + "; `lodge kill " + name +
                         "` ends what it waits for");
@@ -78,22 +86,24 @@ Result<Uuid> Containers::stop(const Caller&, const std::string& name, const Stop
 Result<Uuid> Containers::stop_with_host(const model::Container& container,
                                         const Deadline& deadline) {
     const StopOrder order{
-        .with_host = true, .timeout = parts_.settings.stop_timeout, .deadline = deadline};
-    return submit("stop with host", container, [&](const model::Container& now) -> Result<Plan> {
+        .with_host = true, .halt_timeout = parts_.settings.stop_timeout, .deadline = deadline};
+    const auto plan = [&](const model::Container& now) -> Result<Plan> {
         RETURN_IF_ERROR(model::allowed(model::Verb::stop, now.state, now.spec.name));
         return stop_plan(parts_, now, order);
-    });
+    };
+    return submit("stop with host", container, plan, order);
 }
 
 Result<Uuid>
 Containers::restart(const Caller&, const std::string& name, const StopRequest& request) {
     ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
     const StopOrder order = order_of(request, parts_.settings);
-    return submit("restart", container, [&](const model::Container& now) -> Result<Plan> {
+    const auto plan = [&](const model::Container& now) -> Result<Plan> {
         RETURN_IF_ERROR(model::allowed(model::Verb::restart, now.state, name));
         RETURN_IF_ERROR(starts_are_welcome());
         return restart_plan(parts_, now, order);
-    });
+    };
+    return submit("restart", container, plan, order);
 }
 
 Result<Uuid> Containers::set_frozen(const Caller&, const std::string& name, bool frozen) {
@@ -273,7 +283,7 @@ void Containers::exited(const Uuid& uuid, const std::optional<InitExit>& exit) {
     const bool reboot = exit && exit->kind == InitExit::Kind::rebooted;
     const bool crashed =
         !exit || exit->kind == InitExit::Kind::exited || exit->kind == InitExit::Kind::signalled;
-    const StopOrder order{.force = true, .unasked = true};
+    const StopOrder order{.unasked = true};
     const auto submitted = submit(
         reboot ? "restart" : "collect",
         *container,

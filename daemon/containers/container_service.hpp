@@ -1,6 +1,7 @@
 #pragma once
 
 #include "daemon/containers/parts.hpp"
+#include "daemon/containers/plans.hpp"
 #include "daemon/services.hpp"
 #include "lib/model/verb.hpp"
 
@@ -58,8 +59,11 @@ class Containers final : public ContainerService {
     Status assign_uid_base(model::Container& container) const;
     Status check_limits(const model::Resources& resources) const;
     using MakePlan = std::function<Result<Plan>(const model::Container& now)>;
-    Result<Uuid>
-    submit(const std::string& verb, const model::Container& container, const MakePlan& make_plan);
+    /// `order`: of a verb that stops it.
+    Result<Uuid> submit(const std::string& verb,
+                        const model::Container& container,
+                        const MakePlan& make_plan,
+                        const StopOrder& order = {});
     Result<std::shared_ptr<Monitor>> living_monitor(const std::string& name, model::Verb verb);
     [[nodiscard]] Status starts_are_welcome() const;
     void look_again(const Uuid& uuid);

@@ -5,6 +5,7 @@
 #include "daemon/services.hpp"
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 namespace lodge::daemon {
@@ -17,13 +18,15 @@ namespace lodge::daemon {
                                const model::Container& container,
                                std::shared_ptr<CreateRequest> request);
 [[nodiscard]] Plan start_plan(const Parts& parts, const model::Container& container);
+/// By force, unless it says otherwise.
 struct StopOrder {
-    bool force = false;
     bool unasked = false;   ///< init has ended by itself: the restart policy has its say
     bool with_host = false; ///< the host goes down: it is to come up again with it
-    std::chrono::milliseconds timeout{0}; ///< for the graceful part
-    std::optional<Deadline> deadline;     ///< of the graceful part too; the earlier one counts
+    std::optional<std::chrono::milliseconds> halt_timeout; ///< init is asked, and has this long
+    std::optional<Deadline> deadline; ///< of its halt too; the earlier one counts
 };
+/// The step in which it has its time; the next one kills.
+inline constexpr const char* kHaltStep = "halt";
 [[nodiscard]] Plan
 stop_plan(const Parts& parts, const model::Container& container, const StopOrder& order);
 [[nodiscard]] Plan

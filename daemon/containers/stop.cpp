@@ -81,7 +81,7 @@ std::string plan_next_start(model::Container& container, const Stopping& stoppin
 
 Status ask_to_halt(const Parts& parts, const Stopping& stopping) {
     const auto monitor = parts.monitors.find(stopping.container.uuid);
-    if (stopping.order.force || !monitor) {
+    if (!stopping.order.halt_timeout || !monitor) {
         return {};
     }
     if (stopping.container.state == model::State::frozen) {
@@ -89,7 +89,7 @@ Status ask_to_halt(const Parts& parts, const Stopping& stopping) {
         RETURN_IF_ERROR(parts.groups.freeze(Parts::group_of(stopping.container), false));
     }
     const Deadline deadline = std::min(stopping.order.deadline.value_or(Deadline::never()),
-                                       Deadline::after(stopping.order.timeout));
+                                       Deadline::after(*stopping.order.halt_timeout));
     return halt(parts, stopping.container, *monitor, deadline);
 }
 
@@ -195,7 +195,7 @@ Plan stop_plan(const Parts& parts, const model::Container& container, const Stop
     const network::Nic nic = parts.nic_of(container);
     Plan plan;
     plan.steps.push_back(
-        {"halt", [&parts, stopping] { return ask_to_halt(parts, *stopping); }, {}});
+        {kHaltStep, [&parts, stopping] { return ask_to_halt(parts, *stopping); }, {}});
     plan.steps.push_back({"kill", [&parts, container] { return kill(parts, container); }, {}});
     plan.steps.push_back({"collect", [&parts, stopping] { return collect(parts, *stopping); }, {}});
     plan.steps.push_back({"stopped", [&parts, stopping] { return record(parts, *stopping); }, {}});
@@ -240,7 +240,7 @@ Plan restart_plan(const Parts& parts, const model::Container& container, const S
 
 Plan destroy_plan(const Parts& parts, const model::Container& container) {
     // Of a stopped one too: a stop may have left what it could not remove.
-    Plan plan = stop_plan(parts, container, {.force = true});
+    Plan plan = stop_plan(parts, container, {});
     // First of all: it has the wrapped key, and what is half erased must not be found again.
     plan.steps.push_back(
         {"erase record", [&parts, container] { return erase_record(parts, container.uuid); }, {}});

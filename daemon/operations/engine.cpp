@@ -69,34 +69,43 @@ Status OperationEngine::take(const RunningPtr& operation) {
     return {};
 }
 
+// With its resource taken.
+Result<OperationEngine::RunningPtr> OperationEngine::enter(const LoggedOperation& what) {
+    auto operation = std::make_shared<Running>();
+    operation->view = {
+        .id = what.id, .verb = what.verb, .resource = what.resource, .started_at = now_ms()};
+    operation->arguments = what.arguments;
+    RETURN_IF_ERROR(take(operation));
+    const std::lock_guard guard(lock_);
+    known_[what.id] = operation;
+    return operation;
+}
+
 Result<Uuid> OperationEngine::submit(Request request) {
     if (request.id == Uuid{}) {
         ASSIGN_OR_RETURN(request.id, Uuid::generate());
     }
-    auto operation = std::make_shared<Running>();
-    operation->view = {.id = request.id,
-                       .verb = request.verb,
-                       .resource = request.resource,
-                       .started_at = now_ms()};
-    operation->arguments = std::move(request.arguments);
-    RETURN_IF_ERROR(take(operation));
-    {
-        const std::lock_guard guard(lock_);
-        known_[request.id] = operation;
-    }
+    const LoggedOperation logged{.id = request.id,
+                                 .verb = std::move(request.verb),
+                                 .resource = std::move(request.resource),
+                                 .arguments = std::move(request.arguments),
+                                 .intended = {},
+                                 .boot_id = parts_.boot_id};
+    ASSIGN_OR_RETURN(const RunningPtr operation, enter(logged));
     const Status ready = call([&]() -> Status {
         ASSIGN_OR_RETURN(operation->plan, request.prepare());
-        return parts_.log.begin({.id = request.id,
-                                 .verb = request.verb,
-                                 .resource = request.resource,
-                                 .arguments = operation->arguments,
-                                 .boot_id = parts_.boot_id});
+        return parts_.log.begin(logged);
     });
     if (!ready) {
         end_log(operation); // a begin that failed may be in the log all the same
         forget(operation);
         return std::unexpected<Error>(ready.error());
     }
+    accept(operation);
+    return request.id;
+}
+
+void OperationEngine::accept(const RunningPtr& operation) {
     {
         const std::lock_guard guard(lock_);
         operation->accepted = true;
@@ -104,7 +113,19 @@ Result<Uuid> OperationEngine::submit(Request request) {
         queue_.push_back(operation);
     }
     changed_.notify_all();
-    return request.id;
+}
+
+void OperationEngine::resume(const LoggedOperation& left, Plan plan) {
+    const auto operation = enter(left);
+    if (!operation) {
+        parts_.warn("resume " + left.verb + ": " + operation.error().to_string() +
+                    ", left to the next start");
+        return;
+    }
+    (*operation)->plan = std::move(plan);
+    parts_.events.publish(
+        {.kind = "daemon", .resource = left.resource, .what = "resumed", .detail = left.verb});
+    accept(*operation);
 }
 
 Result<Hold> OperationEngine::hold(const std::string& verb, const std::string& resource) {

@@ -71,6 +71,9 @@ class OperationEngine final : public OperationService {
     void when_free(const std::string& resource, std::function<void()> act);
     /// Finishes what a dead daemon left, in the calling thread, before any submit.
     void recover(const LoggedOperation& left, Plan plan);
+    /// Takes up what a dead daemon left, from its first step on, as an operation like any other: in
+    /// a worker, with its resource held. Pre: the plan can be neither undone nor cancelled.
+    void resume(const LoggedOperation& left, Plan plan);
     /// Verb that holds the resource, or empty. Cleaning up does not count.
     [[nodiscard]] std::string busy_with(const std::string& resource);
     /// Tells where a running operation is within its step.
@@ -94,6 +97,8 @@ class OperationEngine final : public OperationService {
 
     Status take(const RunningPtr& operation);
     static Holder holder_of(const Running& operation);
+    Result<RunningPtr> enter(const LoggedOperation& what);
+    void accept(const RunningPtr& operation);
     void work();
     void run(const RunningPtr& operation);
     Status perform(const RunningPtr& operation);

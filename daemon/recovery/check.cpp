@@ -1,5 +1,6 @@
 #include "daemon/recovery/check.hpp"
 
+#include "daemon/containers/logged_verb.hpp"
 #include "daemon/recovery/execute.hpp"
 #include "lib/base/clock.hpp"
 
@@ -91,8 +92,8 @@ Result<HostCheck::Seen> HostCheck::look(Course& course, const Seen* to_lock) {
         }
         course.busy.emplace(holder.id, holder);
         held.insert(holder.resource);
-        if (Uuid::parse(holder.arguments)) { // a container's; a create has no row to tell it
-            held.insert(holder.arguments);
+        if (const auto verb = parse_arguments(holder.arguments)) { // a create has no row to tell it
+            held.insert(verb->container.to_string());
         }
     }
     seen.steps = plan_recovery(seen.look.inventory);

@@ -1,5 +1,7 @@
 #include "daemon/recovery/earlier_boots.hpp"
 
+#include "daemon/containers/logged_verb.hpp"
+
 #include <cstdint>
 #include <map>
 #include <string_view>
@@ -31,8 +33,11 @@ Status write_ending(const Parts& parts, const LoggedOperation& left, Ending endi
     if (ending == Ending::as_recorded) {
         return {};
     }
-    ASSIGN_OR_RETURN(const Uuid uuid, Uuid::parse(left.arguments));
-    auto container = parts.containers.find(uuid);
+    const auto verb = parse_arguments(left.arguments);
+    if (!verb) {
+        return fail(ErrorCode::corrupt, "'" + left.arguments + "' names no container");
+    }
+    auto container = parts.containers.find(verb->container);
     if (!container) {
         return container.error().code() == ErrorCode::not_found
                    ? Status{}

@@ -47,8 +47,7 @@ Status stop(const Means& means, const RecoveryStep& step) {
     if (container.init_pid) {
         means.parts.announce(container, "crashed", step.why);
     }
-    for (const Step& part :
-         stop_plan(means.parts, container, {.force = true, .unasked = true}).steps) {
+    for (const Step& part : stop_plan(means.parts, container, {.unasked = true}).steps) {
         RETURN_IF_ERROR(part.perform());
     }
     return {};
@@ -138,6 +137,7 @@ Status perform(const Means& means, const RecoveryStep& step) {
     case Act::discard_work:
         return parts.store.discard(step.subject);
     case Act::finish_operation: // the engine's
+    case Act::resume_operation:
     case Act::report:
         break;
     }

@@ -1,5 +1,9 @@
 #include "daemon/recovery/plan.hpp"
 
+#include "daemon/containers/logged_verb.hpp"
+#include "daemon/containers/plans.hpp"
+
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -29,6 +33,15 @@ Uuid uuid_behind(std::string_view prefix, const std::string& name) {
                : Uuid{};
 }
 
+// An init that was asked to halt, or was about to be, has its time, daemon or not.
+bool is_halting(const LoggedOperation& left) {
+    const auto verb = parse_arguments(left.arguments);
+    return verb && verb->halt_timeout &&
+           std::all_of(left.intended.begin(), left.intended.end(), [](const std::string& step) {
+               return step == kHaltStep;
+           });
+}
+
 /// One planning: what was seen, what was decided so far, and the list that comes of it.
 class Planner {
   public:
@@ -54,7 +67,10 @@ class Planner {
 
     void finish_operations() {
         for (const LoggedOperation& left : seen_.unfinished) {
-            add(Act::finish_operation, left.id, left.resource, left.verb + " was left unfinished");
+            add(is_halting(left) ? Act::resume_operation : Act::finish_operation,
+                left.id,
+                left.resource,
+                left.verb + " was left unfinished");
         }
     }
 
@@ -337,7 +353,8 @@ class Planner {
 } // namespace
 
 std::string_view to_string(Act act) noexcept {
-    constexpr std::array<std::string_view, 17> kNames{"finish_operation",
+    constexpr std::array<std::string_view, 18> kNames{"finish_operation",
+                                                      "resume_operation",
                                                       "take_up",
                                                       "freeze",
                                                       "thaw",

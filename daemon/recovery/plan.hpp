@@ -39,6 +39,7 @@ enum class Recovery : std::uint8_t {
 struct RecoveryStep {
     enum class Act : std::uint8_t {
         finish_operation, ///< of a dead daemon; then everything is looked at again
+        resume_operation, ///< its container halts: once that is taken up, as any other operation
         take_up,
         freeze,
         thaw,

@@ -1,5 +1,6 @@
 #include "daemon/recovery/recovery.hpp"
 
+#include "daemon/containers/logged_verb.hpp"
 #include "daemon/containers/plans.hpp"
 #include "daemon/images/template_service.hpp"
 #include "daemon/recovery/execute.hpp"
@@ -7,20 +8,23 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <utility>
 
 namespace lodge::daemon {
 
 namespace {
 
+using Act = RecoveryStep::Act;
+
 // The row of an operation's container, or as much of it as names need when the row is gone.
 model::Container row_or_name(const Parts& parts, const LoggedOperation& left) {
     model::Container nameless;
-    if (const auto uuid = Uuid::parse(left.arguments)) {
-        if (auto container = parts.containers.find(*uuid)) {
+    if (const auto verb = parse_arguments(left.arguments)) {
+        if (auto container = parts.containers.find(verb->container)) {
             return std::move(*container);
         }
-        nameless.uuid = *uuid;
+        nameless.uuid = verb->container;
     }
     nameless.spec.name = left.resource;
     nameless.spec.encryption = model::Encryption::none;
@@ -28,7 +32,12 @@ model::Container row_or_name(const Parts& parts, const LoggedOperation& left) {
     return nameless;
 }
 
-Plan plan_of(const Parts& parts, const LoggedOperation& left) {
+// How the stop was asked for, except that init is not asked again.
+StopOrder stop_order_of(const LoggedOperation& left) {
+    return {.unasked = left.verb == "collect", .with_host = left.verb == "stop with host"};
+}
+
+Plan plan_of(const Parts& parts, const LoggedOperation& left, const StopOrder& order) {
     if (left.verb.rfind("template", 0) == 0) {
         return template_recovery_plan(parts, left);
     }
@@ -55,9 +64,6 @@ Plan plan_of(const Parts& parts, const LoggedOperation& left) {
     if (left.verb == "set") {
         return set_plan(parts, container, container.spec); // the row counts, old or new
     }
-    const StopOrder order{.force = true,
-                          .unasked = left.verb == "collect",
-                          .with_host = left.verb == "stop with host"};
     if (left.verb == "restart") {
         return restart_plan(parts, container, order);
     }
@@ -67,21 +73,33 @@ Plan plan_of(const Parts& parts, const LoggedOperation& left) {
     return stop_plan(parts, container, order);
 }
 
-void finish(const Parts& parts,
-            OperationEngine& engine,
-            const Inventory& seen,
-            const RecoveryStep& step) {
-    for (const LoggedOperation& left : seen.unfinished) {
-        if (left.id == step.uuid) {
-            engine.recover(left, plan_of(parts, left));
-        }
+// Init gets the whole of its time anew: nobody noted how much of it was left.
+StopOrder whole_order_of(const LoggedOperation& left) {
+    StopOrder order = stop_order_of(left);
+    if (const auto verb = parse_arguments(left.arguments)) {
+        order.halt_timeout = verb->halt_timeout;
     }
+    return order;
+}
+
+// Those of the operations about which `plan` says `act`, in its order.
+std::vector<LoggedOperation>
+those_to(Act act, const std::vector<RecoveryStep>& plan, const Inventory& seen) {
+    std::vector<LoggedOperation> chosen;
+    for (const RecoveryStep& step : plan) {
+        std::copy_if(
+            seen.unfinished.begin(),
+            seen.unfinished.end(),
+            std::back_inserter(chosen),
+            [&](const LoggedOperation& left) { return step.act == act && left.id == step.uuid; });
+    }
+    return chosen;
 }
 
 void announce_end(const Parts& parts, const RecoveryReport& report) {
     const auto taken_up = static_cast<std::size_t>(std::count_if(
         report.outcomes.begin(), report.outcomes.end(), [](const RecoveryOutcome& outcome) {
-            return outcome.step.act == RecoveryStep::Act::take_up && !outcome.error;
+            return outcome.step.act == Act::take_up && !outcome.error;
         }));
     parts.events.publish({.kind = "daemon",
                           .resource = "lodged",
@@ -98,9 +116,12 @@ Result<RecoveryReport> recover(const Parts& parts, OperationEngine& engine, Oper
     RecoveryReport report;
     Inventory before;
     ASSIGN_OR_RETURN(before.unfinished, log.unfinished());
-    for (const RecoveryStep& step : plan_recovery(before)) {
-        finish(parts, engine, before, step);
-        report.outcomes.push_back({step, {}}); // the engine tells how it went
+    const std::vector<RecoveryStep> unfinished = plan_recovery(before);
+    for (const RecoveryStep& step : unfinished) {
+        report.outcomes.push_back({step, {}}); // the engine tells how it goes
+    }
+    for (const LoggedOperation& left : those_to(Act::finish_operation, unfinished, before)) {
+        engine.recover(left, plan_of(parts, left, stop_order_of(left)));
     }
     ASSIGN_OR_RETURN(Look look, look_around(parts));
     const Means means{
@@ -111,6 +132,9 @@ Result<RecoveryReport> recover(const Parts& parts, OperationEngine& engine, Oper
         .at_start = true};
     for (const RecoveryStep& step : plan_recovery(look.inventory)) {
         report.outcomes.push_back(carry_out(means, step));
+    }
+    for (const LoggedOperation& left : those_to(Act::resume_operation, unfinished, before)) {
+        engine.resume(left, plan_of(parts, left, whole_order_of(left)));
     }
     report.took_ms = boottime_ms() - began;
     announce_end(parts, report);

@@ -84,6 +84,7 @@ class StepKill : public LodgeTest, public ::testing::WithParamInterface<Case> {
     [[nodiscard]] bool is_completed(const HostState& now) const;
     [[nodiscard]] Outcome judge(std::optional<int> code, bool may_be_stopped) const;
     void report(const std::string& cell, Outcome outcome, std::optional<int> code) const;
+    void await_resumed() const;
     void works_again(Outcome outcome);
     [[nodiscard]] std::optional<pid_t> monitor() const;
 
@@ -290,6 +291,14 @@ Outcome StepKill::judge(std::optional<int> code, bool may_be_stopped) const {
     }
 }
 
+// What the dead daemon had begun; before its end all may look as before.
+void StepKill::await_resumed() const {
+    const Deadline deadline = Deadline::after(patience(10s));
+    while (host->lodge({"operation", "list", "--json"}).out != "[]\n") {
+        ASSERT_FALSE(deadline.expired()) << host->daemon_log();
+    }
+}
+
 // A cell of the table.
 void StepKill::report(const std::string& cell, Outcome outcome, std::optional<int> code) const {
     std::cout << "[step] " << GetParam().name << ": " << cell << " -> " << words_of(outcome) << ", "
@@ -333,6 +342,7 @@ void StepKill::daemon_dies_at(const std::string& point) {
     host->kill_daemon(); // reaps
     breakpoints_->forget(0);
     ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+    ASSERT_NO_FATAL_FAILURE(await_resumed());
     const Outcome outcome = judge(code, false);
     EXPECT_TRUE(breakpoints_->await_end()) << host->daemon_log(); // of what it starts by itself
     report("lodged dies " + point, outcome, code);

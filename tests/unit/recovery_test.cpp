@@ -1,3 +1,4 @@
+#include "daemon/containers/logged_verb.hpp"
 #include "daemon/recovery/check.hpp"
 #include "daemon/recovery/plan.hpp"
 #include "lib/kernel/fs.hpp"
@@ -5,7 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -15,6 +18,7 @@ namespace lodge::daemon {
 namespace {
 
 using model::State;
+using namespace std::chrono_literals;
 using Cells = std::vector<std::string>;
 using Acts = std::vector<std::string>;
 
@@ -320,6 +324,39 @@ TEST(Recovery, DoesNothingElseWhileOperationsAreUnfinished) {
     EXPECT_EQ(steps[0].act, RecoveryStep::Act::finish_operation);
     EXPECT_EQ(steps[0].why, "start was left unfinished");
     EXPECT_EQ(steps[1].why, "destroy was left unfinished");
+}
+
+// One that has not gone beyond asking init to halt, and may: init is not killed before its time.
+TEST(Recovery, ResumesAStopWhoseInitIsHalting) {
+    const auto act_on = [](std::optional<std::chrono::milliseconds> timeout,
+                           std::vector<std::string> intended) {
+        Inventory seen = nothing_at_all();
+        seen.unfinished.push_back(
+            {.id = kUuid,
+             .verb = "stop",
+             .resource = "web1",
+             .arguments = to_arguments({.container = kUuid, .halt_timeout = timeout}),
+             .intended = std::move(intended)});
+        return plan_recovery(seen).at(0).act;
+    };
+    using Act = RecoveryStep::Act;
+    EXPECT_EQ(act_on(60s, {"halt"}), Act::resume_operation);
+    EXPECT_EQ(act_on(0s, {}), Act::resume_operation);
+    EXPECT_EQ(act_on(60s, {"halt", "halt"}), Act::resume_operation); // resumed once before
+    EXPECT_EQ(act_on(60s, {"halt", "kill"}), Act::finish_operation);
+    EXPECT_EQ(act_on({}, {"halt"}), Act::finish_operation) << "by force";
+}
+
+TEST(Recovery, ReadsWhatTheLogKeepsOfAVerb) {
+    const std::string uuid = kUuid.to_string();
+    EXPECT_EQ(to_arguments({.container = kUuid, .halt_timeout = 90s}), uuid + " 90000");
+    EXPECT_EQ(parse_arguments(uuid + " 90000")->halt_timeout, 90s);
+    EXPECT_EQ(parse_arguments(uuid + " 90000")->container, kUuid);
+    EXPECT_EQ(parse_arguments(uuid)->halt_timeout, std::nullopt); // an earlier release's
+    for (const char* suffix : {" ", " x", " 1x", " -1", " 99999999999999999999", "x"}) {
+        EXPECT_FALSE(parse_arguments(uuid + suffix)) << suffix;
+    }
+    EXPECT_FALSE(parse_arguments("debian-12"));
 }
 
 // What an operation of this daemon is at work on looks half-made, and is.
