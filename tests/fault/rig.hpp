@@ -25,6 +25,8 @@ class Rig {
     daemon::Containers& containers() { return containers_; }
     daemon::Templates& templates() { return templates_; }
     daemon::HostCheck& check() { return check_; }
+    const daemon::Parts& parts() const { return parts_; }
+    daemon::EventBus& events() { return events_; }
     daemon::OperationEngine& engine() { return engine_; }
     /// How the operation ended.
     [[nodiscard]] Status outcome(const Result<Uuid>& operation);
