@@ -38,6 +38,7 @@ unsigned long setting(const char* name, unsigned long otherwise) {
 struct Act {
     std::string verb;
     std::string name;
+    std::string leads_to; ///< the state, when it is done; empty: it does not tell
     int code = 0;
     std::string said;
     Clock::time_point begin;
@@ -48,17 +49,18 @@ struct Choice {
     unsigned weight;
     const char* verb;
     std::vector<std::string> options;
+    const char* leads_to = ""; ///< not of freeze and thaw: init may be dying of a kill before
 };
 
 // Weighted so that most containers exist and about half of them run.
 const std::array kChoices{
-    Choice{14, "create", {"--template", "tiny"}},
-    Choice{14, "create", {"--template", "tiny", "--start"}},
-    Choice{4, "create", {"--template", "tiny", "--start", "--restart", "always"}},
-    Choice{14, "start", {}},
-    Choice{8, "stop", {"--force"}},
-    Choice{4, "stop", {"--timeout", "1s"}},
-    Choice{6, "restart", {"--force"}},
+    Choice{14, "create", {"--template", "tiny"}, "stopped"},
+    Choice{14, "create", {"--template", "tiny", "--start"}, "running"},
+    Choice{4, "create", {"--template", "tiny", "--start", "--restart", "always"}, "running"},
+    Choice{14, "start", {}, "running"},
+    Choice{8, "stop", {"--force"}, "stopped"},
+    Choice{4, "stop", {"--timeout", "1s"}, "stopped"},
+    Choice{6, "restart", {"--force"}, "running"},
     Choice{6, "freeze", {}},
     Choice{8, "thaw", {}},
     Choice{5, "kill", {}},
@@ -95,7 +97,9 @@ class WalkTest : public LodgeTest {
         std::vector<Act> acts;
         while (acts.size() < length) {
             const Choice& choice = choose(dice);
-            Act act{.verb = choice.verb, .name = "w" + std::to_string(dice() % kContainers)};
+            Act act{.verb = choice.verb,
+                    .name = "w" + std::to_string(dice() % kContainers),
+                    .leads_to = choice.leads_to};
             std::vector<std::string> words{act.verb, act.name};
             words.insert(words.end(), choice.options.begin(), choice.options.end());
             act.begin = Clock::now();
@@ -164,6 +168,35 @@ class WalkTest : public LodgeTest {
         }
     }
 
+    // What was refused for a reason of the container's changed nothing.
+    static bool may_have_changed_it(const Act& act) {
+        return act.verb != "exec" && act.verb != "info" && (act.code < 3 || act.code > 6);
+    }
+
+    // What was done last, with nothing else at the same time, is as it was answered: nothing runs
+    // or stands by itself. Returns how many could be told.
+    std::size_t judge_states(const std::vector<Act>& acts) {
+        std::map<std::string, std::vector<const Act*>> by_name;
+        for (const Act& act : acts) {
+            if (may_have_changed_it(act)) {
+                by_name[act.name].push_back(&act);
+            }
+        }
+        std::size_t told = 0;
+        for (const auto& [name, all] : by_name) {
+            const Act* last = *std::max_element(
+                all.begin(), all.end(), [](const Act* a, const Act* b) { return a->end < b->end; });
+            const bool alone = std::none_of(all.begin(), all.end(), [&](const Act* other) {
+                return other != last && other->end >= last->begin;
+            });
+            if (alone && last->code == 0 && !last->leads_to.empty()) {
+                EXPECT_EQ(host->field(name, "state"), last->leads_to) << name << " after " << last->verb;
+                ++told;
+            }
+        }
+        return told;
+    }
+
     // Nothing holds a container for good, and each that is left still does its work.
     void expect_all_usable() {
         for (unsigned i = 0; i < kContainers; ++i) {
@@ -215,6 +248,7 @@ TEST_F(WalkTest, LosesNothingWhateverIsDoneToIt) {
               << std::endl;
     judge_answers(acts, outages);
     judge_existence(acts);
+    std::cout << judge_states(acts) << " states judged" << std::endl;
     expect_all_usable();
 }
 
