@@ -190,7 +190,8 @@ class WalkTest : public LodgeTest {
                 return other != last && other->end >= last->begin;
             });
             if (alone && last->code == 0 && !last->leads_to.empty()) {
-                EXPECT_EQ(host->field(name, "state"), last->leads_to) << name << " after " << last->verb;
+                EXPECT_EQ(host->field(name, "state"), last->leads_to)
+                    << name << " after " << last->verb;
                 ++told;
             }
         }
