@@ -10,7 +10,10 @@
 
 #include <chrono>
 #include <filesystem>
+#include <iostream>
 #include <map>
+#include <set>
+#include <string>
 
 namespace lodge::test {
 
@@ -48,6 +51,40 @@ class RescueTest : public LodgeTest {
                      "--run-dir",
                      host->directory() + "/run"});
         return host->lodge(std::move(more));
+    }
+    // strace(1) kills it at the `count`-th of these calls. False: it made fewer, and came to its
+    // end.
+    bool dies_recovering(const std::string& call, int count) {
+        const std::string kill = call + ":signal=SIGKILL:when=" + std::to_string(count);
+        const auto ended = kernel::run_program({.path = "strace",
+                                                .arguments = {"--follow-forks",
+                                                              "--output=/dev/null",
+                                                              "--trace=" + call,
+                                                              "--inject=" + kill,
+                                                              LODGE_BIN_DIR "/lodged",
+                                                              "--recover",
+                                                              "--config",
+                                                              host->directory() + "/lodge.yaml",
+                                                              "--state-dir",
+                                                              state(),
+                                                              "--run-dir",
+                                                              host->directory() + "/run"},
+                                                .deadline = Deadline::after(patience(30s)),
+                                                .judged = true});
+        if (ended) {
+            EXPECT_EQ(ended->exit_code, 0) << ended->standard_error;
+            return false;
+        }
+        const std::string why = ended.error().to_string(); // strace ends as what it traced
+        EXPECT_NE(why.find("ended by signal 9"), std::string::npos) << why;
+        return why.find("ended by signal 9") != std::string::npos;
+    }
+    std::set<std::string> files() {
+        std::set<std::string> paths;
+        for (const auto& entry : fs::recursive_directory_iterator(state())) {
+            paths.insert(entry.path());
+        }
+        return paths;
     }
     // As `info` has them; nothing of it may change.
     std::vector<std::string> facts(const std::string& name) {
@@ -110,6 +147,43 @@ TEST_F(RescueTest, BringsBackAllThatThereWas) {
         << host->daemon_log();
     EXPECT_EQ(host->lodge({"start", "web1"}).code, 0) << host->daemon_log();
     ASSERT_NO_FATAL_FAILURE(make("web4"));
+}
+
+TEST_F(RescueTest, AKillAtAnyOfItsWritesCostsNoMoreThanAnotherTry) {
+    ASSERT_NO_FATAL_FAILURE(make("web1", false, {"--onboot", "yes", "--bootorder", "7"}));
+    ASSERT_NO_FATAL_FAILURE(make("web2", true));
+    const auto stopped = facts("web1");
+    const auto running = facts("web2");
+    host->kill_daemon();
+    lose_database();
+    const auto expect_all = [&] {
+        ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+        EXPECT_EQ(facts("web1"), stopped);
+        EXPECT_EQ(facts("web2"), running);
+        host->kill_daemon();
+        lose_database();
+    };
+    const auto before = files();
+    for (const char* call : {"pwrite64", "fdatasync", "fsync", "rename", "unlink"}) {
+        SCOPED_TRACE(call);
+        int kills = 0;
+        while (dies_recovering(call, kills + 1)) {
+            ++kills;
+            if (fs::exists(state() + "/lodge.db")) { // then it is whole
+                SCOPED_TRACE("killed at " + std::to_string(kills));
+                ASSERT_NO_FATAL_FAILURE(expect_all());
+            }
+        }
+        EXPECT_GT(kills, 0) << "no such call";
+        std::cout << "killed at each " << call << ": " << kills << " times" << std::endl;
+        ASSERT_TRUE(fs::exists(state() + "/lodge.db"));
+        lose_database();
+        EXPECT_EQ(files(), before) << "nothing of those that were killed is left";
+    }
+    ASSERT_EQ(recover().code, 0);
+    ASSERT_NO_FATAL_FAILURE(expect_all());
+    ASSERT_EQ(recover().code, 0);
+    ASSERT_NO_FATAL_FAILURE(host->start_daemon());
 }
 
 TEST_F(RescueTest, IsRefusedOverADatabaseAndBesideADaemon) {
