@@ -145,10 +145,12 @@ class RealDaemon final : public Daemon {
             *drivers_.database,
             Backups(settings_.backups_directory(), settings_.database_copies),
             parts_.warn);
-        watcher_ = std::make_unique<Watcher>(
-            monitors_, [this](const Uuid& container, const std::optional<InitExit>& exit) {
-                containers_.exited(container, exit);
-            });
+        watcher_ = std::make_unique<Watcher>(monitors_,
+                                             [this](const Uuid& container,
+                                                    const Monitor& monitor,
+                                                    const std::optional<InitExit>& exit) {
+                                                 containers_.exited(container, monitor, exit);
+                                             });
         autostart_ =
             std::make_unique<Autostart>(parts_, containers_, engine_, settings_.autostart_at_once);
         return {};

@@ -270,11 +270,13 @@ void Containers::look_again(const Uuid& uuid) {
     }
     const auto status = monitor->status();
     if (status ? status->exit.has_value() : is_unwatched(status.error())) {
-        exited(uuid, status ? status->exit : std::nullopt);
+        exited(uuid, *monitor, status ? status->exit : std::nullopt);
     }
 }
 
-void Containers::exited(const Uuid& uuid, const std::optional<InitExit>& exit) {
+void Containers::exited(const Uuid& uuid,
+                        const Monitor& monitor,
+                        const std::optional<InitExit>& exit) {
     const auto container = parts_.containers.find(uuid);
     if (!container || !container->init_pid) {
         return; // collected already, or not to be known now: the watcher tells again
@@ -288,8 +290,7 @@ void Containers::exited(const Uuid& uuid, const std::optional<InitExit>& exit) {
         reboot ? "restart" : "collect",
         *container,
         [&](const model::Container& now) -> Result<Plan> {
-            if (now.init_pid != container->init_pid ||
-                now.init_start_time != container->init_start_time) {
+            if (!now.init_pid || parts_.monitors.find(uuid).get() != &monitor) {
                 return fail(ErrorCode::invalid_state, "'" + name + "' was collected already");
             }
             if (!reboot) {

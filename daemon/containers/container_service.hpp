@@ -47,10 +47,11 @@ class Containers final : public ContainerService {
     /// (invalid_state): what they start would die with it.
     void refuse_starts(bool refuse) { refuses_starts_ = refuse; }
 
-    /// Init of a container ended by itself, or its monitor is gone: stops or restarts it. To be
-    /// called again while the container's monitor stays in the registry: nothing comes of it when
-    /// an operation is in the way or the database fails, or when all is done already.
-    void exited(const Uuid& container, const std::optional<InitExit>& exit);
+    /// Init of a container ended by itself, as its `monitor` tells, or that is gone: stops or
+    /// restarts it. To be called again while the monitor stays in the registry: nothing comes of it
+    /// when an operation is in the way or the database fails, or when all is done already. Once
+    /// another has its place, these are news of an earlier init.
+    void exited(const Uuid& container, const Monitor& monitor, const std::optional<InitExit>& exit);
 
   private:
     Result<model::Container> design(CreateRequest& request);

@@ -36,7 +36,7 @@ void Watcher::tell(const Uuid& container, Monitor& monitor, ToldAll& told) const
         return;
     }
     if (status || is_unwatched(status.error())) {
-        exited_(container, status ? status->exit : std::nullopt);
+        exited_(container, monitor, status ? status->exit : std::nullopt);
     }
     told.try_emplace(&monitor, first_pause_).first->second.fail();
 }

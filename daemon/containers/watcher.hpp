@@ -18,7 +18,8 @@ namespace lodge::daemon {
 class Watcher {
   public:
     /// `exited` is called in the watching thread; `exit` is absent when the monitor itself is gone.
-    using Exited = std::function<void(const Uuid& container, const std::optional<InitExit>& exit)>;
+    using Exited = std::function<void(
+        const Uuid& container, const Monitor& monitor, const std::optional<InitExit>& exit)>;
     Watcher(MonitorRegistry& monitors, Exited exited, Backoff::Pause first = Backoff::kFirst);
     ~Watcher();
     Watcher(const Watcher&) = delete;

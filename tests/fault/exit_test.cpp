@@ -62,9 +62,10 @@ TEST_F(Exit, NamesNoWantOfMemoryThatWasNone) {
 }
 
 TEST_F(Exit, IsCollectedOnce) {
+    const auto monitor = rig_.monitors().find(uuid_);
     EXPECT_EQ(last_exit_after_kill(true), "signal 9, out of memory");
     const auto ledger = rig_.ledger();
-    rig_.containers().exited(uuid_, kKilled);
+    rig_.containers().exited(uuid_, *monitor, kKilled);
     EXPECT_EQ(rig_.ledger(), ledger);
     EXPECT_EQ(rig_.last_exit("web1"), "signal 9, out of memory");
 }
@@ -73,7 +74,7 @@ TEST_F(Exit, IsCollectedOnce) {
 TEST_F(Exit, DuringAnotherVerbIsCollectedAfterIt) {
     world_.before("groups.wait_frozen", [this] {
         kill_init();
-        rig_.containers().exited(uuid_, kKilled);
+        rig_.containers().exited(uuid_, *rig_.monitors().find(uuid_), kKilled);
     });
     ASSERT_TRUE(rig_.outcome(rig_.containers().set_frozen(Caller{}, "web1", true)));
     const Deadline deadline = Deadline::after(patience(std::chrono::seconds(30)));
@@ -83,6 +84,19 @@ TEST_F(Exit, DuringAnotherVerbIsCollectedAfterIt) {
     EXPECT_EQ(rig_.last_exit("web1"), "signal 9");
     EXPECT_TRUE(rig_.settle("web1"));
     EXPECT_EQ(rig_.containers().info("web1")->container.state, model::State::stopped);
+}
+
+// Whoever watches may be slow: meanwhile a restart has collected that init and started another.
+TEST_F(Exit, OfAnEarlierInitEndsNoLaterOne) {
+    const auto monitor = rig_.monitors().find(uuid_);
+    ASSERT_TRUE(rig_.outcome(rig_.containers().restart(Caller{}, "web1", {.force = true})));
+    EXPECT_TRUE(rig_.settle("web1"));
+    const auto ledger = rig_.ledger();
+    for (const std::optional<InitExit> exit : {std::optional(kKilled), {}}) {
+        rig_.containers().exited(uuid_, *monitor, exit);
+        EXPECT_TRUE(rig_.settle("web1"));
+        EXPECT_EQ(rig_.ledger(), ledger);
+    }
 }
 
 } // namespace

@@ -88,7 +88,7 @@ void Rig::watch() {
     for (const auto& [uuid, monitor] : monitors_.all()) {
         const auto status = monitor->status();
         if (status ? status->exit.has_value() : daemon::is_unwatched(status.error())) {
-            containers_.exited(uuid, status ? status->exit : std::nullopt);
+            containers_.exited(uuid, *monitor, status ? status->exit : std::nullopt);
         }
     }
     const Deadline deadline = Deadline::after(patience(std::chrono::seconds(30)));

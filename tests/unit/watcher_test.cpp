@@ -60,7 +60,7 @@ class WatcherTest : public ::testing::Test {
         int left = times;
         const Watcher watcher(
             registry_,
-            [&](const Uuid& uuid, const std::optional<InitExit>& exit) {
+            [&](const Uuid& uuid, const Monitor&, const std::optional<InitExit>& exit) {
                 EXPECT_EQ(uuid, uuid_);
                 if (--left == 0) {
                     registry_.remove(uuid_); // as a stop does
@@ -117,7 +117,7 @@ TEST_F(WatcherTest, OutlivesALimitThatTakesNoMoreDescriptors) {
     std::promise<void> told;
     const Watcher watcher(
         registry_,
-        [&](const Uuid& uuid, const std::optional<InitExit>&) {
+        [&](const Uuid& uuid, const Monitor&, const std::optional<InitExit>&) {
             registry_.remove(uuid);
             told.set_value();
         },
