@@ -22,7 +22,8 @@ namespace lodge::daemon {
 
 namespace {
 
-constexpr unsigned kWorkers = 16;
+// All containers of a host may be asked to halt at the same time, and take their time.
+constexpr OperationEngine::Workers kWorkers{.at_first = 16, .most = 256};
 
 Result<std::string> read_boot_id() {
     ASSIGN_OR_RETURN(std::string id, kernel::read_file("/proc/sys/kernel/random/boot_id", 64));

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <system_error>
 #include <utility>
 
 #include <unistd.h>
@@ -25,8 +26,10 @@ std::int64_t now_ms() {
 
 } // namespace
 
-OperationEngine::OperationEngine(EngineParts parts, unsigned workers) : parts_(std::move(parts)) {
-    for (unsigned i = 0; i < workers; ++i) {
+OperationEngine::OperationEngine(EngineParts parts, Workers workers)
+    : parts_(std::move(parts)), most_workers_(workers.most) {
+    workers_.reserve(workers.most);
+    for (unsigned i = 0; i < workers.at_first; ++i) {
         workers_.emplace_back([this] { work(); });
     }
 }
@@ -111,8 +114,21 @@ void OperationEngine::accept(const RunningPtr& operation) {
         operation->accepted = true;
         operation->past_commit = must_be_done(operation->plan, 0);
         queue_.push_back(operation);
+        engage();
     }
     changed_.notify_all();
+}
+
+// So that a stop which waits for its init keeps nobody else waiting.
+void OperationEngine::engage() {
+    if (queue_.size() <= idle_ || workers_.size() >= most_workers_) {
+        return;
+    }
+    try {
+        workers_.emplace_back([this] { work(); });
+    } catch (const std::system_error&) {
+        // No thread to be had: it waits for one that there is.
+    }
 }
 
 void OperationEngine::resume(const LoggedOperation& left, Plan plan) {
@@ -165,7 +181,9 @@ void OperationEngine::work() {
         RunningPtr operation;
         {
             std::unique_lock guard(lock_);
+            ++idle_;
             changed_.wait(guard, [&] { return stopping_ || !queue_.empty(); });
+            --idle_;
             if (queue_.empty()) {
                 return;
             }

@@ -44,7 +44,12 @@ using Hold = std::shared_ptr<const Holder>;
 /// Thread-safe.
 class OperationEngine final : public OperationService {
   public:
-    OperationEngine(EngineParts parts, unsigned workers);
+    /// Threads, each with one operation at a time. One that is there stays.
+    struct Workers {
+        unsigned at_first = 1; ///< which are there however short of threads the host is later
+        unsigned most = 1;     ///< operations beyond that wait
+    };
+    OperationEngine(EngineParts parts, Workers workers);
     ~OperationEngine() override;
 
     struct Request {
@@ -99,6 +104,7 @@ class OperationEngine final : public OperationService {
     static Holder holder_of(const Running& operation);
     Result<RunningPtr> enter(const LoggedOperation& what);
     void accept(const RunningPtr& operation);
+    void engage(); ///< a worker more when all are at work. Pre: lock_ is held
     void work();
     void run(const RunningPtr& operation);
     Status perform(const RunningPtr& operation);
@@ -129,6 +135,8 @@ class OperationEngine final : public OperationService {
     std::multimap<std::string, std::function<void()>> followers_; ///< by resource, see when_free
     unsigned following_ = 0;                                      ///< followers that run now
     bool stopping_ = false;
+    const std::size_t most_workers_;
+    std::size_t idle_ = 0; ///< workers that wait for work
     std::vector<std::jthread> workers_;
 };
 

@@ -15,6 +15,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -180,6 +181,34 @@ TEST_F(StopTest, AKillEndsTheWaitOfAStopThatIsIgnored) {
     EXPECT_EQ(graceful.wait(), 0);
     EXPECT_EQ(host->field("web1", "last_exit"), "signal 9");
     ASSERT_NO_FATAL_FAILURE(expect_starts_again());
+}
+
+TEST_F(StopTest, ManyThatAreIgnoredKeepNobodyWaiting) {
+    constexpr int kMany = 17; // one more than the daemon has workers at first
+    std::vector<std::string> names;
+    std::vector<std::unique_ptr<CliProcess>> stops;
+    for (int number = 0; number < kMany; ++number) {
+        names.push_back("web" + std::to_string(number));
+        const std::string& name = names.back();
+        ASSERT_EQ(host->lodge({"create", name, "--template", "tiny", "--start"}).code, 0)
+            << host->daemon_log();
+        ASSERT_NO_FATAL_FAILURE(await_init(name));
+        ASSERT_EQ(host->lodge({"exec", name, "--", "/bin/guest", "write", "/stubborn", ""}).code,
+                  0);
+        stops.push_back(std::make_unique<CliProcess>(
+            *host, std::vector<std::string>{"stop", name, "--timeout", "1h"}, CliStreams{}));
+    }
+    for (const std::string& name : names) {
+        ASSERT_NO_FATAL_FAILURE(expect_field(name, "busy_with", "stop"));
+    }
+    EXPECT_EQ(host->lodge({"create", "other", "--template", "tiny", "--start"}).code, 0)
+        << host->daemon_log();
+    for (const std::string& name : names) {
+        EXPECT_EQ(host->lodge({"kill", name}).code, 0);
+    }
+    for (const auto& stop : stops) {
+        EXPECT_EQ(stop->wait(), 0);
+    }
 }
 
 TEST_F(StopTest, WakesAMonitorThatSomebodyStopped) {

@@ -4,12 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <condition_variable>
 #include <future>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace lodge::daemon {
 namespace {
@@ -66,8 +69,9 @@ class OperationFaults : public ::testing::Test {
                                                                 .events = events_,
                                                                 .boot_id = "boot",
                                                                 .warn = [](const std::string&) {}},
-                                                    2);
+                                                    OperationEngine::Workers{2, kMostWorkers});
     }
+    static constexpr unsigned kMostWorkers = 8;
     void SetUp() override { open(); }
     OperationView run(Plan plan) {
         const auto id = engine_->submit(
@@ -249,6 +253,40 @@ TEST_F(OperationFaults, AnswerBusyAndNameTheVerb) {
     lock.unlock();
     EXPECT_EQ(engine_->wait(*first, Deadline::after(std::chrono::seconds(30)))->status,
               OperationStatus::succeeded);
+}
+
+// More than there are workers at first: none waits for another's end.
+TEST_F(OperationFaults, AreAllOnTheirWayTogether) {
+    std::mutex lock;
+    std::condition_variable all_came;
+    unsigned came = 0;
+    const auto meet = [&]() -> Status {
+        std::unique_lock guard(lock);
+        ++came;
+        all_came.notify_all();
+        return all_came.wait_for(
+                   guard, std::chrono::seconds(30), [&] { return came == kMostWorkers; })
+                   ? Status{}
+                   : fail(ErrorCode::timeout, "the others have not begun");
+    };
+    std::vector<Uuid> operations;
+    for (unsigned number = 0; number < kMostWorkers; ++number) {
+        const auto id = engine_->submit({.verb = "stop",
+                                         .resource = "web" + std::to_string(number),
+                                         .arguments = "",
+                                         .prepare = [&]() -> Result<Plan> {
+                                             Plan plan;
+                                             plan.steps.push_back({"halt", meet, {}});
+                                             plan.commit = plan.answer = 1;
+                                             return plan;
+                                         }});
+        ASSERT_TRUE(id);
+        operations.push_back(*id);
+    }
+    for (const Uuid& id : operations) {
+        EXPECT_EQ(engine_->wait(id, Deadline::after(std::chrono::seconds(60)))->status,
+                  OperationStatus::succeeded);
+    }
 }
 
 TEST_F(OperationFaults, WaitForOneThatMayYetBeRefused) {

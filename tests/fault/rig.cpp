@@ -17,7 +17,8 @@ namespace lodge::test {
 namespace {
 
 constexpr const char* kBoot = "boot";
-constexpr unsigned kWorkers = 2; // one verb, and one that comes in its way
+// One verb, and one that comes in its way.
+constexpr daemon::OperationEngine::Workers kWorkers{.at_first = 2, .most = 2};
 
 daemon::Settings settings_at(const std::string& place) {
     daemon::Settings settings = daemon::default_settings().value();
