@@ -43,7 +43,7 @@ class StopOutlivesTest : public LodgeTest {
     }
     void halt_inside() {
         ASSERT_EQ(run_inside({"remove", "/stubborn"}), 0);
-        ASSERT_EQ(run_inside({"signal-init", std::to_string(SIGPWR)}), 0);
+        (void)run_inside({"signal-init", std::to_string(SIGPWR)}); // may end with the container
     }
     int run_inside(std::vector<std::string> command) {
         std::vector<std::string> words{"exec", "web1", "--", "/bin/guest"};
