@@ -57,7 +57,10 @@ Result<UniqueFd> connect_socket(const std::string& path) {
 }
 
 std::unexpected<Error> closed() {
-    return fail(ErrorCode::internal, "lodged closed the connection before it answered");
+    return fail(
+        ErrorCode::internal,
+        "lodged broke off before it answered; what it was asked for may be done, on its way "
+        "or undone: `lodge list` and `lodge operation list` show it");
 }
 
 // A peer that has gone is no error here: why it went is in its answer.
