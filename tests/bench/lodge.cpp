@@ -1,5 +1,6 @@
 #include "tests/bench/groups.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -103,6 +104,53 @@ void measure_creation(const Place& place, const Plan& plan, Report& report) {
     fs::remove_all(tree);
 }
 
+// Writes, then reads what no cache of the file's own holds any more.
+void measure_file(const Words& prefix,
+                  const std::string& file,
+                  const std::string& group,
+                  int repeats,
+                  Report& report) {
+    const auto dd = [&](std::initializer_list<std::string> operands) {
+        Words words = prefix;
+        words.emplace_back("dd");
+        words.insert(words.end(), operands);
+        return words;
+    };
+    for (int i = 0; i < repeats; ++i) {
+        report.add(group,
+                   "write 256 MiB and sync",
+                   timed(dd({"if=/dev/zero", "of=" + file, "bs=1M", "count=256", "conv=fsync"})));
+        need(run(dd({"if=" + file, "iflag=nocache", "count=0"})) == 0, "cannot drop a cache");
+        report.add(group, "read 256 MiB", timed(dd({"if=" + file, "of=/dev/null", "bs=1M"})));
+    }
+}
+
+// What encryption and the stack below cost a tenant. The peers' containers lie in a directory of
+// the host's.
+void measure_disk(const Place& place, const Plan& plan, Report& report) {
+    if (place.template_tar.empty()) {
+        return;
+    }
+    const int repeats = std::min(plan.repeats, 5);
+    for (const bool encrypted : {true, false}) {
+        Words create =
+            lodge_command({"create", "disk", "--template", "distribution", "--disk", "1G"});
+        if (!encrypted) {
+            create.insert(create.end(), {"--encryption", "none"});
+        }
+        need(run(create) == 0 && run(lodge_command({"start", "disk"})) == 0, "cannot run 'disk'");
+        measure_file(lodge_command({"exec", "disk", "--"}),
+                     "/root/file",
+                     encrypted ? "lodge" : "lodge, not encrypted",
+                     repeats,
+                     report);
+        need(run(lodge_command({"destroy", "disk", "--force"})) == 0, "destroy failed");
+    }
+    measure_file(
+        {}, place.directory + "/file", "a directory of the host (as lxc, nspawn)", repeats, report);
+    fs::remove(place.directory + "/file");
+}
+
 void measure_crowd_of_lodge(const Place& place, Report& report) {
     const std::string among = std::to_string(place.crowd);
     for (int i = 0; i < place.crowd; ++i) {
@@ -157,6 +205,7 @@ void measure_lodge(const Place& place, const Plan& plan, Report& report) {
     need(run(lodge_command({"destroy", "bench", "--force"})) == 0, "destroy failed");
     measure_crowd_of_lodge(place, report);
     measure_creation(place, plan, report);
+    measure_disk(place, plan, report);
 }
 
 } // namespace lodge::bench
