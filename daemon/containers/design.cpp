@@ -1,4 +1,5 @@
 #include "daemon/containers/container_service.hpp"
+#include "daemon/containers/logged_verb.hpp"
 #include "daemon/containers/plans.hpp"
 
 #include <algorithm>
@@ -142,13 +143,14 @@ Result<Uuid> Containers::create(const Caller&, CreateRequest request) {
         plan.on_recovery = OnRecovery::undo;
     }
     designed_[container.uuid] = container;
-    auto submitted = engine_.submit({.verb = start ? "create+start" : "create",
-                                     .resource = container.spec.name,
-                                     .arguments = container.uuid.to_string(),
-                                     .prepare = [&]() -> Result<Plan> {
-                                         RETURN_IF_ERROR(start ? starts_are_welcome() : Status{});
-                                         return std::move(plan);
-                                     }});
+    auto submitted = engine_.submit(
+        {.verb = start ? "create+start" : "create",
+         .resource = container.spec.name,
+         .arguments = to_arguments({.container = container.uuid, .halt_timeout = {}}),
+         .prepare = [&]() -> Result<Plan> {
+             RETURN_IF_ERROR(start ? starts_are_welcome() : Status{});
+             return std::move(plan);
+         }});
     if (!submitted) {
         designed_.erase(container.uuid);
     }
