@@ -77,13 +77,19 @@ std::string step_in(sqlite3_stmt* statement) {
     return "";
 }
 
+// The order goes before the point is told as passed: an order that is there when all is over was
+// missed.
 void pass(const std::string& point) {
-    std::ofstream(file("passed"), std::ios::app) << point + "\n";
     int signal = 0;
     std::string ordered;
     std::ifstream order(file("order"));
-    if (order >> signal && order.ignore() && std::getline(order, ordered) && ordered == point) {
+    const bool is_here =
+        order >> signal && order.ignore() && std::getline(order, ordered) && ordered == point;
+    if (is_here) {
         (void)::unlink(file("order").c_str());
+    }
+    std::ofstream(file("passed"), std::ios::app) << point + "\n";
+    if (is_here) {
         (void)::raise(signal); // to this thread, which goes no further then
     }
 }
