@@ -214,6 +214,12 @@ class KernelGroups final : public GroupManager {
         if (filter_) {
             RETURN_IF_ERROR(attach_device_filter(group.get(), filter_.get()));
         }
+        // Groups are the host's to share out: one with the memory controller takes one of 65,535
+        // ids.
+        RETURN_IF_ERROR(
+            kernel::write_control(group.get(), "cgroup.max.depth", std::to_string(kDeepestGroup)));
+        RETURN_IF_ERROR(kernel::write_control(
+            group.get(), "cgroup.max.descendants", std::to_string(kMostGroups)));
         for (const char* file : {".", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"}) {
             if (::fchownat(group.get(), file, owner, owner, 0) != 0) {
                 return fail_errno("chown", file);
@@ -389,7 +395,6 @@ Result<std::unique_ptr<GroupManager>> make_group_manager(const std::string& base
         with_context(make_own_group(base_fd.get(), chosen.stay), "enter the daemon's own group"));
     RETURN_IF_ERROR(require_kernel_files(base_fd.get()));
     enable_controllers(root.get(), support, mounts);
-    support.kill = support.freeze = true;
     auto filter = load_device_filter();
     if (!filter) {
         support.missing.emplace_back(

@@ -18,9 +18,7 @@ struct Support {
     std::string mount_point; ///< from /proc/self/mountinfo, never assumed
     std::string base;        ///< our base group, relative to the mount point
     std::vector<std::string>
-        controllers;   ///< that we can enable for children: "memory", "cpu", "pids"
-    bool kill = false; ///< cgroup.kill (Linux 5.14)
-    bool freeze = false;
+        controllers; ///< that we can enable for children: "memory", "cpu", "pids"
     /// Why `controller` cannot be enforced here ("it is bound to cgroup v1 at ..."); empty: it can.
     [[nodiscard]] std::string why_not(const std::string& controller) const;
     std::vector<std::pair<std::string, std::string>> missing; ///< controller, reason
@@ -32,6 +30,11 @@ struct Limits {
     std::optional<std::uint32_t> cpu_millis;   ///< cpu.max over a period of 100 ms
     std::optional<std::uint32_t> pids;         ///< pids.max
 };
+
+/// How deep, and how many, groups a tenant may make below the container's own (cgroup-v2.rst,
+/// cgroup.max.depth, cgroup.max.descendants).
+inline constexpr unsigned kDeepestGroup = 64;
+inline constexpr unsigned kMostGroups = 1024;
 
 /// The groups of containers, one per container, named from its UUID, below one base group. The
 /// daemon itself sits in BASE/daemon (cgroup v2 allows no processes beside enabled controllers), or

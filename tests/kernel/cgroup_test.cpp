@@ -160,6 +160,25 @@ TEST_F(Cgroup, HandsExactlyTheDelegationFilesToTheOwner) {
     EXPECT_EQ(groups_->list().value(), std::vector<std::string>{"ct"});
 }
 
+TEST_F(Cgroup, BoundsTheGroupsThatATenantMakes) {
+    (void)make("ct");
+    const auto refused = [](const std::string& path) {
+        return ::mkdir(path.c_str(), 0755) != 0 && errno == EAGAIN;
+    };
+    std::string path = place_ + "/ct";
+    for (unsigned depth = 0; depth < kDeepestGroup; ++depth) {
+        path += "/d";
+        ASSERT_TRUE(kernel::make_directory(path, 0755));
+    }
+    EXPECT_TRUE(refused(path + "/d"));
+    for (unsigned count = kDeepestGroup; count < kMostGroups; ++count) {
+        ASSERT_TRUE(kernel::make_directory(place_ + "/ct/" + std::to_string(count), 0755));
+    }
+    EXPECT_TRUE(refused(place_ + "/ct/more"));
+    EXPECT_TRUE(groups_->remove("ct").has_value());
+    EXPECT_FALSE(exists("ct"));
+}
+
 TEST_F(Cgroup, KillsWhatRunsBelowAndTellsWhenItIsEmpty) {
     const UniqueFd group = make("ct");
     ASSERT_TRUE(kernel::make_directory(place_ + "/ct/inner", 0755));
