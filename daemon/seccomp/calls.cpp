@@ -318,7 +318,7 @@ constexpr auto kAllowed = std::to_array<std::string_view>({
     "timerfd_create",
     "timerfd_gettime",
     "timerfd_settime",
-    // sockets; socket itself is judged by its family
+    // sockets; socket and socketpair are judged by their family
     "accept",
     "accept4",
     "bind",
@@ -335,7 +335,6 @@ constexpr auto kAllowed = std::to_array<std::string_view>({
     "sendto",
     "setsockopt",
     "shutdown",
-    "socketpair",
     // what only i386 has
     "_llseek",
     "_newselect",

@@ -11,6 +11,7 @@
 
 #include <seccomp.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace lodge::daemon {
@@ -84,6 +85,15 @@ Status add_sockets(const Filter& filter) {
     return add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), "socket", &is_higher);
 }
 
+// Whatever the family, its module is loaded and its sockets are made before the kernel asks whether
+// it knows pairs; those of TIPC do.
+Status add_socket_pairs(const Filter& filter) {
+    const scmp_arg_cmp is_unix{0, SCMP_CMP_EQ, AF_UNIX, 0};
+    RETURN_IF_ERROR(add(filter, SCMP_ACT_ALLOW, "socketpair", &is_unix));
+    const scmp_arg_cmp is_other{0, SCMP_CMP_NE, AF_UNIX, 0};
+    return add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), "socketpair", &is_other);
+}
+
 Status add_personalities(const Filter& filter) {
     for (const unsigned long persona : allowed_personalities()) {
         const scmp_arg_cmp is_persona = low_word_is(0, persona);
@@ -143,9 +153,10 @@ Result<Filter> common_filter(std::uint32_t architecture) {
 Result<std::vector<unsigned char>> compile_seccomp_profile() {
     ASSIGN_OR_RETURN(Filter filter, common_filter(seccomp_arch_native()));
     RETURN_IF_ERROR(add_sockets(filter));
+    RETURN_IF_ERROR(add_socket_pairs(filter));
     if (seccomp_arch_native() == SCMP_ARCH_X86_64) {
-        // No socket for i386: there socketcall(2) hides the family behind a pointer, and a filter
-        // that 64-bit programs obey and 32-bit programs pass by would be none.
+        // No socket and no pair for i386: there socketcall(2) hides the family behind a pointer,
+        // and a filter that 64-bit programs obey and 32-bit programs pass by would be none.
         ASSIGN_OR_RETURN(Filter compat, common_filter(SCMP_ARCH_X86));
         RETURN_IF_ERROR(check(seccomp_merge(filter.get(), compat.get()), "merge i386"));
         (void)compat.release(); // merged: it belongs to the other now

@@ -92,6 +92,19 @@ TEST(SeccompProfile, AllowsTheSocketFamiliesOfItsListOnly) {
     }
 }
 
+TEST(SeccompProfile, MakesPairsOfUnixSocketsOnly) {
+    const auto make_pair = [](int family) {
+        return under_filter([family] {
+            std::array<int, 2> ends{};
+            return errno_of(::socketpair(family, SOCK_SEQPACKET, 0, ends.data()));
+        });
+    };
+    EXPECT_EQ(make_pair(AF_UNIX), 0);
+    for (const int family : {AF_TIPC, AF_ALG, AF_VSOCK, AF_RDS, AF_INET}) {
+        EXPECT_EQ(make_pair(family), EAFNOSUPPORT) << family;
+    }
+}
+
 TEST(SeccompProfile, AllowsHarmlessPersonalitiesOnly) {
     EXPECT_EQ(under_filter([] { return errno_of(::personality(0xffffffff)); }), 0);
     EXPECT_EQ(under_filter([] { return errno_of(::personality(ADDR_NO_RANDOMIZE)); }), 0);
