@@ -38,11 +38,12 @@ void set_signals() {
 }
 
 // What is left needs little: it may signal and enter the container as the owner of its user
-// namespace (man 7 user_namespaces), and must write in the container's control groups, which belong
-// to the tenant.
-Status drop_privileges() {
+// namespace (man 7 user_namespaces), which is the container's root as the host knows it, and must
+// write in the container's control groups, which belong to the tenant.
+Status drop_privileges(uid_t owner) {
     RETURN_IF_ERROR(leave_start_mounts());
     RETURN_IF_ERROR(kernel::limit_bounding_set(kernel::capability_set(CAP_DAC_OVERRIDE)));
+    RETURN_IF_ERROR(kernel::act_as(owner));
     return kernel::set_capabilities(kernel::capability_set(CAP_DAC_OVERRIDE));
 }
 
@@ -57,7 +58,7 @@ Result<std::unique_ptr<Server>> start(UniqueFd& channel, StartStage& stage) {
     if (!container) {
         return std::unexpected<Error>(std::move(container).error());
     }
-    RETURN_IF_ERROR(drop_privileges());
+    RETURN_IF_ERROR(drop_privileges(container->order.uid_base));
     // Init runs. A daemon that died this moment finds us by our socket.
     (void)send(channel.get(), MessageType::started);
     return Server::create(std::move(*container), std::move(channel));

@@ -54,7 +54,6 @@ Status prepare_process(Start& start) {
 // In the clone: what it inherited of the monitor's descriptors and must not keep. Above all the
 // start channel, whose end of file tells the daemon that the monitor died.
 void forget_parent(Start& start) {
-    reset_oom_adjustment(start.proc.get());
     (void)::close(start.channel);
     start.listener.reset();
     start.proc.reset();
@@ -64,6 +63,10 @@ void forget_parent(Start& start) {
 
 Status clone_container(Start& start) {
     ASSIGN_OR_RETURN(auto pair, kernel::make_message_pair());
+    // The kernel counts namespaces, inotify watches, queued signals and more against who made the
+    // user namespace (man 7 user_namespaces, man 5 proc_sys_user). Were that uid 0, all containers
+    // would share one count with the host's root, and any of them could take it all.
+    RETURN_IF_ERROR(kernel::act_as(start.order.uid_base));
     auto cloned = kernel::clone_process(kNamespaces, start.order.cgroup.get());
     if (!cloned && cloned.error().sys_errno() == ENOSPC) {
         return fail(ErrorCode::resource_exhausted,
@@ -80,6 +83,8 @@ Status clone_container(Start& start) {
     start.pid = cloned->pid;
     start.pidfd = std::move(cloned->pidfd);
     start.clone_socket = std::move(pair.first);
+    RETURN_IF_ERROR(kernel::act_as(0));
+    reset_oom_adjustment(start.proc.get(), std::to_string(start.pid));
     return {};
 }
 

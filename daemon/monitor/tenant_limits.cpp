@@ -74,9 +74,9 @@ Status set_tenant_limits() {
     return {};
 }
 
-void reset_oom_adjustment(int proc) {
-    // Refused only when it would make us worth more, and then it is not needed.
-    (void)kernel::write_control(proc, "self/oom_score_adj", "0");
+void reset_oom_adjustment(int proc, const std::string& process) {
+    // Refused only when it would make it worth more, and then it is not needed.
+    (void)kernel::write_control(proc, process + "/oom_score_adj", "0");
 }
 
 Status confine(std::string_view seccomp_program) {

@@ -63,6 +63,20 @@ Status become(uid_t user, gid_t group, std::span<const gid_t> groups) {
     return {};
 }
 
+Status act_as(uid_t user) {
+    if (::prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) != 0) {
+        return fail_errno("prctl(PR_SET_SECUREBITS)");
+    }
+    constexpr auto kAsItIs = static_cast<uid_t>(-1);
+    if (::setresuid(kAsItIs, user, kAsItIs) != 0) {
+        return fail_errno("setresuid", std::to_string(user));
+    }
+    if (::prctl(PR_SET_SECUREBITS, 0, 0, 0, 0) != 0) {
+        return fail_errno("prctl(PR_SET_SECUREBITS)");
+    }
+    return forbid_tracing();
+}
+
 Result<FilesystemIds> FilesystemIds::assume(uid_t user, gid_t group) {
     if (::prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) != 0) {
         return fail_errno("prctl(PR_SET_SECUREBITS)");

@@ -30,6 +30,10 @@ template <typename... Numbers>
 /// power they could not be set any more.
 [[nodiscard]] Status become(uid_t user, gid_t group, std::span<const gid_t> groups);
 
+/// Sets the effective user id, and with it the filesystem's, and keeps the capabilities; then
+/// forbids tracing again. Pre: CAP_SETUID and CAP_SETPCAP. Undone by act_as(0).
+[[nodiscard]] Status act_as(uid_t user);
+
 /// Filesystem ids other than 0 that keep the capabilities (SECBIT_NO_SETUID_FIXUP), for as long as
 /// the object lives. overlayfs remembers them from its mount(2) and makes its own files with them.
 class FilesystemIds {

@@ -16,6 +16,8 @@
 #include <thread>
 
 #include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -240,6 +242,23 @@ TEST_F(ContainerTest, SeesItsOwnProcessesOnly) {
     EXPECT_EQ(processes.size(), 2U) << "init and the command itself";
 }
 
+// What the kernel counts by user (namespaces, inotify watches, queued signals) is counted against
+// the owner of the user namespace too: none shares one with another, or with the host's root.
+TEST_F(ContainerTest, IsCountedByItself) {
+    const std::string before = kernel::read_file("/proc/self/oom_score_adj", 16).value();
+    const Status lowered = kernel::write_control(AT_FDCWD, "/proc/self/oom_score_adj", "-500");
+    EXPECT_TRUE(lowered || !test::everything_is_required()) << "it needs CAP_SYS_RESOURCE";
+    start();
+    EXPECT_TRUE(kernel::write_control(AT_FDCWD, "/proc/self/oom_score_adj", before));
+    ASSERT_FALSE(HasFatalFailure());
+    const auto space = kernel::open_file("/proc/" + std::to_string(pid_) + "/ns/user", O_RDONLY);
+    ASSERT_TRUE(space);
+    uid_t owner = 0;
+    ASSERT_EQ(::ioctl(space->get(), NS_GET_OWNER_UID, &owner), 0);
+    EXPECT_EQ(owner, guest_->request.uid_base);
+    EXPECT_EQ(proc("oom_score_adj"), "0\n") << "whatever protects the daemon";
+}
+
 TEST_F(ContainerTest, LeavesTheHostsNameAlone) {
     std::array<char, 256> before{};
     ASSERT_EQ(::gethostname(before.data(), before.size()), 0);
@@ -257,6 +276,7 @@ TEST_F(ContainerTest, SeesItsControlGroupAsTheRootAndNothingAbove) {
     EXPECT_EQ(run({"mkdir", "/sys/fs/cgroup/own"}).code, 0) << "delegated";
     // Owned by the host: the limits of the container itself.
     EXPECT_NE(run({"write", "/sys/fs/cgroup/cgroup.max.descendants", "5"}).code, 0);
+    EXPECT_NE(run({"write", "/sys/fs/cgroup/cgroup.max.depth", "max"}).code, 0);
     EXPECT_NE(run({"write", "/sys/fs/cgroup/cgroup.freeze", "1"}).code, 0);
 }
 
