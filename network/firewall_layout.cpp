@@ -3,6 +3,7 @@
 #include "network/nft_rule.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -46,6 +47,7 @@ constexpr std::uint8_t kNeighbourAdvertisement = 136;
 constexpr std::uint8_t kRedirect = 137;
 constexpr std::uint32_t kIpv4Source = 12;
 constexpr std::uint32_t kIpv4Destination = 16;
+constexpr std::uint32_t kIpv6Destination = 24;
 constexpr std::uint32_t kIpv6Source = 8;
 constexpr std::uint32_t kNeighbourTarget = 8; ///< in the ICMPv6 header
 const std::vector<std::uint8_t> kUnspecified(16, 0);
@@ -141,10 +143,12 @@ void add_spoofing_rules(TableLayout& layout) {
         NFT_PAYLOAD_LL_HEADER, ETH_ALEN, ETH_ALEN, kAfterInterface);
     add(mac.not_in_set(kMacs).count().comment("foreign MAC address").drop());
     // The kernel takes a VLAN tag off before it looks further, and the frame would leave with it.
-    RuleBuilder tagged;
-    tagged.load_payload(NFT_PAYLOAD_LL_HEADER, kEtherTypeOffset, 2, 0)
-        .equals(0, big_endian(ETH_P_8021Q));
-    add(tagged.count().comment("VLAN tag").drop());
+    for (const int tag : {ETH_P_8021Q, ETH_P_8021AD}) {
+        RuleBuilder tagged;
+        tagged.load_payload(NFT_PAYLOAD_LL_HEADER, kEtherTypeOffset, 2, 0)
+            .equals(0, big_endian(static_cast<std::uint16_t>(tag)));
+        add(tagged.count().comment("VLAN tag").drop());
+    }
 
     add(source_of(ETH_P_ARP, kArpSenderMac, ETH_ALEN)
             .not_in_set(kMacs)
@@ -198,18 +202,35 @@ constexpr std::uint32_t state_bit(std::uint32_t state) {
 }
 const std::uint32_t kKnownConnection = state_bit(IP_CT_ESTABLISHED) | state_bit(IP_CT_RELATED);
 
-void add_forward_rules(TableLayout& layout, const std::string& bridge) {
-    const model::CidrAddress link_local{.address = model::IpAddress::v4({169, 254, 0, 0}),
-                                        .prefix = 16};
-    RuleBuilder metadata = of_family(link_local.address);
-    metadata.load_in_interface(0).equals(0, interface_key(bridge));
-    metadata.load_payload(NFT_PAYLOAD_NETWORK_HEADER, kIpv4Destination, 4, 0)
-        .mask(0, mask_bytes(link_local))
-        .equals(0, network_bytes(link_local));
-    layout.rules.emplace_back(
-        "forward",
-        metadata.count().comment("link-local is not forwarded: metadata of clouds").drop());
+// Where clouds keep the credentials of their hosts: all of IPv4's link-local, of which most use one
+// address, then Azure, Alibaba, Oracle; Amazon and Google over IPv6.
+constexpr std::array kMetadata{"169.254.0.0/16",
+                               "168.63.129.16/32",
+                               "100.100.100.200/32",
+                               "192.0.0.192/32",
+                               "fd00:ec2::254/128",
+                               "fd20:ce::254/128"};
 
+// Some of these answer DNS too, and are the nameservers that containers get from their host.
+NftRule metadata_rule(const model::CidrAddress& place, const std::string& bridge) {
+    constexpr std::uint32_t kDestinationPort = 2;
+    constexpr std::uint16_t kDns = 53;
+    const std::uint32_t destination = place.address.is_v4() ? kIpv4Destination : kIpv6Destination;
+    RuleBuilder rule = of_family(place.address);
+    rule.load_in_interface(0).equals(0, interface_key(bridge));
+    rule.load_payload(NFT_PAYLOAD_NETWORK_HEADER, destination, place.address.bits() / 8, 0)
+        .mask(0, mask_bytes(place))
+        .equals(0, network_bytes(place));
+    rule.load_payload(NFT_PAYLOAD_TRANSPORT_HEADER, kDestinationPort, 2, 0)
+        .differs(0, big_endian(kDns));
+    return rule.count().comment("metadata of clouds: " + place.to_string()).drop();
+}
+
+void add_forward_rules(TableLayout& layout, const std::string& bridge) {
+    for (const char* place : kMetadata) {
+        layout.rules.emplace_back("forward",
+                                  metadata_rule(*model::CidrAddress::parse(place), bridge));
+    }
     RuleBuilder from_outside;
     from_outside.load_in_interface(0).differs(0, interface_key(bridge));
     from_outside.load_out_interface(0).equals(0, interface_key(bridge));

@@ -181,16 +181,20 @@ TEST_F(SpoofingTest, StopsContainersThatPlayRouterOrDhcpServer) {
 }
 
 TEST_F(SpoofingTest, StopsWhatIsNeitherIpNorArp) {
-    const Bytes packet =
-        test::ipv4_frame({other_, own_, from().v4(), v4_}, kAnyProtocol, mark('b'));
-    Bytes tagged(packet.begin(), packet.begin() + 12);
-    tagged.insert(tagged.end(), {0x81, 0x00, 0x00, 0x07});
-    tagged.insert(tagged.end(), packet.begin() + 12, packet.end());
+    const auto tagged = [this](const Bytes& tag, char letter) {
+        const Bytes packet =
+            test::ipv4_frame({other_, own_, from().v4(), v4_}, kAnyProtocol, mark(letter));
+        Bytes frame(packet.begin(), packet.begin() + 12);
+        frame.insert(frame.end(), tag.begin(), tag.end());
+        frame.insert(frame.end(), packet.begin() + 12, packet.end());
+        return frame;
+    };
     expect_stopped({
         join({other_, own_, {0x88, 0x47}, mark('a')}),                   // MPLS
-        tagged,                                                          // VLAN 7
-        join({other_, own_, {0x00, 0x20, 0x42, 0x42, 0x03}, mark('c')}), // 802.2, as for STP
-        join({other_, own_, {0x88, 0xb5}, mark('d')}),                   // local experiments
+        tagged({0x81, 0x00, 0x00, 0x07}, 'b'),                           // VLAN 7
+        tagged({0x88, 0xa8, 0x00, 0x07}, 'c'),                           // 802.1ad
+        join({other_, own_, {0x00, 0x20, 0x42, 0x42, 0x03}, mark('d')}), // 802.2, as for STP
+        join({other_, own_, {0x88, 0xb5}, mark('e')}),                   // local experiments
     });
 }
 

@@ -5,6 +5,9 @@
 
 #include <cerrno>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -117,16 +120,30 @@ TEST_F(TrafficTest, KeepsContainersFromTheHostsServicesButTheNamedOnes) {
 TEST_F(TrafficTest, KeepsContainersFromTheMetadataServiceOfACloud) {
     const LabHost& host = add_host(2);
     const test::NetNamespace& uplink = add_uplink();
-    ASSERT_EQ(test::witness_in(uplink, {"ip", "addr", "add", "169.254.169.254/32", "dev", "up1"}),
-              "");
-    ASSERT_EQ(test::witness({"ip", "route", "add", "169.254.0.0/16", "dev", "up0"}), "");
-    const UniqueFd metadata = test::bound_socket(&uplink, SOCK_DGRAM, "169.254.169.254", 80);
-    const UniqueFd inside = test::bound_socket(&host.space, SOCK_DGRAM, host.v4(), 5000);
-    EXPECT_EQ(test::send_datagram(inside.get(), "token?", "169.254.169.254", 80), 0);
-    const UniqueFd own = test::bound_socket(nullptr, SOCK_DGRAM, "192.0.2.1", 5001);
-    EXPECT_EQ(test::send_datagram(own.get(), "by the host", "169.254.169.254", 80), 0);
-    EXPECT_EQ(test::receive_datagram(metadata.get()), "by the host from 192.0.2.1");
-    EXPECT_EQ(counted("inet", "link-local is not forwarded: metadata of clouds"), 1);
+    for (const auto& [address, place] : {std::pair{"169.254.169.254", "169.254.0.0/16"},
+                                         {"168.63.129.16", "168.63.129.16/32"},
+                                         {"fd00:ec2::254", "fd00:ec2::254/128"}}) {
+        const bool v4 = std::string_view(address).find(':') == std::string_view::npos;
+        const std::string alone = std::string(address) + (v4 ? "/32" : "/128");
+        std::vector<std::string> add{"ip", "addr", "add", alone, "dev", "up1"};
+        if (!v4) {
+            add.emplace_back("nodad");
+        }
+        ASSERT_EQ(test::witness_in(uplink, add), "");
+        ASSERT_EQ(test::witness({"ip", "route", "add", alone, "dev", "up0"}), "");
+        const UniqueFd metadata = test::bound_socket(&uplink, SOCK_DGRAM, address, 80);
+        const UniqueFd names = test::bound_socket(&uplink, SOCK_DGRAM, address, 53);
+        const UniqueFd inside =
+            test::bound_socket(&host.space, SOCK_DGRAM, v4 ? host.v4() : host.v6(), 5000);
+        const UniqueFd own =
+            test::bound_socket(nullptr, SOCK_DGRAM, v4 ? "192.0.2.1" : "2001:db8::1", 5001);
+        EXPECT_EQ(test::send_datagram(inside.get(), "token?", address, 80), 0);
+        EXPECT_EQ(test::send_datagram(own.get(), "by the host", address, 80), 0);
+        EXPECT_EQ(test::receive_datagram(metadata.get()).substr(0, 11), "by the host");
+        EXPECT_EQ(counted("inet", std::string("metadata of clouds: ") + place), 1) << address;
+        EXPECT_EQ(test::send_datagram(inside.get(), "a name", address, 53), 0);
+        EXPECT_EQ(test::receive_datagram(names.get()).substr(0, 6), "a name") << "it answers DNS";
+    }
 }
 
 TEST_F(TrafficTest, KeepsTheUplinksRouterAdvertisementsWhenForwarding) {
