@@ -1,10 +1,13 @@
 #include "templates/template_store.hpp"
 
 #include <memory>
+#include <system_error>
+#include <thread>
 
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <unistd.h>
 
 namespace lodge::templates {
@@ -27,9 +30,7 @@ std::unexpected<Error> failed(archive* handle, const char* what) {
                 std::string(what) + ": " + archive_error_string(handle));
 }
 
-} // namespace
-
-Status copy_tree(int source_fd, int target_fd) {
+Status copy(int source_fd, int target_fd) {
     // libarchive works on paths; the magic links lead to exactly these directories.
     const std::string source = "/proc/self/fd/" + std::to_string(source_fd) + "/.";
     const std::string target = "/proc/self/fd/" + std::to_string(target_fd) + "/";
@@ -82,6 +83,24 @@ Status copy_tree(int source_fd, int target_fd) {
         return failed(writer.get(), "write into the volume");
     }
     return {};
+}
+
+} // namespace
+
+// libarchive sets the umask and changes the directory while it works: those of a thread that shares
+// them with no other (man 2 unshare, CLONE_FS).
+Status copy_tree(int source_fd, int target_fd) {
+    Status copied;
+    try {
+        std::jthread([&] {
+            copied = ::unshare(CLONE_FS) == 0 ? copy(source_fd, target_fd)
+                                              : fail_errno("unshare(CLONE_FS)");
+        }).join();
+    } catch (const std::system_error& error) { // no thread was to be had
+        return fail(ErrorCode::resource_exhausted,
+                    std::string("copy the template's tree: ") + error.what());
+    }
+    return copied;
 }
 
 } // namespace lodge::templates
