@@ -1,17 +1,21 @@
 #include "cli/output.hpp"
 
 #include "lib/api/json.hpp"
+#include "lib/base/clock.hpp"
+#include "lib/base/printable.hpp"
 #include "lib/base/units.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <ctime>
 #include <iostream>
 
+#include <poll.h>
 #include <unistd.h>
 
 namespace lodge::cli {
@@ -19,6 +23,8 @@ namespace lodge::cli {
 namespace {
 
 using nlohmann::json;
+
+constexpr auto kLook = std::chrono::milliseconds(250);
 
 // Shows the step a running operation is in, on one line that is wiped in the end.
 class ProgressLine {
@@ -75,7 +81,8 @@ void report(const Globals& globals, const Error& error) {
         print_json(api::to_json(error));
         return;
     }
-    std::cerr << "lodge: " << (globals.verbose ? error.to_string() : error.message()) << '\n';
+    std::cerr << "lodge: "
+              << printable(globals.verbose ? error.to_string() : error.message(), "\n\t") << '\n';
 }
 
 Result<json> parse_answer(const std::string& text) {
@@ -104,7 +111,7 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
             line += row[i] + std::string(widths[i] - row[i].size() + 2, ' ');
         }
         line.erase(line.find_last_not_of(' ') + 1);
-        std::cout << line << '\n';
+        std::cout << printable(line) << '\n';
     }
 }
 
@@ -146,11 +153,16 @@ Result<json> run_operation(const Globals& globals,
     ASSIGN_OR_RETURN(json operation, parse_answer(text));
     while (operation.value("status", "") == "running") {
         progress.show(operation.value("verb", "") + ": " + operation.value("step", ""));
+        const Deadline look = Deadline::after(kLook);
         ASSIGN_OR_RETURN(text,
                          client.call("GET",
                                      "/v1/operations/" + operation.value("id", "") +
                                          "/wait?wait=" + (progress.shown() ? "250ms" : "1h")));
         ASSIGN_OR_RETURN(operation, parse_answer(text));
+        if (operation.value("status", "") == "running") {
+            // A daemon for which too many wait answers at once.
+            (void)::poll(nullptr, 0, look.poll_timeout()); // only time passes
+        }
     }
     return operation;
 }

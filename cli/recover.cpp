@@ -1,5 +1,6 @@
 #include "cli/output.hpp"
 #include "lib/api/json.hpp"
+#include "lib/base/printable.hpp"
 #include "lib/kernel/program.hpp"
 
 #include <nlohmann/json.hpp>
@@ -54,9 +55,10 @@ void tell(const Globals& globals, const json& rescued) {
     }
     for (const json& left : rescued["left"]) {
         const std::string name = left.value("name", "");
-        std::cerr << "left in place: " << left.value("path", "")
-                  << (name.empty() ? "" : " ('" + name + "')") << ": " << left.value("why", "")
-                  << '\n';
+        const std::string text = "left in place: " + left.value("path", "") +
+                                 (name.empty() ? "" : " ('" + name + "')") + ": " +
+                                 left.value("why", "");
+        std::cerr << printable(text) << '\n';
     }
     confirm(globals,
             "recovered " + count(rescued["containers"].size(), "container") + " and " +

@@ -1,5 +1,6 @@
 #include "daemon/log.hpp"
 
+#include "lib/base/printable.hpp"
 #include "lib/kernel/fs.hpp"
 
 #include <array>
@@ -35,11 +36,11 @@ std::string now() {
 // A line of the log stays one line, whatever a tenant's names hold.
 std::string quoted(const std::string& message) {
     std::string text = "\"";
-    for (const char c : message) {
+    for (const char c : printable(message, "\n\t")) { // programs say more than a line
         if (c == '"' || c == '\\') {
             text += '\\';
         }
-        text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+        text += c == '\n' || c == '\t' ? ' ' : c;
     }
     return text + "\"";
 }

@@ -1,5 +1,6 @@
 #include "lib/model/container.hpp"
 
+#include "lib/base/printable.hpp"
 #include "lib/base/units.hpp"
 #include "lib/model/value_names.hpp"
 
@@ -29,11 +30,7 @@ bool is_label(std::string_view label) {
 // What a person typed, shortened and cleaned so that it can stand in an error.
 std::string quoted(std::string_view text) {
     constexpr std::size_t kMost = 80;
-    std::string shown = "'";
-    for (const char c : text.substr(0, kMost)) {
-        shown.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c);
-    }
-    return shown + (text.size() > kMost ? "...'" : "'");
+    return "'" + printable(text.substr(0, kMost)) + (text.size() > kMost ? "...'" : "'");
 }
 
 Status validate_addresses(const std::vector<IpAddress>& addresses) {

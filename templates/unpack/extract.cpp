@@ -1,5 +1,7 @@
 #include "templates/unpack/extract.hpp"
 
+#include "lib/base/printable.hpp"
+
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -30,13 +32,15 @@ struct WriteFree {
 using Reader = std::unique_ptr<archive, ReadFree>;
 using Writer = std::unique_ptr<archive, WriteFree>;
 
-// A name of the archive's as it can stand in an error: cut, and without control characters.
+// A name of the archive's as it can stand in an error.
 std::string shown(const char* name) {
-    std::string text = "'";
-    for (const char c : std::string_view(name).substr(0, 120)) {
-        text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-    }
-    return text + "'";
+    return "'" + printable(std::string_view(name).substr(0, 120)) + "'";
+}
+
+// What libarchive says holds names too.
+std::string said_by(archive* handle) {
+    const char* text = archive_error_string(handle);
+    return text == nullptr ? std::string() : printable(text);
 }
 
 Outcome refuse(const char* name, std::string_view why) {
@@ -119,8 +123,8 @@ class Extraction {
 };
 
 Outcome unreadable(archive* reader, bool nothing_read) {
-    const std::string why =
-        archive_error_string(reader) != nullptr ? archive_error_string(reader) : "unknown format";
+    const std::string said = said_by(reader);
+    const std::string why = said.empty() ? "unknown format" : said;
     if (nothing_read) {
         return {kRefused, "this is not a tar archive (plain, gzip, xz or zstd): " + why};
     }
@@ -135,7 +139,7 @@ Outcome unwritable(archive* writer, const char* name) {
         why = std::string(": ") +
               std::strerror(error_number); // NOLINT(concurrency-mt-unsafe): one thread
     }
-    return {code, "unpack " + shown(name) + ": " + archive_error_string(writer) + why};
+    return {code, "unpack " + shown(name) + ": " + said_by(writer) + why};
 }
 
 std::optional<Outcome> copy_data(archive* reader, archive* writer, archive_entry* entry) {

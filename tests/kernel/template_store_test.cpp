@@ -161,6 +161,18 @@ TEST_F(TemplateStoreTest, RefusesLinksUsedAsADoor) {
     }
 }
 
+TEST_F(TemplateStoreTest, TellsNoTerminalWhatANameSays) {
+    const std::string evil = "\x1b]52;c;eA==\x07";
+    Tar tar(tar_path());
+    tar.add_root().add(
+        evil, AE_IFLNK, {}, [](archive_entry* e) { archive_entry_set_symlink(e, "/"); });
+    tar.add(evil + "/below", AE_IFREG, "x");
+    const auto made = import(tar.close());
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().to_string().find('\x1b'), std::string::npos);
+    EXPECT_NE(made.error().to_string().find("?]52"), std::string::npos) << made.error().to_string();
+}
+
 TEST_F(TemplateStoreTest, LeavesOutDevicesAndForeignAttributes) {
     REQUIRES("erofs");
     Tar tar(tar_path());

@@ -1,5 +1,6 @@
 #include "lib/base/clock.hpp"
 #include "lib/base/error.hpp"
+#include "lib/base/printable.hpp"
 #include "lib/base/revert.hpp"
 #include "lib/base/unique_fd.hpp"
 #include "lib/base/uuid.hpp"
@@ -30,6 +31,24 @@ TEST(Error, TellsTheWayFromTheIntentToTheCause) {
     EXPECT_EQ(error.sys_errno(), ENOSPC);
     EXPECT_EQ(error.to_string(),
               "create 'web1': make the volume: write 'volume.img': No space left on device");
+}
+
+TEST(Printable, ShowsNothingThatATerminalObeys) {
+    EXPECT_EQ(printable("plain, h\u00f6flich \u20ac \U0001f600"),
+              "plain, h\u00f6flich \u20ac \U0001f600");
+    EXPECT_EQ(printable("\x1b]52;c;x\x07 a\x7f\n"), "?]52;c;x? a??");
+    EXPECT_EQ(printable("two\nlines\r", "\n"), "two\nlines?");
+    EXPECT_EQ(printable("\u009b2J"),
+              "?"
+              "?2J")
+        << "C1 in UTF-8";
+    EXPECT_EQ(printable("\x9b"
+                        "2J"),
+              "?2J")
+        << "C1 by itself";
+    EXPECT_EQ(printable("\xc0\x80 \xe0\x80\x9b \xed\xa0\x80 \xf4\x90\x80\x80"), "?? ??? ??? ????")
+        << "overlong, surrogates, beyond Unicode";
+    EXPECT_EQ(printable("cut \xe2\x82"), "cut ??");
 }
 
 TEST(ErrorCode, GoesOverTheWireAndBack) {
