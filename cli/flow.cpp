@@ -1,8 +1,11 @@
 #include "cli/flow.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace lodge::cli {
@@ -16,7 +19,14 @@ bool try_again(int error_number) {
 ssize_t write_some(int fd, const char* bytes, std::size_t size) {
     // A socket is shared with whoever gave it to us: it must not become O_NONBLOCK for them too.
     const ssize_t sent = ::send(fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-    return sent < 0 && errno == ENOTSOCK ? ::write(fd, bytes, size) : sent;
+    if (sent >= 0 || errno != ENOTSOCK) {
+        return sent;
+    }
+    // Nor must a pipe. One that poll(2) calls writable takes so much without making us wait
+    // (pipe(7)).
+    struct stat info{};
+    const bool is_pipe = ::fstat(fd, &info) == 0 && S_ISFIFO(info.st_mode);
+    return ::write(fd, bytes, is_pipe ? std::min<std::size_t>(size, PIPE_BUF) : size);
 }
 
 } // namespace

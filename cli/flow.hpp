@@ -8,8 +8,8 @@
 namespace lodge::cli {
 
 /// Bytes on their way from one descriptor to another. Waits for neither, so that flows in both
-/// directions cannot hold each other up; the caller polls. A sink that is neither a socket nor a
-/// regular file should be O_NONBLOCK. Owns no descriptor.
+/// directions cannot hold each other up; the caller polls. A terminal as a sink should be
+/// O_NONBLOCK. Owns no descriptor.
 class Flow {
   public:
     enum class State { flowing, source_ended, sink_ended };

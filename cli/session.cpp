@@ -17,7 +17,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace lodge::cli {
@@ -35,6 +34,7 @@ struct SessionOptions {
     std::string directory;
     bool terminal = false;
     bool no_terminal = false;
+    bool without_input = false;
     std::vector<std::string> command;
 };
 
@@ -93,8 +93,8 @@ int next_signal(int signal_fd) {
                                                                 : 0;
 }
 
-// One of the three streams: handed over as it is when it is a pipe, else through a pipe of ours, so
-// that a tenant never holds a file, a terminal or a socket of the host.
+// One of the three streams, through a pipe of ours: a tenant never holds anything of the caller's.
+// One who held a script's pipe could read, write or keep it open long after the command.
 struct Stream {
     Stream(UniqueFd their_end, UniqueFd our_end, int source, int sink)
         : theirs(std::move(their_end)), ours(std::move(our_end)), flow(source, sink) {}
@@ -103,11 +103,8 @@ struct Stream {
     Flow flow;
 };
 
+// Without a local one, it has ended from the beginning.
 Result<Stream> make_stream(int local, bool input) {
-    struct stat info{};
-    if (::fstat(local, &info) == 0 && S_ISFIFO(info.st_mode)) {
-        return Stream(UniqueFd(::fcntl(local, F_DUPFD_CLOEXEC, 3)), UniqueFd(), -1, -1);
-    }
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
         return fail_errno("pipe2");
@@ -118,6 +115,9 @@ Result<Stream> make_stream(int local, bool input) {
         return fail_errno("fcntl(F_SETFL)");
     }
     const int fd = ours.get();
+    if (local < 0) {
+        return Stream(std::move(theirs), UniqueFd(), -1, -1);
+    }
     return input ? Stream(std::move(theirs), std::move(ours), local, fd)
                  : Stream(std::move(theirs), std::move(ours), fd, local);
 }
@@ -133,8 +133,8 @@ void pump(Stream& stream) {
 // stdin, stdout and stderr, in this order.
 using Streams = std::array<Stream, 3>;
 
-Result<Streams> hand_over_streams(int connection) {
-    ASSIGN_OR_RETURN(Stream in, make_stream(STDIN_FILENO, true));
+Result<Streams> hand_over_streams(int connection, bool without_input) {
+    ASSIGN_OR_RETURN(Stream in, make_stream(without_input ? -1 : STDIN_FILENO, true));
     ASSIGN_OR_RETURN(Stream out, make_stream(STDOUT_FILENO, false));
     ASSIGN_OR_RETURN(Stream err, make_stream(STDERR_FILENO, false));
     RETURN_IF_ERROR(
@@ -157,9 +157,9 @@ Status forward_signal(int connection, int signal_fd) {
                                                             std::as_bytes(std::span(&payload, 1)));
 }
 
-Result<int> run_piped(const UniqueFd& connection) {
+Result<int> run_piped(const UniqueFd& connection, bool without_input) {
     ASSIGN_OR_RETURN(const UniqueFd signals, watch_signals());
-    ASSIGN_OR_RETURN(Streams streams, hand_over_streams(connection.get()));
+    ASSIGN_OR_RETURN(Streams streams, hand_over_streams(connection.get(), without_input));
     Flow& out = streams[1].flow;
     Flow& err = streams[2].flow;
     Ending ending;
@@ -401,7 +401,7 @@ Result<int> exec(const Globals& globals, const SessionOptions& options, bool log
     ASSIGN_OR_RETURN(const UniqueFd connection,
                      globals.client().upgrade("/v1/containers/" + escaped(options.name) + "/exec",
                                               request.dump()));
-    return terminal ? run_terminal(connection) : run_piped(connection);
+    return terminal ? run_terminal(connection) : run_piped(connection, options.without_input);
 }
 
 Result<int> console(const Globals& globals, const SessionOptions& options, bool log) {
@@ -410,6 +410,10 @@ Result<int> console(const Globals& globals, const SessionOptions& options, bool 
         ASSIGN_OR_RETURN(const std::string text,
                          globals.client().call("GET", path + "/console-log"));
         ASSIGN_OR_RETURN(const json answer, parse_answer(text));
+        if (globals.json) {
+            print_json(answer);
+            return 0;
+        }
         const std::string kept = answer.value("log", "");
         return ::write(STDOUT_FILENO, kept.data(), kept.size()) < 0
                    ? Result<int>(fail_errno("write"))
@@ -441,7 +445,9 @@ void add_session_commands(const Registry& registry) {
         command->add_option("--cwd", options->directory, "Directory to start in (the user's home)");
         command->add_flag("-T,--no-tty", options->no_terminal, "No terminal");
     }
-    executing->add_flag("-t,--tty", options->terminal, "With a terminal");
+    CLI::Option* terminal = executing->add_flag("-t,--tty", options->terminal, "With a terminal");
+    executing->add_flag("-n,--no-stdin", options->without_input, "Nothing from stdin")
+        ->excludes(terminal);
     executing->add_option("COMMAND", options->command, "The command and its arguments, behind --")
         ->required();
     const auto log = std::make_shared<bool>(false);

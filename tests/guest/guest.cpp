@@ -3,6 +3,7 @@
 #include "tests/guest/hang.hpp"
 #include "tests/guest/terminal.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -18,6 +19,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
@@ -40,6 +42,17 @@ void say(const std::string& line) {
     (void)!::write(STDOUT_FILENO, (line + "\n").c_str(), line.size() + 1);
 }
 
+[[noreturn]] void eat_memory() {
+    constexpr std::size_t kBite = std::size_t{1} << 20;
+    for (;;) {
+        if (void* bite =
+                ::mmap(nullptr, kBite, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            bite != MAP_FAILED) {
+            std::memset(bite, 1, kBite);
+        }
+    }
+}
+
 int act_on_signal(int number) {
     const bool halt = number == SIGRTMIN + 3 || number == SIGPWR;
     if (halt && ::access("/stubborn", F_OK) == 0) {
@@ -50,6 +63,8 @@ int act_on_signal(int number) {
     } else if (number == SIGINT) {
         say("guest: reboot");
         (void)::reboot(RB_AUTOBOOT);
+    } else if (number == SIGTERM) {
+        eat_memory();
     } else if (number == SIGUSR1) {
         ::_exit(7);
     } else if (number == SIGUSR2) {
@@ -189,11 +204,11 @@ int run_await_signal(const Arguments&) {
     say("ready");
     int number = 0;
     (void)::sigwait(&signals, &number);
-    say("signal " + std::to_string(number));
     if (const int fd = ::open("/signalled", O_WRONLY | O_CREAT | O_CLOEXEC, 0644); fd >= 0) {
         const std::string text = std::to_string(number);
         (void)!::write(fd, text.data(), text.size());
     }
+    say("signal " + std::to_string(number));
     return number;
 }
 
@@ -224,6 +239,20 @@ int run_kill_self(const Arguments& arguments) {
 }
 
 // As a tenant's `kill 1` does.
+// A process that holds the streams of a command which has ended.
+int run_leave_behind(const Arguments&) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        (void)::setsid();
+        (void)::pause();
+    }
+    return child < 0 ? complain("fork") : 0;
+}
+
+int run_eat_memory(const Arguments&) {
+    eat_memory();
+}
+
 int run_signal_init(const Arguments& arguments) {
     return ::kill(1, std::atoi(arguments.at(0).c_str())) == 0 ? 0 : complain("kill");
 }
@@ -392,6 +421,8 @@ constexpr std::array kCommands{
     Command{"write", run_write, 2},
     Command{"list", run_list, 1},
     Command{"kill-self", run_kill_self, 1},
+    Command{"leave-behind", run_leave_behind, 0},
+    Command{"eat-memory", run_eat_memory, 0},
     Command{"signal-init", run_signal_init, 1},
     Command{"sleep", run_sleep, 1},
     Command{"mount", run_mount, 3},
@@ -427,9 +458,15 @@ int main(int argc, char** argv) {
         (void)run_pwd({});
         return ::isatty(STDIN_FILENO) == 1 ? guest::run_shell() : 0;
     }
-    const Arguments arguments(argv + (argc > 1 ? 2 : 1), argv + argc);
+    const std::string_view called = argv[0];
+    const std::string_view own = called.substr(called.rfind('/') + 1); // a link may be called "cat"
+    const bool linked = std::any_of(
+        kCommands.begin(), kCommands.end(), [own](const Command& one) { return one.name == own; });
+    const Arguments words(argv + (linked || argc == 1 ? 0 : 1), argv + argc);
+    const std::string_view name = linked ? own : std::string_view(words.front());
+    const Arguments arguments(words.begin() + 1, words.end());
     for (const Command& command : kCommands) {
-        if (argc > 1 && command.name == argv[1] && arguments.size() >= command.arguments) {
+        if (command.name == name && arguments.size() >= command.arguments) {
             return command.run(arguments);
         }
     }
