@@ -2,6 +2,7 @@
 #include "daemon/containers/host_name.hpp"
 #include "daemon/containers/limits.hpp"
 #include "daemon/containers/plans.hpp"
+#include "daemon/records/files.hpp"
 
 #include <ctime>
 #include <utility>
@@ -94,6 +95,7 @@ Status record(const Parts& parts, Starting& starting) {
     container.start_at.reset();
     container.resume = false;
     RETURN_IF_ERROR(parts.containers.update_state(container, parts.boot_id));
+    note_up(parts, container);
     parts.monitors.put(container.uuid, std::move(starting.monitor));
     parts.announce(container, "running");
     return {};
@@ -110,7 +112,9 @@ Status undo_record(const Parts& parts, const Uuid& uuid) {
     container->state = model::State::stopped;
     container->init_pid.reset();
     container->init_start_time.reset();
-    return parts.containers.update_state(*container, parts.boot_id);
+    RETURN_IF_ERROR(parts.containers.update_state(*container, parts.boot_id));
+    note_up(parts, *container);
+    return {};
 }
 
 bool is_recorded(const Parts& parts, const Uuid& uuid) {

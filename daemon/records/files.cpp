@@ -68,9 +68,23 @@ Status write_with(const Parts& parts,
     return parts.store.put_record({.digest = made.digest, .name = made.name, .text = text});
 }
 
+Status write_up(const Parts& parts, const model::Container& container) {
+    ASSIGN_OR_RETURN(
+        const auto directory,
+        kernel::open_directory(parts.settings.container_directory(container.uuid.to_string())));
+    if (container.state != model::State::stopped || container.resume || container.start_at) {
+        RETURN_IF_ERROR(kernel::open_at(
+            directory.get(), kUpName, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600));
+        return {};
+    }
+    const bool gone = ::unlinkat(directory.get(), kUpName, 0) == 0 || errno == ENOENT;
+    return gone ? Status{} : fail_errno("unlink", kUpName);
+}
+
 Status complete_containers(const Parts& parts, const secret::SecretBuffer& master) {
     ASSIGN_OR_RETURN(const auto rows, parts.containers.list());
     for (const model::Container& row : rows) {
+        note_up(parts, row);
         if (const Status written = write_with(parts, master, row); !written) {
             parts.warn("the record beside the volume of '" + row.spec.name +
                        "' could not be written: " + written.error().to_string());
@@ -125,6 +139,13 @@ Status write_record(const Parts& parts, const templates::Template& made) {
     ASSIGN_OR_RETURN(const auto master, parts.keys.master_key());
     return with_context(write_with(parts, master, made),
                         "write the record beside the image of '" + made.name + "'");
+}
+
+void note_up(const Parts& parts, const model::Container& container) {
+    if (const Status noted = write_up(parts, container); !noted) {
+        parts.warn("note beside the volume of '" + container.spec.name +
+                   "' whether it is up: " + noted.error().to_string() + ", ignoring");
+    }
 }
 
 Status erase_record(const Parts& parts, const Uuid& container) {

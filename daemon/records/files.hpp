@@ -12,6 +12,11 @@ namespace lodge::daemon {
 /// keeps from being written, complete_records() writes.
 [[nodiscard]] Status write_record(const Parts& parts, const model::Container& container);
 
+/// Says beside the volume whether the container is up or is to come up with its host, which nobody
+/// could tell a rescue after a reboot. A hint: what cannot be written is warned of. Call it after
+/// every change of its state.
+void note_up(const Parts& parts, const model::Container& container);
+
 /// Overwrites the record, which has the sealed key, and removes it. Success when there is none.
 [[nodiscard]] Status erase_record(const Parts& parts, const Uuid& container);
 

@@ -18,6 +18,7 @@ Result<Beside> look_beside(const std::string& directory) {
         beside.bytes = static_cast<std::uint64_t>(info.st_size);
     }
     beside.record = ::fstatat(place.get(), kRecordName, &info, AT_SYMLINK_NOFOLLOW) == 0;
+    beside.up = ::fstatat(place.get(), kUpName, &info, AT_SYMLINK_NOFOLLOW) == 0;
     beside.left = ::fstatat(place.get(), kLeftName, &info, AT_SYMLINK_NOFOLLOW) == 0;
     return beside;
 }

@@ -13,6 +13,9 @@ namespace lodge::daemon {
 /// STATE/containers/<uuid>/ holds it beside the volume.
 inline constexpr const char* kRecordName = "container.json";
 
+/// And this, empty, as long as it is up or is to come up with its host.
+inline constexpr const char* kUpName = "up";
+
 /// And this, which says why, when a rescue could not bring it back.
 inline constexpr const char* kLeftName = "unrecovered";
 
@@ -21,6 +24,7 @@ struct Beside {
     bool image = false;
     std::uint64_t bytes = 0; ///< of the image, 0 when it is no regular file
     bool record = false;
+    bool up = false;   ///< or to come up with its host
     bool left = false; ///< by a rescue
 };
 [[nodiscard]] Result<Beside> look_beside(const std::string& directory);

@@ -93,10 +93,15 @@ Result<std::optional<T>> find_out(const std::string& name, Result<T> answer) {
 }
 
 // One whose init has ended meanwhile is recorded as running too: the daemon then collects how.
-Status look_for_monitor(MonitorLauncher& launcher, model::Container& container) {
+Status look_for_monitor(MonitorLauncher& launcher,
+                        const std::string& directory,
+                        model::Container& container) {
     const std::string& name = container.spec.name;
     ASSIGN_OR_RETURN(const auto monitor, find_out(name, launcher.connect(container.uuid)));
     if (!monitor) {
+        // It comes up with the next boot if it was up in the last one.
+        ASSIGN_OR_RETURN(const Beside beside, look_beside(directory));
+        container.resume = beside.up;
         return {};
     }
     ASSIGN_OR_RETURN(const auto status, find_out(name, (*monitor)->status()));
@@ -229,7 +234,10 @@ Result<Found> find_all(const Settings& settings) {
     }
     ASSIGN_OR_RETURN(const auto launcher, monitors_of(settings));
     for (ContainerRecord& record : found.containers) {
-        RETURN_IF_ERROR(look_for_monitor(*launcher, record.container));
+        RETURN_IF_ERROR(
+            look_for_monitor(*launcher,
+                             settings.container_directory(record.container.uuid.to_string()),
+                             record.container));
     }
     return found;
 }

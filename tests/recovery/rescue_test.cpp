@@ -3,6 +3,7 @@
 #include "daemon/records/record.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/program.hpp"
+#include "tests/support/boot_test.hpp"
 #include "tests/support/guest_container.hpp"
 #include "tests/support/lodge_host.hpp"
 #include "tests/support/patience.hpp"
@@ -22,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-class RescueTest : public LodgeTest {
+class RescueTest : public BootTest {
   protected:
     std::string state() const { return host->directory() + "/state"; }
     std::string place_of(const std::string& uuid) const { return state() + "/containers/" + uuid; }
@@ -147,6 +148,24 @@ TEST_F(RescueTest, BringsBackAllThatThereWas) {
         << host->daemon_log();
     EXPECT_EQ(host->lodge({"start", "web1"}).code, 0) << host->daemon_log();
     ASSERT_NO_FATAL_FAILURE(make("web4"));
+}
+
+TEST_F(RescueTest, AfterARebootBringsUpWhatWasUp) {
+    ASSERT_NO_FATAL_FAILURE(make("up", true));
+    ASSERT_NO_FATAL_FAILURE(make("never", true, {"--onboot", "no"}));
+    ASSERT_NO_FATAL_FAILURE(make("down"));
+    ASSERT_NO_FATAL_FAILURE(make("stopped", true));
+    ASSERT_EQ(host->lodge({"stop", "stopped", "--force"}).code, 0);
+    host->cut_power({"up", "never"});
+    lose_database();
+    const CliResult recovered = recover();
+    ASSERT_EQ(recovered.code, 0) << recovered.err;
+    ASSERT_NO_FATAL_FAILURE(boot("11111111-2222-3333-4444-555555555555"));
+    expect_field("up", "state", "running");
+    for (const char* name : {"never", "down", "stopped"}) {
+        EXPECT_EQ(host->field(name, "state"), "stopped") << name;
+        EXPECT_EQ(host->field(name, "start_planned"), "false") << name;
+    }
 }
 
 TEST_F(RescueTest, AKillAtAnyOfItsWritesCostsNoMoreThanAnotherTry) {
