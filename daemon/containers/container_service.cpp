@@ -152,6 +152,9 @@ Result<std::shared_ptr<Monitor>> Containers::living_monitor(const std::string& n
 
 Status Containers::kill(const Caller&, const std::string& name, int signal_number) {
     ASSIGN_OR_RETURN(const auto monitor, living_monitor(name, model::Verb::kill));
+    if (signal_number == SIGKILL) {
+        parts_.monitors.note_kill(*monitor);
+    }
     return unless_gone(name, monitor->signal_init(signal_number));
 }
 

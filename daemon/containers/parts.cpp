@@ -9,7 +9,9 @@ void MonitorRegistry::put(const Uuid& container, MonitorPtr monitor) {
     std::function<void()> notify;
     {
         const std::lock_guard guard(lock_);
-        monitors_[container] = std::move(monitor);
+        MonitorPtr& known = monitors_[container];
+        killed_.erase(known.get());
+        known = std::move(monitor);
         notify = notify_;
     }
     if (notify) {
@@ -21,7 +23,10 @@ void MonitorRegistry::remove(const Uuid& container) {
     std::function<void()> notify;
     {
         const std::lock_guard guard(lock_);
-        monitors_.erase(container);
+        if (const auto at = monitors_.find(container); at != monitors_.end()) {
+            killed_.erase(at->second.get());
+            monitors_.erase(at);
+        }
         notify = notify_;
     }
     if (notify) {
@@ -38,6 +43,21 @@ MonitorRegistry::MonitorPtr MonitorRegistry::find(const Uuid& container) {
 std::map<Uuid, MonitorRegistry::MonitorPtr> MonitorRegistry::all() {
     const std::lock_guard guard(lock_);
     return monitors_;
+}
+
+void MonitorRegistry::note_kill(const Monitor& monitor) {
+    const std::lock_guard guard(lock_);
+    const bool known = std::any_of(monitors_.begin(), monitors_.end(), [&](const auto& entry) {
+        return entry.second.get() == &monitor;
+    });
+    if (known) {
+        killed_.insert(&monitor);
+    }
+}
+
+bool MonitorRegistry::was_killed(const Monitor& monitor) {
+    const std::lock_guard guard(lock_);
+    return killed_.contains(&monitor);
 }
 
 void MonitorRegistry::on_change(std::function<void()> notify) {

@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 
 namespace lodge::daemon {
@@ -28,12 +29,16 @@ class MonitorRegistry {
     /// Null when there is none.
     [[nodiscard]] MonitorPtr find(const Uuid& container);
     [[nodiscard]] std::map<Uuid, MonitorPtr> all();
+    /// SIGKILL is sent to its init on somebody's order: then it was not the kernel that ended it.
+    void note_kill(const Monitor& monitor);
+    [[nodiscard]] bool was_killed(const Monitor& monitor);
     /// Called after every change.
     void on_change(std::function<void()> notify);
 
   private:
     std::mutex lock_;
     std::map<Uuid, MonitorPtr> monitors_;
+    std::set<const Monitor*> killed_; ///< of monitors_
     std::function<void()> notify_;
 };
 

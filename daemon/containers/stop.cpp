@@ -117,10 +117,12 @@ Status kill(const Parts& parts, const model::Container& container) {
     return ended;
 }
 
-// Killed by nobody whom we know: by the kernel, if it had to kill in that group.
-bool ran_out_of_memory(const Parts& parts, const Stopping& stopping) {
+// Killed by nobody whom we know: by the kernel, if it had to kill in that group. It counts all that
+// it killed there, so that one earlier process would make an operator's kill look like its doing.
+bool ran_out_of_memory(const Parts& parts, const Monitor& monitor, const Stopping& stopping) {
     return stopping.order.unasked && stopping.exit &&
            stopping.exit->kind == InitExit::Kind::signalled && stopping.exit->status == SIGKILL &&
+           !parts.monitors.was_killed(monitor) &&
            parts.groups.out_of_memory(Parts::group_of(stopping.container)).value_or(false);
 }
 
@@ -140,7 +142,7 @@ Status collect(const Parts& parts, Stopping& stopping) {
         }
         if (status->exit) {
             stopping.exit = status->exit;
-            stopping.out_of_memory = ran_out_of_memory(parts, stopping);
+            stopping.out_of_memory = ran_out_of_memory(parts, *monitor, stopping);
             break;
         }
         if (!wait_for_news(*monitor, deadline)) {
@@ -156,12 +158,15 @@ Status record(const Parts& parts, const Stopping& stopping) {
     const bool asked = !stopping.order.unasked && !stopping.order.with_host;
     const bool comes_back = container.start_at || container.resume;
     if (container.state == model::State::stopped && !(asked && comes_back)) {
+        note_up(parts, container);
         return {};
     }
     if (container.state == model::State::stopped) { // and is not to come back
         container.start_at.reset();
         container.resume = false;
-        return parts.containers.update_state(container, parts.boot_id);
+        RETURN_IF_ERROR(parts.containers.update_state(container, parts.boot_id));
+        note_up(parts, container);
+        return {};
     }
     const std::string next = plan_next_start(container, stopping);
     container.state = model::State::stopped;
@@ -172,6 +177,7 @@ Status record(const Parts& parts, const Stopping& stopping) {
     container.init_start_time.reset();
     container.broken_why.clear();
     RETURN_IF_ERROR(parts.containers.update_state(container, parts.boot_id));
+    note_up(parts, container);
     parts.announce(container, "stopped", container.last_exit);
     if (!next.empty()) {
         parts.announce(container, next, container.last_exit);

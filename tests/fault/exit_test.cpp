@@ -61,6 +61,14 @@ TEST_F(Exit, NamesNoWantOfMemoryThatWasNone) {
     EXPECT_EQ(last_exit_after_kill(false), "signal 9");
 }
 
+// The group counts whatever the kernel killed there, an earlier process of a tenant's too.
+TEST_F(Exit, ByAnOrderIsNoWantOfMemory) {
+    ASSERT_TRUE(rig_.containers().kill(Caller{}, "web1", SIGKILL));
+    EXPECT_EQ(last_exit_after_kill(true), "signal 9");
+    ASSERT_TRUE(rig_.outcome(rig_.containers().start(Caller{}, "web1")));
+    EXPECT_EQ(last_exit_after_kill(true), "signal 9, out of memory") << "another init";
+}
+
 TEST_F(Exit, IsCollectedOnce) {
     const auto monitor = rig_.monitors().find(uuid_);
     EXPECT_EQ(last_exit_after_kill(true), "signal 9, out of memory");
