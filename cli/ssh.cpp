@@ -46,6 +46,10 @@ Result<int> print_known_hosts(const Globals& globals, const std::string& name) {
     const std::string path = "/v1/containers/" + escaped(name);
     ASSIGN_OR_RETURN(const json info, ask(globals, path));
     ASSIGN_OR_RETURN(const json keys, ask(globals, path + "/ssh-host-keys"));
+    if (globals.json) {
+        print_json({{"host", alias_of(info)}, {"keys", keys.value("keys", "")}});
+        return 0;
+    }
     std::istringstream lines(keys.value("keys", ""));
     for (std::string line; std::getline(lines, line);) {
         std::cout << alias_of(info) << ' ' << line << '\n';
@@ -64,13 +68,16 @@ Result<int> ssh(const Globals& globals, const SshOptions& options) {
     // ssh asks for the keys by this command (KnownHostsCommand, ssh_config(5)): no file has to be
     // left.
     std::vector<std::string> words{"ssh"};
-    for (const std::string& option : {"KnownHostsCommand=" + self + " --socket " + globals.socket +
-                                          " known-hosts " + options.name,
-                                      std::string("UserKnownHostsFile=/dev/null"),
-                                      std::string("GlobalKnownHostsFile=/dev/null"),
-                                      "HostKeyAlias=" + alias_of(info),
-                                      std::string("StrictHostKeyChecking=yes"),
-                                      std::string("UpdateHostKeys=no")}) {
+    for (const std::string& option :
+         {"KnownHostsCommand=" + self + " --socket " + globals.socket + " known-hosts " +
+              options.name,
+          std::string("UserKnownHostsFile=/dev/null"),
+          std::string("GlobalKnownHostsFile=/dev/null"),
+          "HostKeyAlias=" + alias_of(info),
+          std::string("StrictHostKeyChecking=yes"),
+          std::string("UpdateHostKeys=no"),
+          // The tenant's root could use it; -A asks for it all the same.
+          std::string("ForwardAgent=no")}) {
         words.insert(words.end(), {"-o", option});
     }
     words.insert(words.end(), {"-l", options.user, address.address.to_string()});

@@ -1,5 +1,6 @@
 #include "daemon/containers/container_service.hpp"
 
+#include "daemon/containers/host_keys.hpp"
 #include "daemon/containers/logged_verb.hpp"
 #include "daemon/containers/plans.hpp"
 #include "daemon/containers/readiness.hpp"
@@ -234,30 +235,8 @@ Result<std::string> Containers::console_log(const std::string& name) {
 }
 
 Result<std::string> Containers::ssh_host_keys(const std::string& name) {
-    ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
-    RETURN_IF_ERROR(model::allowed(model::Verb::exec, container.state, name));
-    if (!container.init_pid) {
-        return fail(ErrorCode::internal, "'" + name + "' runs without an init that is known");
-    }
-    // The tree as its tenant has it now; every name in it is the tenant's.
-    ASSIGN_OR_RETURN(const auto root,
-                     kernel::open_file("/proc/" + std::to_string(*container.init_pid) + "/root",
-                                       O_PATH | O_DIRECTORY));
-    std::string keys;
-    for (const char* type : {"ed25519", "ecdsa", "rsa"}) {
-        const std::string path = std::string("etc/ssh/ssh_host_") + type + "_key.pub";
-        const auto file = kernel::open_hostile(
-            root.get(), path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, kernel::Resolve::in_root);
-        struct stat info{};
-        if (!file || ::fstat(file->get(), &info) != 0 || !S_ISREG(info.st_mode)) {
-            continue;
-        }
-        const auto text = kernel::read_all(file->get(), 16384);
-        const std::string line = text ? text->substr(0, text->find('\n')) : std::string();
-        if (model::validate_ssh_public_key(line)) {
-            keys += line + "\n";
-        }
-    }
+    ASSIGN_OR_RETURN(const auto monitor, living_monitor(name, model::Verb::exec));
+    ASSIGN_OR_RETURN(std::string keys, unless_gone(name, read_host_keys(*monitor)));
     if (keys.empty()) {
         return fail(ErrorCode::not_found,
                     "'" + name + "' has no SSH host keys (yet); wait for it with `lodge wait " +

@@ -6,7 +6,10 @@
 
 #include <chrono>
 #include <csignal>
+#include <fstream>
 #include <thread>
+
+#include <sys/stat.h>
 
 namespace lodge::test {
 
@@ -36,6 +39,29 @@ class LifecycleTest : public LodgeTest {
         std::vector<std::string> words{"exec", name, "--", "/bin/guest"};
         words.insert(words.end(), arguments.begin(), arguments.end());
         return host->lodge(words, input);
+    }
+    // As root of web1, by `lodge ssh`; ssh asks a program for the password (SSH_ASKPASS, man ssh).
+    std::string hostname_by_password(const std::string& password) {
+        const std::string say = host->directory() + "/say";
+        std::ofstream(say) << "#!/bin/sh\necho '" << password << "'\n";
+        EXPECT_EQ(::chmod(say.c_str(), 0700), 0);
+        const auto entered = kernel::run_program({.path = LODGE_BIN_DIR "/lodge",
+                                                  .arguments = {"ssh",
+                                                                "web1",
+                                                                "--",
+                                                                "-o",
+                                                                "PubkeyAuthentication=no",
+                                                                "-o",
+                                                                "NumberOfPasswordPrompts=1",
+                                                                "hostname"},
+                                                  .environment = {"LODGE_SOCKET=" + host->socket(),
+                                                                  "SSH_ASKPASS=" + say,
+                                                                  "SSH_ASKPASS_REQUIRE=force"},
+                                                  .input = {},
+                                                  .deadline = Deadline::after(patience(30s)),
+                                                  .judged = true});
+        EXPECT_TRUE(entered);
+        return entered ? entered->standard_output : "";
     }
 };
 
@@ -143,6 +169,22 @@ TEST_F(LifecycleTest, AnInitThatFailsOrCrashesIsReportedAsSuch) {
     }
 }
 
+TEST_F(LifecycleTest, TellsTheWantOfMemoryThatEndsInitFromAKill) {
+    REQUIRES("cgroup2:memory");
+    ASSERT_EQ(
+        host->lodge({"create", "web1", "--template", "tiny", "--memory", "32M", "--start"}).code, 0)
+        << host->daemon_log();
+    EXPECT_EQ(guest("web1", {"eat-memory"}).code, 128 + SIGKILL) << "of its processes, the largest";
+    ASSERT_EQ(host->lodge({"kill", "web1"}).code, 0);
+    expect_field("web1", "state", "stopped");
+    EXPECT_EQ(host->field("web1", "last_exit"), "signal 9") << "by order, whatever was before";
+    ASSERT_EQ(host->lodge({"start", "web1"}).code, 0);
+    ASSERT_NO_FATAL_FAILURE(await_init("web1"));
+    ASSERT_EQ(host->lodge({"kill", "web1", "--signal", "TERM"}).code, 0); // it eats memory
+    expect_field("web1", "state", "stopped");
+    EXPECT_EQ(host->field("web1", "last_exit"), "signal 9, out of memory");
+}
+
 TEST_F(LifecycleTest, AStopEndsAlsoWhenInitIgnoresIt) {
     ASSERT_NO_FATAL_FAILURE(make("web1"));
     ASSERT_NO_FATAL_FAILURE(await_init("web1"));
@@ -206,8 +248,16 @@ TEST_F(LifecycleTest, BootsADistributionThatTakesSsh) {
                                      .environment = {},
                                      .input = {},
                                      .deadline = Deadline::after(patience(20s))}));
-    const CliResult made = host->lodge(
-        {"create", "web1", "--template", "debian", "--ssh-key", key + ".pub", "--wait", "ready"});
+    const CliResult made = host->lodge({"create",
+                                        "web1",
+                                        "--template",
+                                        "debian",
+                                        "--ssh-key",
+                                        key + ".pub",
+                                        "--password-stdin",
+                                        "--wait",
+                                        "ready"},
+                                       "a secret of theirs\n");
     ASSERT_EQ(made.code, 0) << made.err << host->daemon_log();
     const std::string text = host->lodge({"info", "web1", "--json"}).out;
     const std::size_t at = text.find('"', text.find('[', text.find("\"addresses\""))) + 1;
@@ -230,6 +280,13 @@ TEST_F(LifecycleTest, BootsADistributionThatTakesSsh) {
     ASSERT_TRUE(entered) << entered.error().to_string();
     EXPECT_EQ(entered->standard_output.substr(0, 13), "web1\nrunning\n")
         << entered->standard_output;
+    const CliResult known =
+        host->lodge({"ssh", "web1", "--", "-i", key, "-o", "BatchMode=yes", "hostname"});
+    EXPECT_EQ(known.code, 0) << known.err;
+    EXPECT_EQ(known.out, "web1\n");
+    EXPECT_EQ(known.err, "") << "its host key was known";
+    EXPECT_EQ(hostname_by_password("a secret of theirs"), "web1\n");
+    EXPECT_EQ(hostname_by_password("a guess"), "");
     ASSERT_EQ(host->lodge({"stop", "web1"}).code, 0);
     EXPECT_EQ(host->field("web1", "last_exit"), "halt") << "systemd halted by itself";
     ASSERT_EQ(host->lodge({"destroy", "web1"}).code, 0);
