@@ -213,6 +213,7 @@ Status destroy(Daemon& daemon, Exchange& exchange) {
 Status wait(Daemon& daemon, Exchange& exchange) {
     ASSIGN_OR_RETURN(const std::int64_t timeout,
                      parse_duration_ms(exchange.query("timeout").value_or("60s")));
+    ASSIGN_OR_RETURN(const auto seat, exchange.sit_down());
     RETURN_IF_ERROR(daemon.containers().wait(exchange.path()[1],
                                              exchange.query("for").value_or("ready"),
                                              Deadline::after(std::chrono::milliseconds(timeout))));

@@ -66,9 +66,11 @@ void dispatch(const std::vector<Route>& routes, Exchange& exchange) {
 Status reply_operation(OperationService& operations, Exchange& exchange, const Uuid& id) {
     if (const auto wait = exchange.query("wait")) {
         ASSIGN_OR_RETURN(const std::int64_t milliseconds, parse_duration_ms(*wait));
-        ASSIGN_OR_RETURN(
-            const OperationView view,
-            operations.wait(id, Deadline::after(std::chrono::milliseconds(milliseconds))));
+        // It is on its way by now: where too many wait, this is told at once.
+        const auto seat = exchange.sit_down();
+        const Deadline deadline =
+            Deadline::after(std::chrono::milliseconds(seat ? milliseconds : 0));
+        ASSIGN_OR_RETURN(const OperationView view, operations.wait(id, deadline));
         if (view.error) {
             return std::unexpected<Error>(*view.error);
         }

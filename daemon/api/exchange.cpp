@@ -32,8 +32,10 @@ std::unexpected<Error> too_large() {
 
 Exchange::Exchange(Poco::Net::HTTPServerRequest& request,
                    Poco::Net::HTTPServerResponse& response,
-                   Caller caller)
-    : request_(request), response_(response), caller_(caller), method_(request.getMethod()) {
+                   Caller caller,
+                   WaitingRoom& waiting_room)
+    : request_(request), response_(response), caller_(caller), waiting_room_(waiting_room),
+      method_(request.getMethod()) {
     const std::string& version = request.getVersion();
     well_formed_ =
         version == Poco::Net::HTTPMessage::HTTP_1_1 || version == Poco::Net::HTTPMessage::HTTP_1_0;
@@ -68,6 +70,15 @@ std::optional<std::string> Exchange::query(const std::string& key) const {
 
 bool Exchange::asks_for_session() const {
     return request_.get("Upgrade", "") == session::kUpgradeToken;
+}
+
+Result<WaitingRoom::Seat> Exchange::sit_down() {
+    if (auto seat = waiting_room_.enter()) {
+        return seat;
+    }
+    return fail(ErrorCode::resource_exhausted,
+                "too many requests wait already (for operations, containers or events): ask again "
+                "when some have ended");
 }
 
 Result<nlohmann::json> Exchange::body() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/api/waiting_room.hpp"
 #include "daemon/services.hpp"
 #include "lib/base/error.hpp"
 #include "lib/base/unique_fd.hpp"
@@ -23,7 +24,8 @@ class Exchange {
   public:
     Exchange(Poco::Net::HTTPServerRequest& request,
              Poco::Net::HTTPServerResponse& response,
-             Caller caller);
+             Caller caller,
+             WaitingRoom& waiting_room);
 
     /// Whether the request line makes sense: a URI, and a version that we speak.
     [[nodiscard]] bool well_formed() const { return well_formed_; }
@@ -33,6 +35,9 @@ class Exchange {
     [[nodiscard]] const Caller& caller() const { return caller_; }
     [[nodiscard]] std::optional<std::string> query(const std::string& key) const;
     [[nodiscard]] bool asks_for_session() const;
+    /// To be held by a request while it waits for what may take long; resource_exhausted when too
+    /// many do.
+    [[nodiscard]] Result<WaitingRoom::Seat> sit_down();
 
     /// The body as a JSON object; resource_exhausted past 1 MiB.
     [[nodiscard]] Result<nlohmann::json> body();
@@ -53,6 +58,7 @@ class Exchange {
     Poco::Net::HTTPServerRequest& request_;
     Poco::Net::HTTPServerResponse& response_;
     Caller caller_;
+    WaitingRoom& waiting_room_;
     std::string method_;
     std::vector<std::string> path_;
     std::vector<std::pair<std::string, std::string>> query_;

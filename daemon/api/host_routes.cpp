@@ -96,6 +96,7 @@ Result<std::size_t> past_events(const Exchange& exchange) {
 // gone.
 Status events(Daemon& daemon, Exchange& exchange) {
     ASSIGN_OR_RETURN(const std::size_t past, past_events(exchange));
+    ASSIGN_OR_RETURN(const auto seat, exchange.sit_down());
     const auto subscription = daemon.operations().subscribe(past);
     exchange.reply_lines([&]() -> std::optional<std::string> {
         const Deadline heartbeat = Deadline::after(std::chrono::seconds(10));

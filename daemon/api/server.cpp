@@ -31,7 +31,10 @@ namespace {
 
 namespace net = Poco::Net;
 
-constexpr int kMostThreads = 64;
+// One serves one connection at a time. A thread costs some 40 KiB.
+constexpr int kMostThreads = 512;
+constexpr int kMostWaiting = 448;
+constexpr int kMostQueued = 1024; // connections beyond are closed unheard
 
 Result<Caller> caller_of(net::HTTPServerRequest& request) {
     auto& own = dynamic_cast<net::HTTPServerRequestImpl&>(request);
@@ -41,12 +44,13 @@ Result<Caller> caller_of(net::HTTPServerRequest& request) {
 
 class Handler final : public net::HTTPRequestHandler {
   public:
-    explicit Handler(const std::vector<Route>& routes) : routes_(routes) {}
+    Handler(const std::vector<Route>& routes, WaitingRoom& waiting_room)
+        : routes_(routes), waiting_room_(waiting_room) {}
 
     void handleRequest(net::HTTPServerRequest& request,
                        net::HTTPServerResponse& response) override {
         const auto caller = caller_of(request);
-        Exchange exchange(request, response, caller ? *caller : Caller{.uid = ~0U});
+        Exchange exchange(request, response, caller ? *caller : Caller{.uid = ~0U}, waiting_room_);
         try {
             dispatch(routes_, exchange);
         } catch (const Poco::Exception&) {
@@ -61,17 +65,20 @@ class Handler final : public net::HTTPRequestHandler {
 
   private:
     const std::vector<Route>& routes_;
+    WaitingRoom& waiting_room_;
 };
 
 class HandlerFactory final : public net::HTTPRequestHandlerFactory {
   public:
-    explicit HandlerFactory(const std::vector<Route>& routes) : routes_(routes) {}
+    HandlerFactory(const std::vector<Route>& routes, WaitingRoom& waiting_room)
+        : routes_(routes), waiting_room_(waiting_room) {}
     net::HTTPRequestHandler* createRequestHandler(const net::HTTPServerRequest&) override {
-        return new Handler(routes_);
+        return new Handler(routes_, waiting_room_);
     } // Poco deletes it
 
   private:
     const std::vector<Route>& routes_;
+    WaitingRoom& waiting_room_;
 };
 
 Status allow(const std::string& path, const std::string& group) {
@@ -102,11 +109,11 @@ class HttpServer final : public Server {
         }
         net::HTTPServerParams::Ptr parameters = new net::HTTPServerParams;
         parameters->setMaxThreads(kMostThreads);
-        parameters->setMaxQueued(128);
+        parameters->setMaxQueued(kMostQueued);
         parameters->setTimeout(Poco::Timespan(30, 0));
         parameters->setKeepAliveTimeout(Poco::Timespan(15, 0));
         server_ = std::make_unique<net::HTTPServer>(
-            new HandlerFactory(routes_), pool_, socket, parameters);
+            new HandlerFactory(routes_, waiting_room_), pool_, socket, parameters);
         server_->start();
     }
     ~HttpServer() override { stop(); }
@@ -126,6 +133,7 @@ class HttpServer final : public Server {
 
   private:
     std::vector<Route> routes_;
+    WaitingRoom waiting_room_{kMostWaiting};
     net::ServerSocket listener_; ///< the one that server_ accepts from
     Poco::ThreadPool pool_;
     std::unique_ptr<net::HTTPServer> server_;

@@ -232,6 +232,29 @@ TEST_F(BadRequestsTest, ForgetsAnImportWhoseClientWentAway) {
     EXPECT_EQ(images(), expected);
 }
 
+TEST_F(BadRequestsTest, HearsOthersHoweverManyWait) {
+    constexpr int kExhausted = 10;
+    const auto room_is_full = [this] { return host->lodge({"wait", "none"}).code == kExhausted; };
+    std::vector<RawHttp> readers;
+    for (int i = 0; i < 448; ++i) { // docs/api.md
+        EXPECT_TRUE(readers.emplace_back(host->socket()).send(head("GET", "/v1/events", "")));
+    }
+    const Deadline seated = Deadline::after(patience(20s));
+    while (!room_is_full()) {
+        ASSERT_FALSE(seated.expired()) << host->daemon_log();
+    }
+    // Whoever cannot wait asks again until it is done.
+    const CliResult made = host->lodge({"create", "web1", "--template", "tiny", "--start"});
+    EXPECT_EQ(made.code, 0) << made.err;
+    EXPECT_EQ(host->lodge({"list"}).code, 0);
+    readers.clear();
+    EXPECT_EQ(host->lodge({"destroy", "web1", "--force"}).code, 0); // they had heard of it
+    const Deadline left = Deadline::after(patience(20s));
+    while (room_is_full()) {
+        ASSERT_FALSE(left.expired()) << host->daemon_log();
+    }
+}
+
 TEST_F(BadRequestsTest, ServesOthersWhileManyConnectionsIdle) {
     std::vector<RawHttp> idle;
     for (int i = 0; i < 40; ++i) {
