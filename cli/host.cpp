@@ -1,5 +1,6 @@
 #include "cli/output.hpp"
 #include "cli/policy_options.hpp"
+#include "lib/base/printable.hpp"
 #include "lib/base/units.hpp"
 
 #include <nlohmann/json.hpp>
@@ -16,6 +17,14 @@ using nlohmann::json;
 
 constexpr int kDisagree = 22; // docs/exit-codes.md
 
+void add_parts(std::vector<std::vector<std::string>>& rows, const json& parts) {
+    for (const json& part : parts) {
+        rows.push_back({"  " + part.value("name", ""),
+                        part.value("available", false) ? part.value("description", "")
+                                                       : "not here: " + part.value("why_not", "")});
+    }
+}
+
 Result<int> host_info(const Globals& globals) {
     ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", "/v1/host"));
     ASSIGN_OR_RETURN(const json info, parse_answer(text));
@@ -25,17 +34,17 @@ Result<int> host_info(const Globals& globals) {
     }
     std::vector<std::vector<std::string>> rows{{"version", info.value("version", "")},
                                                {"kernel", info.value("kernel", "")}};
-    rows.push_back(
-        {"encryption",
-         info.value("encryption", "").empty() ? "none can be had" : info.value("encryption", "")});
-    for (const json& driver : info["encryptions"]) {
-        rows.push_back({"  " + driver.value("name", ""),
-                        driver.value("available", false)
-                            ? driver.value("description", "")
-                            : "not here: " + driver.value("why_not", "")});
-    }
+    add_parts(rows, info["features"]);
+    const std::string chosen = info.value("encryption", "");
+    rows.push_back({"encryption",
+                    (chosen.empty() ? "none can be had" : chosen) + " (" +
+                        info.value("encryption_why", "") + ")"});
+    add_parts(rows, info["encryptions"]);
     rows.push_back(
         {"cgroup", info["cgroup"].value("mount_point", "") + info["cgroup"].value("base", "")});
+    for (const json& controller : info["cgroup"]["controllers"]) {
+        rows.push_back({"  " + controller.get<std::string>(), "can be enforced"});
+    }
     for (const json& missing : info["cannot_enforce"]) {
         rows.push_back(
             {"  " + missing.value("what", ""), "cannot be enforced: " + missing.value("why", "")});
@@ -81,7 +90,7 @@ std::string told(const json& finding) {
 
 void tell(const Globals& globals, const json& report, std::size_t remaining) {
     for (const json& finding : report["findings"]) {
-        std::cout << told(finding) << '\n';
+        std::cout << printable(told(finding)) << '\n';
     }
     for (const json& holder : report["busy"]) {
         std::cout << "busy: " << holder.value("verb", "") << ' ' << holder.value("resource", "")
@@ -121,13 +130,14 @@ void print_event(const Globals& globals, const std::string& line) {
     const json event = json::parse(line, nullptr, false);
     if (event.is_object()) {
         const std::string detail = event.value("detail", "");
-        std::cout << event.value("kind", "") << ' ' << event.value("resource", "") << ' '
-                  << event.value("what", "")
-                  << (event.contains("operation") ? " " + event["operation"].value("verb", "") +
-                                                        " " + event["operation"].value("status", "")
-                                                  : "")
-                  << (detail.empty() ? "" : ": " + detail) << '\n'
-                  << std::flush;
+        const std::string text =
+            event.value("kind", "") + " " + event.value("resource", "") + " " +
+            event.value("what", "") +
+            (event.contains("operation") ? " " + event["operation"].value("verb", "") + " " +
+                                               event["operation"].value("status", "")
+                                         : "") +
+            (detail.empty() ? "" : ": " + detail);
+        std::cout << printable(text) << '\n' << std::flush;
     }
 }
 

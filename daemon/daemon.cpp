@@ -167,6 +167,10 @@ class RealDaemon final : public Daemon {
         if (::uname(&name) == 0) {
             info.kernel = static_cast<const char*>(name.release);
         }
+        info.features = kernel::features();
+        info.encryption_why = settings_.encryption == "auto"
+                                  ? "the first of luks2 and fscrypt that this host can do"
+                                  : "`encryption` in the configuration";
         for (const auto& [encryption, driver] : volumes_) {
             info.encryptions.push_back(driver->info());
             const bool chosen = settings_.encryption == "auto"

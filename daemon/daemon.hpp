@@ -5,6 +5,7 @@
 #include "daemon/services.hpp"
 #include "daemon/settings.hpp"
 #include "lib/cgroup/groups.hpp"
+#include "lib/kernel/features.hpp"
 #include "storage/volume.hpp"
 
 #include <chrono>
@@ -17,8 +18,10 @@ namespace lodge::daemon {
 /// What this host can do for Lodge, for `host info`.
 struct HostInfo {
     std::string kernel; ///< uname -r
+    std::vector<kernel::Feature> features;
     std::vector<storage::DriverInfo> encryptions;
     std::string encryption; ///< what a create without --encryption gets; empty: nothing can be had
+    std::string encryption_why; ///< who chose it
     cgroup::Support cgroup;
     std::string bridge;
     std::vector<std::string> pools;

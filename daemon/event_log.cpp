@@ -10,7 +10,7 @@ bool is_warning(const Event& event) {
         return event.operation->status == OperationStatus::failed;
     }
     if (event.kind == "daemon") {
-        return event.what != "recovered";
+        return event.what != "recovered" && event.what != kHostStartsUp;
     }
     return event.what == "crashed";
 }
@@ -31,6 +31,9 @@ std::string describe(const Event& event) {
     }
     if (event.kind == "daemon" && event.what == "recovered") {
         return "recovery: " + event.detail;
+    }
+    if (event.what == kHostStartsUp) {
+        return event.what;
     }
     return (event.kind == "daemon" ? "recovery:" : event.kind) + " '" + event.resource + "' " +
            event.what + (event.detail.empty() ? "" : ": " + event.detail);

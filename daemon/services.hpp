@@ -55,6 +55,9 @@ struct Event {
     std::string detail;
 };
 
+/// What a "daemon" event says of a boot that begins its containers' starts.
+inline constexpr const char* kHostStartsUp = "host starts up";
+
 /// How many events are kept for who comes later: what a start of the daemon did is over before
 /// anybody can ask.
 inline constexpr std::size_t kKeptEvents = 256;

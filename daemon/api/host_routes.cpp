@@ -18,8 +18,15 @@ Status host_info(Daemon& daemon, Exchange& exchange) {
     json result{{"kernel", info.kernel},
                 {"version", LODGE_VERSION},
                 {"encryption", info.encryption},
+                {"encryption_why", info.encryption_why},
                 {"bridge", info.bridge},
                 {"pools", info.pools}};
+    for (const kernel::Feature& feature : info.features) {
+        result["features"].push_back({{"name", feature.name},
+                                      {"available", feature.why_not.empty()},
+                                      {"why_not", feature.why_not},
+                                      {"description", feature.description}});
+    }
     for (const storage::DriverInfo& driver : info.encryptions) {
         result["encryptions"].push_back({{"name", std::string(model::to_string(driver.encryption))},
                                          {"available", driver.available},

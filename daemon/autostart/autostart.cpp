@@ -176,7 +176,7 @@ Result<std::size_t> Autostart::start_up() {
     ASSIGN_OR_RETURN(const auto starts, plan_boot(parts_));
     RETURN_IF_ERROR(parts_.containers.enter_boot(parts_.boot_id, starts));
     held_ = false;
-    parts_.events.publish({.kind = "daemon", .what = "host starts up"}); // wakes the thread
+    parts_.events.publish({.kind = "daemon", .what = kHostStartsUp}); // wakes the thread
     return starts.size();
 }
 

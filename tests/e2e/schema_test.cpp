@@ -150,10 +150,11 @@ TEST_F(SchemaTest, AnswersAreAsTheOpenApiDocumentSays) {
     schemas.expect("Error", ask({"start", "web1"}));
     schemas.expect("Error", ask({"info", "nobody"}));
     schemas.expect("Version", get("/v1/version"));
-    expect_all("Operation", get("/v1/operations"));
     EXPECT_TRUE(get("/v1/containers/web1/console-log").at("log").is_string());
     schemas.expect("Operation", ask({"stop", "web1", "--force"}));
     schemas.expect("Operation", ask({"destroy", "web1"}));
+    schemas.expect("Operation", ask({"host", "shutdown"}));
+    expect_all("Operation", get("/v1/operations"));
 }
 
 TEST_F(SchemaTest, EventsAreAsTheOpenApiDocumentSays) {
@@ -163,9 +164,19 @@ TEST_F(SchemaTest, EventsAreAsTheOpenApiDocumentSays) {
     const std::string log = host->directory() + "/lodge.log";
     const Deadline deadline = Deadline::after(patience(std::chrono::seconds(20)));
     std::string seen;
-    while (seen.find("\"stopped\"") == std::string::npos && !deadline.expired()) {
+    const auto saw_all = [&seen] {
+        return seen.find("\"stop\"") != std::string::npos &&
+               seen.find("\"collect\"") != std::string::npos &&
+               seen.find("\"host starts up\"") != std::string::npos;
+    };
+    while (!saw_all() && !deadline.expired()) {
         EXPECT_EQ(host->lodge({"start", "web1"}).code, 0);
         EXPECT_EQ(host->lodge({"stop", "web1", "--force"}).code, 0);
+        EXPECT_EQ(host->lodge({"start", "web1"}).code, 0);
+        EXPECT_EQ(host->lodge({"kill", "web1"}).code, 0);
+        EXPECT_EQ(host->lodge({"wait", "web1", "--for", "stopped"}).code, 0);
+        EXPECT_EQ(host->lodge({"host", "shutdown"}).code, 0);
+        EXPECT_EQ(host->lodge({"host", "startup"}).code, 0);
         seen = kernel::read_file(log, std::size_t{1} << 20).value_or("");
     }
     (void)::kill(reader, SIGTERM);
@@ -177,7 +188,7 @@ TEST_F(SchemaTest, EventsAreAsTheOpenApiDocumentSays) {
         schemas.expect("Event", event);
         kinds.insert(event.value("kind", ""));
     }
-    EXPECT_EQ(kinds, (std::set<std::string>{"container", "operation"}));
+    EXPECT_EQ(kinds, (std::set<std::string>{"container", "daemon", "operation"}));
 }
 
 } // namespace

@@ -42,6 +42,7 @@ TEST(EventLog, TellsWhatRecoveryDid) {
                         .what = "recovered",
                         .detail = "took up 2, saw to 1 other things in 3 ms"}),
               "recovery: took up 2, saw to 1 other things in 3 ms");
+    EXPECT_EQ(describe({.kind = "daemon", .what = kHostStartsUp}), "host starts up");
 }
 
 } // namespace
