@@ -8,6 +8,7 @@
 #include "tests/support/lodge_host.hpp"
 #include "tests/support/patience.hpp"
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -96,6 +97,36 @@ TEST_F(BadDaysTest, ACorruptDatabaseIsNamedAndBuiltAnew) {
                                              host->directory() + "/run"});
     ASSERT_EQ(recovered.code, 0) << recovered.err;
     ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+    expect_full_service();
+}
+
+TEST_F(BadDaysTest, ADatabaseOfANewerReleaseIsLeftToIt) {
+    ASSERT_NO_FATAL_FAILURE(run_bystander());
+    host->stop_daemon();
+    const std::string path = state() + "/lodge.db";
+    constexpr off_t kUserVersion = 60; // sqlite.org/fileformat.html, the database header
+    const std::array<unsigned char, 4> future{0, 0, 3, 231};
+    std::array<unsigned char, 4> now{};
+    std::array<unsigned char, 4> after{};
+    const auto file = kernel::open_file(path, O_RDWR);
+    ASSERT_TRUE(file);
+    ASSERT_EQ(::pread(file->get(), now.data(), now.size(), kUserVersion), 4);
+    ASSERT_EQ(::pwrite(file->get(), future.data(), future.size(), kUserVersion), 4);
+    const CliResult refused = host->run_daemon();
+    expect_refused(refused, 1, path);
+    EXPECT_NE(refused.err.find("newer"), std::string::npos) << refused.err;
+    expect_untouched();
+    ASSERT_EQ(::pread(file->get(), after.data(), after.size(), kUserVersion), 4);
+    EXPECT_EQ(after, future) << "it was touched";
+    ASSERT_EQ(::pwrite(file->get(), now.data(), now.size(), kUserVersion), 4);
+    ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+    expect_full_service();
+}
+
+TEST_F(BadDaysTest, ASecondDaemonIsRefusedAndTheFirstGoesOn) {
+    ASSERT_NO_FATAL_FAILURE(run_bystander());
+    const CliResult second = host->run_daemon(); // the same in all, its socket too
+    expect_refused(second, 1, "another lodged already works on '" + state() + "'");
     expect_full_service();
 }
 

@@ -1,10 +1,9 @@
-// A host that is not as it should be: full, without a daemon, with another one, with a database
-// from the future, with a user who has no business here.
+// A host that is not as it should be: full, without a daemon, with a file that is no database, with
+// a user who has no business here.
 #include "lib/kernel/fs.hpp"
 #include "tests/support/guest_container.hpp"
 #include "tests/support/lodge_host.hpp"
 
-#include <array>
 #include <filesystem>
 
 #include <fcntl.h>
@@ -49,15 +48,6 @@ TEST_F(BadHostsTest, TellsThatNoDaemonRuns) {
     EXPECT_EQ(host->lodge({"list"}).code, 0);
 }
 
-TEST_F(BadHostsTest, RefusesASecondDaemonOnOneStateDirectory) {
-    const CliResult second = lodged({"--config",
-                                     host->directory() + "/lodge.yaml",
-                                     "--state-dir",
-                                     host->directory() + "/state"});
-    expect_refused(second, "another lodged already works on '" + host->directory() + "/state'");
-    EXPECT_EQ(host->lodge({"list"}).code, 0) << "the first one goes on";
-}
-
 TEST_F(BadHostsTest, RefusesASocketPathThatIsTooLong) {
     const std::string path = host->directory() + "/" + std::string(120, 's');
     const CliResult cli = host->lodge({"--socket", path, "list"});
@@ -69,32 +59,6 @@ TEST_F(BadHostsTest, RefusesASocketPathThatIsTooLong) {
                    path);
     EXPECT_FALSE(std::filesystem::exists(host->directory() + "/other-state/lodge.db"))
         << "it is refused before anything is made";
-}
-
-TEST_F(BadHostsTest, RefusesADatabaseOfANewerRelease) {
-    host->stop_daemon();
-    const std::string path = host->directory() + "/state/lodge.db";
-    constexpr off_t kUserVersion = 60; // sqlite.org/fileformat.html, the database header
-    const std::array<unsigned char, 4> future{0, 0, 3, 231};
-    std::array<unsigned char, 4> now{};
-    {
-        const auto file = kernel::open_file(path, O_RDWR);
-        ASSERT_TRUE(file);
-        ASSERT_EQ(::pread(file->get(), now.data(), now.size(), kUserVersion), 4);
-        ASSERT_EQ(::pwrite(file->get(), future.data(), future.size(), kUserVersion), 4);
-    }
-    expect_refused(lodged({"--config",
-                           host->directory() + "/lodge.yaml",
-                           "--state-dir",
-                           host->directory() + "/state"}),
-                   path);
-    const auto file = kernel::open_file(path, O_RDWR);
-    ASSERT_TRUE(file);
-    std::array<unsigned char, 4> after{};
-    ASSERT_EQ(::pread(file->get(), after.data(), after.size(), kUserVersion), 4);
-    EXPECT_EQ(after, future) << "it was touched";
-    ASSERT_EQ(::pwrite(file->get(), now.data(), now.size(), kUserVersion), 4);
-    ASSERT_NO_FATAL_FAILURE(host->start_daemon());
 }
 
 TEST_F(BadHostsTest, RefusesADatabaseThatIsNone) {

@@ -4,11 +4,15 @@
 #include "tests/support/cli_process.hpp"
 #include "tests/support/lodge_host.hpp"
 #include "tests/support/patience.hpp"
+#include "tests/support/replaced_file.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <chrono>
+#include <filesystem>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -65,6 +69,28 @@ TEST_F(CancelTest, UndoesAnImportThatIsOnItsWay) {
     const CliResult again = cancel(id);
     EXPECT_EQ(again.code, 5);
     EXPECT_NE(again.err.find("has ended"), std::string::npos) << again.err;
+}
+
+TEST_F(CancelTest, UndoesAStartAndACreateThatAreOnTheirWay) {
+    ASSERT_EQ(host->lodge({"create", "web1", "--template", "tiny"}).code, 0);
+    const std::string monitor = LODGE_BIN_DIR "/lodge-monitor";
+    const std::string real = host->directory() + "/lodge-monitor";
+    std::filesystem::copy(monitor, real);
+    {
+        const ReplacedFile slow(monitor, "#!/bin/sh\nsleep 2\nexec " + real + " \"$@\"\n", 0755);
+        for (const auto& [verb, words] :
+             std::vector<std::pair<std::string, std::vector<std::string>>>{
+                 {"start", {"start", "web1"}},
+                 {"create+start", {"create", "web2", "--template", "tiny", "--start"}}}) {
+            CliProcess asked(*host, words, CliStreams{});
+            const CliResult cancelled = cancel(await_operation(verb));
+            EXPECT_EQ(cancelled.code, 0) << verb << ": " << cancelled.err;
+            EXPECT_EQ(asked.wait(), 12) << verb << host->daemon_log();
+        }
+    }
+    EXPECT_EQ(host->field("web1", "state"), "stopped");
+    EXPECT_EQ(host->lodge({"info", "web2"}).code, 3);
+    EXPECT_EQ(host->lodge({"start", "web1"}).code, 0) << host->daemon_log();
 }
 
 TEST_F(CancelTest, LeavesAStopToItsEnd) {

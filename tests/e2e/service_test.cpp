@@ -30,6 +30,7 @@ class ServiceTest : public ::testing::Test {
         REQUIRES("systemd");
         const std::string own = "lodge-test-" + std::to_string(::getpid());
         unit = own + ".service";
+        containers_unit = own + "-containers.service";
         std::filesystem::create_symlink("/run/" + own, host.directory() + "/run");
         std::string text = read(LODGE_SOURCE_DIR "/etc/lodged.service.in");
         replace(text, "@LODGE_SBINDIR@", LODGE_BIN_DIR);
@@ -39,8 +40,16 @@ class ServiceTest : public ::testing::Test {
                     own);
         replace(text, "RuntimeDirectory=lodge\n", "RuntimeDirectory=" + own + "\n");
         replace(text, "StateDirectory=lodge\n", "");
+        replace(text, "Wants=lodge-containers.service", "Wants=" + containers_unit);
+        std::string containers = read(LODGE_SOURCE_DIR "/etc/lodge-containers.service.in");
+        replace(containers, "After=lodged.service", "After=" + unit);
+        replace(containers, "@LODGE_BINDIR@", LODGE_BIN_DIR);
+        replace(containers,
+                "[Service]\n",
+                "[Service]\nEnvironment=LODGE_SOCKET=" + host.socket() + "\n");
         const auto place = kernel::open_directory("/run/systemd/system");
-        ASSERT_TRUE(place && put_file(place->get(), unit, text));
+        ASSERT_TRUE(place && put_file(place->get(), unit, text) &&
+                    put_file(place->get(), containers_unit, containers));
         ASSERT_EQ(run({"systemctl", "daemon-reload"}).code, 0);
         const CliResult started = run({"systemctl", "start", unit});
         ASSERT_EQ(started.code, 0) << started.err << journal();
@@ -52,9 +61,12 @@ class ServiceTest : public ::testing::Test {
             return;
         }
         host.destroy_all();
+        EXPECT_EQ(run({"systemctl", "stop", containers_unit}).code, 0);
         EXPECT_EQ(run({"systemctl", "stop", unit}).code, 0);
         EXPECT_EQ(property("Result"), "success") << journal();
-        (void)::unlink(("/run/systemd/system/" + unit).c_str());
+        for (const std::string& name : {unit, containers_unit}) {
+            (void)::unlink(("/run/systemd/system/" + name).c_str());
+        }
         (void)run({"systemctl", "daemon-reload"});
         for (const char* table : {"inet", "bridge"}) {
             (void)in_host_network({"nft", "delete", "table", table, "lodge"});
@@ -122,6 +134,7 @@ class ServiceTest : public ::testing::Test {
 
     LodgeHost host; // for its directories and its command line; the daemon is systemd's
     std::string unit;
+    std::string containers_unit; ///< as lodge-containers.service
 };
 
 TEST_F(ServiceTest, ContainersOutliveARestartAndAKillOfTheService) {
@@ -160,6 +173,29 @@ TEST_F(ServiceTest, ContainersOutliveARestartAndAKillOfTheService) {
     EXPECT_EQ(host.lodge({"exec", "web1", "--", "/bin/guest", "exit", "8"}).code, 8);
     const CliResult second = host.lodge({"create", "web2", "--template", "tiny", "--start"});
     EXPECT_EQ(second.code, 0) << second.err << journal();
+}
+
+TEST_F(ServiceTest, ContainersHaltWhenTheHostGoesDownAndOnlyThen) {
+    for (const char* name : {"web1", "web2"}) {
+        const CliResult made =
+            host.lodge({"create", name, "--template", "tiny", "--disk", "64M", "--start"});
+        ASSERT_EQ(made.code, 0) << made.err << journal();
+    }
+    EXPECT_EQ(run({"systemctl", "is-active", containers_unit}).out, "active\n")
+        << "lodged wants it";
+    ASSERT_EQ(run({"systemctl", "restart", unit}).code, 0) << journal();
+    EXPECT_EQ(run({"systemctl", "is-active", containers_unit}).out, "active\n");
+    for (const char* name : {"web1", "web2"}) {
+        EXPECT_EQ(host.field(name, "state"), "running")
+            << "a restart of lodged is no end of the host";
+    }
+    const CliResult down = run({"systemctl", "stop", containers_unit});
+    EXPECT_EQ(down.code, 0) << down.err << journal();
+    for (const char* name : {"web1", "web2"}) {
+        EXPECT_EQ(host.field(name, "state"), "stopped");
+        EXPECT_EQ(host.field(name, "last_exit"), "halt");
+    }
+    EXPECT_EQ(host.lodge({"host", "startup"}).code, 0);
 }
 
 } // namespace
