@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <climits>
 
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,13 +24,27 @@ ssize_t write_some(int fd, const char* bytes, std::size_t size) {
         return sent;
     }
     // Nor must a pipe. One that poll(2) calls writable takes so much without making us wait
-    // (pipe(7)).
+    // (pipe(7)); it is asked anew, as another flow of ours may have filled it since.
     struct stat info{};
-    const bool is_pipe = ::fstat(fd, &info) == 0 && S_ISFIFO(info.st_mode);
-    return ::write(fd, bytes, is_pipe ? std::min<std::size_t>(size, PIPE_BUF) : size);
+    if (::fstat(fd, &info) != 0 || !S_ISFIFO(info.st_mode)) {
+        return ::write(fd, bytes, size);
+    }
+    pollfd room{.fd = fd, .events = POLLOUT, .revents = 0};
+    if (::poll(&room, 1, 0) == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return ::write(fd, bytes, std::min<std::size_t>(size, PIPE_BUF));
 }
 
 } // namespace
+
+void Flow::last_call() {
+    int ready = 0;
+    if (open()) {
+        left_ = ::ioctl(source_, FIONREAD, &ready) == 0 ? static_cast<std::size_t>(ready) : 0;
+    }
+}
 
 pollfd Flow::wait() const {
     return pending() && open() ? pollfd{.fd = sink_, .events = POLLOUT, .revents = 0}
@@ -45,10 +60,12 @@ Flow::State Flow::move() {
         begin_ += static_cast<std::size_t>(written);
         return State::flowing;
     }
-    const ssize_t size = ::read(source_, buffer_.data(), buffer_.size());
+    const std::size_t most = std::min(buffer_.size(), left_);
+    const ssize_t size = most == 0 ? 0 : ::read(source_, buffer_.data(), most);
     if (size <= 0) {
         return size < 0 && try_again(errno) ? State::flowing : State::source_ended;
     }
+    left_ -= static_cast<std::size_t>(left_ == SIZE_MAX ? 0 : size);
     begin_ = 0;
     end_ = static_cast<std::size_t>(size);
     return State::flowing;

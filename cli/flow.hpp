@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 
 #include <poll.h>
 
@@ -19,6 +20,8 @@ class Flow {
     [[nodiscard]] pollfd wait() const;
     /// After poll() has said that it is ready: one read or one write.
     [[nodiscard]] State move();
+    /// From now on only what lies in the source already is read; then it has ended.
+    void last_call();
     [[nodiscard]] bool pending() const { return begin_ < end_; }
     [[nodiscard]] bool open() const { return source_ >= 0; }
     void close() { source_ = sink_ = -1; }
@@ -29,6 +32,7 @@ class Flow {
     std::array<char, 65536> buffer_{};
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
+    std::size_t left_ = SIZE_MAX; ///< bytes to be read
 };
 
 } // namespace lodge::cli

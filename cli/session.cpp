@@ -149,12 +149,19 @@ Result<Streams> hand_over_streams(int connection, bool without_input) {
     return streams;
 }
 
-Status forward_signal(int connection, int signal_fd) {
-    const session::SignalPayload payload{.number = next_signal(signal_fd)};
+Status forward_signal(int connection, int number) {
+    const session::SignalPayload payload{.number = number};
     return payload.number == SIGWINCH ? Status{}
                                       : session::send_frame(connection,
                                                             FrameType::signal,
                                                             std::as_bytes(std::span(&payload, 1)));
+}
+
+// What a shell reports of a program that a signal ended: we end as by its default action, but the
+// terminal is put in order first.
+int code_of_signal(int number) {
+    constexpr int kSignalBase = 128;
+    return kSignalBase + number;
 }
 
 Result<int> run_piped(const UniqueFd& connection, bool without_input) {
@@ -163,41 +170,42 @@ Result<int> run_piped(const UniqueFd& connection, bool without_input) {
     Flow& out = streams[1].flow;
     Flow& err = streams[2].flow;
     Ending ending;
-    // After the exit, what still lies in the pipes of the output is fetched.
+    // After the exit, what lies in the pipes of the output is fetched, and nothing that comes
+    // later: the command may have left a process behind that writes for ever.
     while (!ending.over || out.open() || err.open()) {
         std::array<pollfd, 5> waits{{{ending.over ? -1 : connection.get(), POLLIN, 0},
-                                     {ending.over ? -1 : signals.get(), POLLIN, 0},
+                                     {signals.get(), POLLIN, 0},
                                      streams[0].flow.wait(),
                                      out.wait(),
                                      err.wait()}};
         const bool pending = out.pending() || err.pending();
         if (::poll(waits.data(), waits.size(), ending.over && !pending ? 0 : -1) == 0) {
-            break; // over, and nothing is left: a daemon that the command left behind may keep the
-                   // pipe
+            break; // over, and nothing is left
         }
         for (std::size_t i = 0; i < streams.size(); ++i) {
             if (waits.at(2 + i).revents != 0) {
                 pump(streams.at(i));
             }
         }
-        if (waits[1].revents != 0) {
-            RETURN_IF_ERROR(forward_signal(connection.get(), signals.get()));
-        }
         if (waits[0].revents != 0) {
             ASSIGN_OR_RETURN(ending, read_ending(connection.get(), nullptr));
+            if (ending.over) {
+                streams[0].flow.close();
+                out.last_call();
+                err.last_call();
+            }
         }
-        if (ending.over) {
-            streams[0].flow.close();
+        if (waits[1].revents != 0) {
+            const int number = next_signal(signals.get());
+            if (ending.over && number != SIGWINCH) {
+                return code_of_signal(number); // whoever should read our output does not
+            }
+            if (!ending.over) {
+                RETURN_IF_ERROR(forward_signal(connection.get(), number));
+            }
         }
     }
     return ending.code;
-}
-
-// What a shell reports of a program that a signal ended: we end as by its default action, but the
-// terminal is put in order first.
-int code_of_signal(int number) {
-    constexpr int kSignalBase = 128;
-    return kSignalBase + number;
 }
 
 // The end of a file that is no terminal only means that nobody types any more; a terminal has none,

@@ -240,10 +240,12 @@ int run_kill_self(const Arguments& arguments) {
 
 // As a tenant's `kill 1` does.
 // A process that holds the streams of a command which has ended.
-int run_leave_behind(const Arguments&) {
+int run_leave_behind(const Arguments& arguments) {
     const pid_t child = ::fork();
     if (child == 0) {
         (void)::setsid();
+        while (!arguments.empty() && ::write(STDOUT_FILENO, "late\n", 5) > 0) {
+        }
         (void)::pause();
     }
     return child < 0 ? complain("fork") : 0;
