@@ -41,7 +41,7 @@ Result<std::string> own_program() {
     return std::string(path.data(), static_cast<std::size_t>(size));
 }
 
-// The container's keys, as the daemon reads them from its tree, as known_hosts lines.
+// The container's keys, as the daemon reads them inside, as known_hosts lines.
 Result<int> print_known_hosts(const Globals& globals, const std::string& name) {
     const std::string path = "/v1/containers/" + escaped(name);
     ASSIGN_OR_RETURN(const json info, ask(globals, path));

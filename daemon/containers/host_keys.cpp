@@ -7,6 +7,8 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
+#include <span>
 #include <sstream>
 
 #include <fcntl.h>
@@ -20,6 +22,7 @@ namespace {
 
 constexpr auto kPatience = std::chrono::seconds(10);
 constexpr std::size_t kMostText = 65536;
+constexpr const char* kTooLate = "the container did not tell its SSH host keys in time";
 
 struct Ends {
     UniqueFd read;
@@ -41,7 +44,7 @@ Result<std::string> read_text(int fd, const Deadline& deadline) {
     while (text.size() < kMostText) {
         pollfd wait{.fd = fd, .events = POLLIN, .revents = 0};
         if (::poll(&wait, 1, deadline.poll_timeout()) == 0) {
-            return fail(ErrorCode::timeout, "the container did not tell its SSH host keys in time");
+            return fail(ErrorCode::timeout, kTooLate);
         }
         const ssize_t size = ::read(fd, chunk.data(), chunk.size());
         if (size < 0 && errno != EINTR) {
@@ -55,7 +58,36 @@ Result<std::string> read_text(int fd, const Deadline& deadline) {
     return text;
 }
 
-// Ends by its connection's end, should it not have ended by itself.
+// What cannot run, or could not begin, says why.
+Status await_exit(int session, const Deadline& deadline) {
+    while (true) {
+        pollfd wait{.fd = session, .events = POLLIN, .revents = 0};
+        if (::poll(&wait, 1, deadline.poll_timeout()) == 0) {
+            return fail(ErrorCode::timeout, kTooLate);
+        }
+        ASSIGN_OR_RETURN(const session::Frame frame, session::receive_frame(session));
+        if (frame.type == session::FrameType::exited) {
+            return {};
+        }
+        constexpr std::size_t kHead = sizeof(session::ErrorPayload);
+        if (frame.type == session::FrameType::error && frame.payload.size() >= kHead) {
+            return fail(ErrorCode::invalid_state,
+                        "its SSH host keys cannot be read: " +
+                            std::string(reinterpret_cast<const char*>(frame.payload.data()) + kHead,
+                                        frame.payload.size() - kHead));
+        }
+    }
+}
+
+// A command that does not end by itself must not stay.
+void kill_command(int session) {
+    const session::SignalPayload kill{.number = SIGKILL};
+    (void)session::send_frame( // else it hears of our going
+        session,
+        session::FrameType::signal,
+        std::as_bytes(std::span(&kill, 1)));
+}
+
 Result<std::string> output_of(Monitor& monitor, const ExecRequest& request) {
     std::array<int, 2> sockets{};
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0) {
@@ -63,6 +95,10 @@ Result<std::string> output_of(Monitor& monitor, const ExecRequest& request) {
     }
     const UniqueFd session(sockets[0]);
     UniqueFd theirs(sockets[1]);
+    const timeval patience{.tv_sec = kPatience.count(), .tv_usec = 0}; // within a frame
+    if (::setsockopt(session.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0) {
+        return fail_errno("setsockopt(SO_RCVTIMEO)");
+    }
     ASSIGN_OR_RETURN(Ends input, make_pipe());
     ASSIGN_OR_RETURN(Ends output, make_pipe());
     const Deadline deadline = Deadline::after(kPatience);
@@ -74,7 +110,13 @@ Result<std::string> output_of(Monitor& monitor, const ExecRequest& request) {
                             std::array{input.read.get(), output.write.get(), output.write.get()}));
     input = Ends{};
     output.write.reset();
-    return read_text(output.read.get(), deadline);
+    auto text = read_text(output.read.get(), deadline);
+    if (!text || text->size() >= kMostText) {
+        kill_command(session.get());
+    }
+    RETURN_IF_ERROR(text);
+    RETURN_IF_ERROR(await_exit(session.get(), deadline));
+    return text;
 }
 
 } // namespace

@@ -83,6 +83,24 @@ TEST_F(StreamsTest, CarriesAHundredMegabytesBetweenFiles) {
 
 TEST_F(StreamsTest, LeavesNoStreamOfTheCallersToWhatTheCommandLeftBehind) {
     EXPECT_EQ(shell("lodge exec web1 -- /bin/guest leave-behind | cat; echo ended"), "ended\n");
+    // Nor does one that writes on and on keep the caller.
+    EXPECT_EQ(shell("lodge exec web1 -- /bin/guest leave-behind writing | tail -c 0; echo ended"),
+              "ended\n");
+}
+
+TEST_F(StreamsTest, HearsASignalWhenNobodyReadsWhatTheCommandLeft) {
+    const std::size_t before = monitor_descriptors();
+    ASSERT_EQ(guest({"write", "/big", std::string(100'000, 'x')}).code,
+              0); // more than a pipe takes
+    Pipe out = make_pipe();
+    CliProcess cli(
+        *host, {"exec", "web1", "--", "/bin/guest", "cat", "/big"}, {.out = out.write.get()});
+    out.write.reset();
+    pollfd wait{.fd = out.read.get(), .events = POLLIN, .revents = 0};
+    ASSERT_EQ(::poll(&wait, 1, static_cast<int>(patience(10s).count())), 1);
+    expect_well(before); // the session has ended
+    cli.signal(SIGTERM);
+    EXPECT_EQ(cli.wait(), 128 + SIGTERM);
 }
 
 TEST_F(StreamsTest, LeavesAListToTheLoopThatReadsIt) {
@@ -130,7 +148,9 @@ TEST_F(StreamsTest, TellsTheHostKeysThatItReadsInside) {
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
     const std::string file = "/etc/ssh/ssh_host_ed25519_key.pub";
     const auto known_hosts = [this] { return host->lodge({"known-hosts", "web1"}); };
-    EXPECT_EQ(known_hosts().code, 3) << "there is no cat";
+    const CliResult without = known_hosts();
+    EXPECT_EQ(without.code, 5) << without.err;
+    EXPECT_NE(without.err.find("'cat'"), std::string::npos) << without.err;
     ASSERT_EQ(guest({"mkdir", "/etc/ssh"}).code, 0);
     ASSERT_EQ(guest({"link", "/bin/guest", "/bin/cat"}).code, 0);
     EXPECT_EQ(known_hosts().code, 3) << "there are no keys";
