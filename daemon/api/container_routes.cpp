@@ -1,12 +1,10 @@
+#include "daemon/api/requests.hpp"
 #include "daemon/api/routes.hpp"
 #include "lib/api/json.hpp"
 #include "lib/base/units.hpp"
-#include "lib/secret/secret_buffer.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
-#include <csignal>
 #include <utility>
 
 namespace lodge::daemon {
@@ -41,98 +39,6 @@ json to_json(const ContainerView& view) {
     result["restarts"] = container.restarts;
     result["start_planned"] = container.start_at.has_value();
     return result;
-}
-
-// Keys that are not of the spec are taken out, so that the spec's reader can refuse the rest.
-Result<CreateRequest> read_create(json body) {
-    CreateRequest request;
-    if (body.contains("start")) {
-        if (!body["start"].is_boolean()) {
-            return fail(ErrorCode::invalid_argument, "'start' must be true or false");
-        }
-        request.start = body["start"].get<bool>();
-        body.erase("start");
-    }
-    if (body.contains("root_password_hash")) {
-        if (!body["root_password_hash"].is_string()) {
-            return fail(ErrorCode::invalid_argument, "'root_password_hash' must be a text");
-        }
-        request.root_password_hash = body["root_password_hash"].get<std::string>();
-        body.erase("root_password_hash");
-        RETURN_IF_ERROR(secret::check_password_hash(request.root_password_hash));
-    }
-    ASSIGN_OR_RETURN(request.spec, api::spec_from_json(body));
-    return request;
-}
-
-Result<StopRequest> read_stop(const json& body) {
-    StopRequest request;
-    for (const auto& [key, value] : body.items()) {
-        if (key == "force" && value.is_boolean()) {
-            request.force = value.get<bool>();
-        } else if (key == "timeout_ms" && value.is_number_unsigned() &&
-                   value.get<std::uint64_t>() <= 86'400'000) {
-            request.timeout = std::chrono::milliseconds(value.get<std::uint64_t>());
-        } else {
-            return fail(ErrorCode::invalid_argument, "'" + key + "' is unknown or has a bad value");
-        }
-    }
-    return request;
-}
-
-Status read_texts(const json& value, std::vector<std::string>& into, const std::string& key) {
-    if (!value.is_array() || !std::all_of(value.begin(), value.end(), [](const json& item) {
-            return item.is_string();
-        })) {
-        return fail(ErrorCode::invalid_argument, "'" + key + "' must be a list of texts");
-    }
-    into = value.get<std::vector<std::string>>();
-    return {};
-}
-
-bool has_nul(const std::string& text) {
-    return text.find('\0') != std::string::npos;
-}
-
-Status check_exec(const ExecRequest& request) {
-    if (request.argv.empty() != request.login_shell ||
-        std::any_of(request.argv.begin(), request.argv.end(), has_nul)) {
-        return fail(ErrorCode::invalid_argument, "give a command, or ask for a login shell");
-    }
-    for (const std::string& entry : request.environment) {
-        const std::size_t equals = entry.find('=');
-        if (equals == std::string::npos || equals == 0 || has_nul(entry)) {
-            return fail(ErrorCode::invalid_argument,
-                        "'" + entry.substr(0, equals) + "' is not of the form KEY=VALUE");
-        }
-    }
-    return {};
-}
-
-Result<ExecRequest> read_exec(const json& body) {
-    ExecRequest request;
-    for (const auto& [key, value] : body.items()) {
-        if (key == "argv") {
-            RETURN_IF_ERROR(read_texts(value, request.argv, key));
-        } else if (key == "environment") {
-            RETURN_IF_ERROR(read_texts(value, request.environment, key));
-        } else if (key == "user" && value.is_string()) {
-            request.user = value.get<std::string>();
-        } else if (key == "directory" && value.is_string()) {
-            request.directory = value.get<std::string>();
-        } else if (key == "login_shell" && value.is_boolean()) {
-            request.login_shell = value.get<bool>();
-        } else if (key == "terminal" && value.is_boolean()) {
-            request.terminal = value.get<bool>();
-        } else if ((key == "rows" || key == "columns") && value.is_number_unsigned() &&
-                   value.get<std::uint64_t>() <= 65535) {
-            (key == "rows" ? request.rows : request.columns) = value.get<std::uint16_t>();
-        } else {
-            return fail(ErrorCode::invalid_argument, "'" + key + "' is unknown or has a bad value");
-        }
-    }
-    RETURN_IF_ERROR(check_exec(request));
-    return request;
 }
 
 Status require_session(const Exchange& exchange) {
@@ -178,13 +84,8 @@ Status stop_or_restart(Daemon& daemon, Exchange& exchange, bool restart) {
 
 Status kill(Daemon& daemon, Exchange& exchange) {
     ASSIGN_OR_RETURN(const json body, exchange.body());
-    const json signal = body.value("signal", json(SIGKILL));
-    if (!signal.is_number_integer() || signal.get<std::int64_t>() < 1 ||
-        signal.get<std::int64_t>() > 64 || body.size() > 1) {
-        return fail(ErrorCode::invalid_argument, "'signal' must be a signal's number, 1 to 64");
-    }
-    RETURN_IF_ERROR(
-        daemon.containers().kill(exchange.caller(), exchange.path()[1], signal.get<int>()));
+    ASSIGN_OR_RETURN(const int signal, read_kill(body));
+    RETURN_IF_ERROR(daemon.containers().kill(exchange.caller(), exchange.path()[1], signal));
     exchange.reply(200, json::object());
     return {};
 }

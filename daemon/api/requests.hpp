@@ -1,0 +1,18 @@
+#pragma once
+
+#include "daemon/services.hpp"
+#include "lib/base/error.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+
+/// The bodies of requests for containers. What a body does not say is as the field's default; an
+/// unknown key, a wrong type or a value out of bounds is invalid_argument and named.
+namespace lodge::daemon {
+
+[[nodiscard]] Result<CreateRequest> read_create(nlohmann::json body);
+[[nodiscard]] Result<StopRequest> read_stop(const nlohmann::json& body);
+/// The signal: 1 to 64, SIGKILL when none is given.
+[[nodiscard]] Result<int> read_kill(const nlohmann::json& body);
+[[nodiscard]] Result<ExecRequest> read_exec(const nlohmann::json& body);
+
+} // namespace lodge::daemon
