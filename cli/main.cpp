@@ -1,11 +1,14 @@
 #include "cli/app.hpp"
 #include "cli/exit_code.hpp"
 
+#include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,54 +52,129 @@ bool asks_for_json(int argc, char** argv) {
     return false;
 }
 
-int run(int argc, char** argv) {
-    Globals globals;
-    const char* from_environment =
-        std::getenv("LODGE_SOCKET"); // NOLINT(concurrency-mt-unsafe): one thread
-    globals.socket = from_environment != nullptr && *from_environment != '\0' ? from_environment
-                                                                              : kDefaultSocket;
-    Action chosen;
-    CLI::App app("lodge, a manager of system containers", "lodge");
-    app.add_option("--socket", globals.socket, "Where lodged listens (LODGE_SOCKET)");
-    app.add_flag("--json", globals.json, "Answer in JSON");
-    app.add_flag("--quiet", globals.quiet, "No progress, no confirmations");
-    app.add_flag("--verbose", globals.verbose, "Tell how an error came about");
-    app.set_version_flag("--version", LODGE_VERSION);
-    app.require_subcommand(1);
-    app.fallthrough(); // global options may follow the command too
-    const Registry registry{app, globals, chosen};
-    add_create_command(registry);
-    add_container_commands(registry);
-    add_set_command(registry);
-    add_session_commands(registry);
-    add_ssh_command(registry);
-    add_template_commands(registry);
-    add_host_commands(registry);
-    add_operation_commands(registry);
-    add_recover_command(registry);
-    add_help_command(registry);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::Success& help) {
-        return app.exit(help);
-    } catch (const CLI::ParseError& error) {
-        const auto rest = app.remaining();
+// A family's commands, each between blanks.
+struct Family {
+    void (*add)(const Registry&);
+    std::string_view commands;
+};
+constexpr std::array kFamilies{
+    Family{add_create_command, " create "},
+    Family{add_container_commands, " start stop restart kill freeze thaw destroy list info wait "},
+    Family{add_set_command, " set "},
+    Family{add_session_commands, " exec enter console "},
+    Family{add_ssh_command, " ssh known-hosts "},
+    Family{add_template_commands, " template "},
+    Family{add_host_commands, " host events "},
+    Family{add_operation_commands, " operation "},
+    Family{add_recover_command, " recover "},
+    Family{add_help_command, " help "},
+};
+
+// The command that was typed, if it stands where it mostly does; empty: look at all of them.
+std::string_view typed_command(std::span<char* const> words) {
+    for (std::size_t at = 1; at < words.size(); ++at) {
+        const std::string_view word = words[at];
+        if (word == "--socket") {
+            ++at;
+        } else if (!word.starts_with('-')) {
+            return word;
+        }
+    }
+    return {};
+}
+
+// The command line over some of the families, all of them unless `only` is of one.
+class CommandLine {
+  public:
+    explicit CommandLine(std::string_view only) {
+        const char* from_environment =
+            std::getenv("LODGE_SOCKET"); // NOLINT(concurrency-mt-unsafe): one thread
+        globals_.socket = from_environment != nullptr && *from_environment != '\0'
+                              ? from_environment
+                              : kDefaultSocket;
+        app_.add_option("--socket", globals_.socket, "Where lodged listens (LODGE_SOCKET)");
+        app_.add_flag("--json", globals_.json, "Answer in JSON");
+        app_.add_flag("--quiet", globals_.quiet, "No progress, no confirmations");
+        app_.add_flag("--verbose", globals_.verbose, "Tell how an error came about");
+        app_.set_version_flag("--version", LODGE_VERSION);
+        app_.require_subcommand(1);
+        app_.fallthrough(); // global options may follow the command too
+        for (const Family& family : kFamilies) {
+            if (only.empty() || has(family, only)) {
+                family.add(registry_);
+            }
+        }
+    }
+    CommandLine(const CommandLine&) = delete;
+    CommandLine& operator=(const CommandLine&) = delete;
+
+    static bool has(const Family& family, std::string_view command) {
+        return family.commands.find(" " + std::string(command) + " ") != std::string_view::npos;
+    }
+    void parse(int argc, char** argv) { app_.parse(argc, argv); }
+
+    /// Of what parse() threw: help, or a command line that makes no sense.
+    int refuse(const CLI::ParseError& error, int argc, char** argv) {
+        if (dynamic_cast<const CLI::Success*>(&error) != nullptr) {
+            return app_.exit(error);
+        }
+        const auto rest = app_.remaining();
         const bool unknown =
-            error.get_name() == "RequiredError" && app.get_subcommands().empty() && !rest.empty();
+            error.get_name() == "RequiredError" && app_.get_subcommands().empty() && !rest.empty();
         const std::string why =
             unknown ? "there is no command '" + rest.front() + "'" : std::string(error.what());
-        globals.json = asks_for_json(argc, argv);
+        globals_.json = asks_for_json(argc, argv);
         const Error refused(ErrorCode::invalid_argument, why + "; see `lodge help`");
-        report(globals, refused);
+        report(globals_, refused);
         return exit_code_of(refused);
     }
-    (void)std::signal(SIGPIPE, SIG_IGN);
-    const Result<int> outcome = chosen();
-    if (!outcome) {
-        report(globals, outcome.error());
-        return exit_code_of(outcome.error());
+    /// Pre: parse() came to its end.
+    int act() {
+        (void)std::signal(SIGPIPE, SIG_IGN);
+        const Result<int> outcome = chosen_();
+        if (!outcome) {
+            report(globals_, outcome.error());
+            return exit_code_of(outcome.error());
+        }
+        return *outcome;
     }
-    return *outcome;
+
+  private:
+    Globals globals_;
+    Action chosen_;
+    CLI::App app_{"lodge, a manager of system containers", "lodge"};
+    const Registry registry_{app_, globals_, chosen_};
+};
+
+// To tell CLI11 about all commands takes longer than most of them take to run.
+bool parse_quickly(std::optional<CommandLine>& line, int argc, char** argv) {
+    const std::string_view command = typed_command(std::span(argv, static_cast<std::size_t>(argc)));
+    const bool known = std::any_of(kFamilies.begin(), kFamilies.end(), [&](const Family& family) {
+        return !command.empty() && CommandLine::has(family, command);
+    });
+    if (!known || command == "help") {
+        return false;
+    }
+    line.emplace(command);
+    try {
+        line->parse(argc, argv);
+    } catch (const CLI::ParseError&) {
+        return false; // said anew by the whole
+    }
+    return true;
+}
+
+int run(int argc, char** argv) {
+    std::optional<CommandLine> line;
+    if (!parse_quickly(line, argc, argv)) {
+        line.emplace("");
+        try {
+            line->parse(argc, argv);
+        } catch (const CLI::ParseError& error) {
+            return line->refuse(error, argc, argv);
+        }
+    }
+    return line->act();
 }
 
 } // namespace
