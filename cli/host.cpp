@@ -34,7 +34,7 @@ Result<int> host_info(const Globals& globals) {
     }
     std::vector<std::vector<std::string>> rows{{"version", info.value("version", "")},
                                                {"kernel", info.value("kernel", "")}};
-    add_parts(rows, info["features"]);
+    add_parts(rows, info.value("features", json::array()));
     const std::string chosen = info.value("encryption", "");
     rows.push_back({"encryption",
                     (chosen.empty() ? "none can be had" : chosen) + " (" +

@@ -98,6 +98,18 @@ Status harden() {
     return {};
 }
 
+// As many as we may: each connection and each container takes some. What containers may have is set
+// by the monitor.
+Status raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return fail_errno("getrlimit(RLIMIT_NOFILE)");
+    }
+    limit.rlim_cur = limit.rlim_max;
+    return ::setrlimit(RLIMIT_NOFILE, &limit) == 0 ? Status{}
+                                                   : fail_errno("setrlimit(RLIMIT_NOFILE)");
+}
+
 // Before any thread is made, so that every thread inherits it.
 sigset_t block_signals() {
     sigset_t signals;
@@ -121,6 +133,7 @@ Status serve(const Options& options, const Log& log) {
         return fail(ErrorCode::permission_denied, "lodged needs to be run by root");
     }
     RETURN_IF_ERROR(harden());
+    RETURN_IF_ERROR(raise_descriptor_limit());
     ASSIGN_OR_RETURN(const Settings settings, read_settings(options));
     ASSIGN_OR_RETURN(const UniqueFd lock, lock_state(settings));
     ASSIGN_OR_RETURN(const auto daemon, make_daemon(settings, log));

@@ -1,7 +1,7 @@
 #include "templates/template_store.hpp"
 
+#include <exception>
 #include <memory>
-#include <system_error>
 #include <thread>
 
 #include <archive.h>
@@ -91,15 +91,22 @@ Status copy(int source_fd, int target_fd) {
 // them with no other (man 2 unshare, CLONE_FS).
 Status copy_tree(int source_fd, int target_fd) {
     Status copied;
-    try {
+    const auto guarded = [&](const auto& act) {
+        try {
+            act();
+        } catch (const std::exception& error) { // no thread, or no memory, was to be had
+            copied = fail(ErrorCode::resource_exhausted,
+                          std::string("copy the template's tree: ") + error.what());
+        }
+    };
+    guarded([&] {
         std::jthread([&] {
-            copied = ::unshare(CLONE_FS) == 0 ? copy(source_fd, target_fd)
-                                              : fail_errno("unshare(CLONE_FS)");
+            guarded([&] {
+                copied = ::unshare(CLONE_FS) == 0 ? copy(source_fd, target_fd)
+                                                  : fail_errno("unshare(CLONE_FS)");
+            });
         }).join();
-    } catch (const std::system_error& error) { // no thread was to be had
-        return fail(ErrorCode::resource_exhausted,
-                    std::string("copy the template's tree: ") + error.what());
-    }
+    });
     return copied;
 }
 

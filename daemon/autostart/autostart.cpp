@@ -1,6 +1,7 @@
 #include "daemon/autostart/autostart.hpp"
 
 #include "daemon/autostart/boot_sequence.hpp"
+#include "daemon/records/files.hpp"
 #include "lib/base/revert.hpp"
 
 #include <algorithm>
@@ -169,12 +170,17 @@ void Autostart::failed(const Uuid& uuid, const Error& error) {
         return;
     }
     illness_.succeed();
+    note_up(parts_, *container);
     parts_.announce(*container, delay ? "restarting" : "gave up", error.message());
 }
 
 Result<std::size_t> Autostart::start_up() {
     ASSIGN_OR_RETURN(const auto starts, plan_boot(parts_));
     RETURN_IF_ERROR(parts_.containers.enter_boot(parts_.boot_id, starts));
+    ASSIGN_OR_RETURN(const auto containers, parts_.containers.list());
+    for (const model::Container& container : containers) {
+        note_up(parts_, container);
+    }
     held_ = false;
     parts_.events.publish({.kind = "daemon", .what = kHostStartsUp}); // wakes the thread
     return starts.size();

@@ -76,8 +76,11 @@ TEST_F(CancelTest, UndoesAStartAndACreateThatAreOnTheirWay) {
     const std::string monitor = LODGE_BIN_DIR "/lodge-monitor";
     const std::string real = host->directory() + "/lodge-monitor";
     std::filesystem::copy(monitor, real);
+    const std::string pipe = host->directory() + "/nobody-writes"; // to wait without a child
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
     {
-        const ReplacedFile slow(monitor, "#!/bin/sh\nsleep 2\nexec " + real + " \"$@\"\n", 0755);
+        const ReplacedFile slow(
+            monitor, "#!/bin/bash\nread -r -t 2 <>" + pipe + "\nexec " + real + " \"$@\"\n", 0755);
         for (const auto& [verb, words] :
              std::vector<std::pair<std::string, std::vector<std::string>>>{
                  {"start", {"start", "web1"}},
