@@ -5,7 +5,6 @@
 #include "daemon/containers/watcher.hpp"
 #include "daemon/event_log.hpp"
 #include "daemon/images/template_service.hpp"
-#include "daemon/records/files.hpp"
 #include "daemon/recovery/earlier_boots.hpp"
 #include "daemon/recovery/recovery.hpp"
 #include "daemon/rescue/open_state.hpp"
@@ -141,7 +140,6 @@ class RealDaemon final : public Daemon {
         RETURN_IF_ERROR(end_verbs_of_earlier_boots(parts_, log_));
         RETURN_IF_ERROR(with_context(enter_boot(parts_), "find what this boot is to start"));
         RETURN_IF_ERROR(recover(parts_, engine_, log_));
-        complete_records(parts_);
         daily_backup_ = std::make_unique<DailyBackup>(
             *drivers_.database,
             Backups(settings_.backups_directory(), settings_.database_copies),

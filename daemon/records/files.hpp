@@ -27,8 +27,9 @@ void note_up(const Parts& parts, const model::Container& container);
 /// of it was put back.
 [[nodiscard]] Result<std::vector<Uuid>> unclaimed_volumes(const Parts& parts);
 
-/// At start, after recovery: makes the records agree with the rows. Those of an earlier release,
-/// which wrote none, are made; what disagrees is written anew. Warns of what it could not do.
+/// At start, as long as no row changes: makes the records agree with the rows. Those of an earlier
+/// release, which wrote none, are made; what disagrees is written anew. Warns of what it could not
+/// do.
 void complete_records(const Parts& parts);
 
 } // namespace lodge::daemon

@@ -3,6 +3,7 @@
 #include "daemon/containers/logged_verb.hpp"
 #include "daemon/containers/plans.hpp"
 #include "daemon/images/template_service.hpp"
+#include "daemon/records/files.hpp"
 #include "daemon/recovery/execute.hpp"
 #include "lib/base/clock.hpp"
 
@@ -133,6 +134,7 @@ Result<RecoveryReport> recover(const Parts& parts, OperationEngine& engine, Oper
     for (const RecoveryStep& step : plan_recovery(look.inventory)) {
         report.outcomes.push_back(carry_out(means, step));
     }
+    complete_records(parts); // as long as no row changes: what is resumed runs beside us
     for (const LoggedOperation& left : those_to(Act::resume_operation, unfinished, before)) {
         engine.resume(left, plan_of(parts, left, whole_order_of(left)));
     }

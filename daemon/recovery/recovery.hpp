@@ -23,8 +23,9 @@ struct RecoveryReport {
 };
 
 /// Finishes unfinished operations, then looks at everything and does what plan_recovery() says.
-/// Each step but take_up becomes an event of kind "daemon". Run once, before the first request is
-/// taken. Fails only when something could not be looked at: then nothing was judged.
+/// Then the records beside volumes and images are made to agree, and what has its time left goes
+/// on. Each step but take_up becomes an event of kind "daemon". Run once, before the first request
+/// is taken. Fails only when something could not be looked at: then nothing was judged.
 [[nodiscard]] Result<RecoveryReport>
 recover(const Parts& parts, OperationEngine& engine, OperationLog& log);
 

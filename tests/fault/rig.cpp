@@ -1,7 +1,6 @@
 #include "tests/fault/rig.hpp"
 
 #include "daemon/config.hpp"
-#include "daemon/records/files.hpp"
 #include "lib/kernel/fs.hpp"
 #include "tests/support/patience.hpp"
 
@@ -81,7 +80,6 @@ Rig::Rig(World& world)
     } else if (world_.fired().empty()) {
         ADD_FAILURE() << "recovery: " << report.error().to_string();
     }
-    daemon::complete_records(parts_);
     watch();
 }
 
