@@ -40,6 +40,16 @@ void RawHttp::finish() const {
     (void)::shutdown(socket_.get(), SHUT_WR); // the peer may have closed already
 }
 
+std::string RawHttp::beginning() const {
+    const Deadline deadline = Deadline::after(patience(std::chrono::seconds(10)));
+    pollfd wait{.fd = socket_.get(), .events = POLLIN, .revents = 0};
+    std::array<char, 4096> chunk{};
+    const ssize_t size = ::poll(&wait, 1, deadline.poll_timeout()) == 1
+                             ? ::recv(socket_.get(), chunk.data(), chunk.size(), 0)
+                             : -1;
+    return {chunk.data(), static_cast<std::size_t>(size > 0 ? size : 0)};
+}
+
 Result<std::string> RawHttp::answer() const {
     const Deadline deadline = Deadline::after(patience(std::chrono::seconds(10)));
     std::string text;

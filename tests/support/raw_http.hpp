@@ -18,6 +18,8 @@ class RawHttp {
     void finish() const;
     /// What the peer says until it closes, up to ten seconds; `timeout` when it does not close.
     [[nodiscard]] Result<std::string> answer() const;
+    /// The first that the peer says, within ten seconds; empty when it says nothing.
+    [[nodiscard]] std::string beginning() const;
     void hang_up() { socket_.reset(); }
 
   private:
