@@ -47,7 +47,9 @@ class StepKill : public LodgeTest, public ::testing::WithParamInterface<Case> {
             return;
         }
         ASSERT_NO_FATAL_FAILURE(make_archive());
-        replace_builder();
+        if (GetParam().name == "template_build") {
+            replace_builder();
+        }
         bystander_ = std::make_unique<Bystander>(*host, GetParam().beside);
         ASSERT_NO_FATAL_FAILURE(learn());
     }
