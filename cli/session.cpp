@@ -4,6 +4,7 @@
 #include "cli/output.hpp"
 #include "cli/terminal.hpp"
 #include "lib/kernel/fs.hpp"
+#include "lib/kernel/pipe.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -105,12 +106,9 @@ struct Stream {
 
 // Without a local one, it has ended from the beginning.
 Result<Stream> make_stream(int local, bool input) {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        return fail_errno("pipe2");
-    }
-    UniqueFd theirs(ends[input ? 0 : 1]);
-    UniqueFd ours(ends[input ? 1 : 0]);
+    ASSIGN_OR_RETURN(kernel::Pipe pipe, kernel::make_pipe());
+    UniqueFd theirs = std::move(input ? pipe.reader : pipe.writer);
+    UniqueFd ours = std::move(input ? pipe.writer : pipe.reader);
     if (::fcntl(ours.get(), F_SETFL, O_NONBLOCK) != 0) {
         return fail_errno("fcntl(F_SETFL)");
     }

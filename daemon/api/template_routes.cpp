@@ -1,13 +1,10 @@
 #include "daemon/api/routes.hpp"
+#include "lib/kernel/pipe.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include <array>
 #include <thread>
 #include <utility>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace lodge::daemon {
 
@@ -68,21 +65,16 @@ Status build(Daemon& daemon, Exchange& exchange) {
 
 // The body flows through a pipe into the unpacking; nothing of it is kept twice.
 Status import(Daemon& daemon, Exchange& exchange) {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        return fail_errno("pipe2");
-    }
-    UniqueFd reader(ends[0]);
-    UniqueFd writer(ends[1]);
+    ASSIGN_OR_RETURN(kernel::Pipe pipe, kernel::make_pipe());
     Result<Uuid> imported = Uuid{};
     {
         const std::jthread importing([&] {
-            imported =
-                daemon.templates().import(exchange.caller(), exchange.path()[1], std::move(reader));
-            reader.reset(); // a refusal leaves it with us: the copying below ends with EPIPE
+            imported = daemon.templates().import(
+                exchange.caller(), exchange.path()[1], std::move(pipe.reader));
+            pipe.reader.reset(); // a refusal leaves it with us: the copying below ends with EPIPE
         });
-        exchange.copy_body_to(writer.get());
-        writer.reset();
+        exchange.copy_body_to(pipe.writer.get());
+        pipe.writer.reset();
     }
     RETURN_IF_ERROR(imported);
     ASSIGN_OR_RETURN(const OperationView view, daemon.operations().get(*imported));

@@ -1,6 +1,7 @@
 #include "daemon/containers/host_keys.hpp"
 
 #include "lib/base/clock.hpp"
+#include "lib/kernel/pipe.hpp"
 #include "lib/model/container.hpp"
 #include "lib/session/session.hpp"
 
@@ -11,7 +12,6 @@
 #include <span>
 #include <sstream>
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,19 +23,6 @@ namespace {
 constexpr auto kPatience = std::chrono::seconds(10);
 constexpr std::size_t kMostText = 65536;
 constexpr const char* kTooLate = "the container did not tell its SSH host keys in time";
-
-struct Ends {
-    UniqueFd read;
-    UniqueFd write;
-};
-
-Result<Ends> make_pipe() {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        return fail_errno("pipe2");
-    }
-    return Ends{UniqueFd(ends[0]), UniqueFd(ends[1])};
-}
 
 // Until its last writer has gone, or it was enough.
 Result<std::string> read_text(int fd, const Deadline& deadline) {
@@ -99,18 +86,18 @@ Result<std::string> output_of(Monitor& monitor, const ExecRequest& request) {
     if (::setsockopt(session.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0) {
         return fail_errno("setsockopt(SO_RCVTIMEO)");
     }
-    ASSIGN_OR_RETURN(Ends input, make_pipe());
-    ASSIGN_OR_RETURN(Ends output, make_pipe());
+    ASSIGN_OR_RETURN(kernel::Pipe input, kernel::make_pipe());
+    ASSIGN_OR_RETURN(kernel::Pipe output, kernel::make_pipe());
     const Deadline deadline = Deadline::after(kPatience);
     RETURN_IF_ERROR(monitor.exec(request, std::move(theirs)));
-    RETURN_IF_ERROR(
-        session::send_frame(session.get(),
-                            session::FrameType::stdio,
-                            {},
-                            std::array{input.read.get(), output.write.get(), output.write.get()}));
-    input = Ends{};
-    output.write.reset();
-    auto text = read_text(output.read.get(), deadline);
+    RETURN_IF_ERROR(session::send_frame(
+        session.get(),
+        session::FrameType::stdio,
+        {},
+        std::array{input.reader.get(), output.writer.get(), output.writer.get()}));
+    input = kernel::Pipe{};
+    output.writer.reset();
+    auto text = read_text(output.reader.get(), deadline);
     if (!text || text->size() >= kMostText) {
         kill_command(session.get());
     }

@@ -2,6 +2,7 @@
 
 #include "lib/base/unique_fd.hpp"
 #include "lib/kernel/fs.hpp"
+#include "lib/kernel/pipe.hpp"
 
 #include <array>
 #include <cerrno>
@@ -24,17 +25,8 @@ namespace {
 constexpr std::size_t kMostOutput = std::size_t{1} << 20;
 constexpr std::size_t kMostError = std::size_t{16} << 10;
 
-struct Pipe {
-    UniqueFd reader;
-    UniqueFd writer;
-};
-
-Result<Pipe> make_pipe() {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        return fail_errno("pipe2");
-    }
-    Pipe pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
+Result<Pipe> make_output_pipe() {
+    ASSIGN_OR_RETURN(Pipe pipe, make_pipe());
     if (::fcntl(pipe.reader.get(), F_SETFL, O_NONBLOCK) != 0) {
         return fail_errno("fcntl(O_NONBLOCK)");
     }
@@ -228,8 +220,8 @@ Status judge(const Program& program, int wait_status, const ProgramOutput& resul
 
 Result<ProgramOutput> run_program(const Program& program) {
     ASSIGN_OR_RETURN(const UniqueFd input, open_input(program));
-    ASSIGN_OR_RETURN(Pipe output, make_pipe());
-    ASSIGN_OR_RETURN(Pipe error, make_pipe());
+    ASSIGN_OR_RETURN(Pipe output, make_output_pipe());
+    ASSIGN_OR_RETURN(Pipe error, make_output_pipe());
     ASSIGN_OR_RETURN(const pid_t pid,
                      spawn(program, input.get(), output.writer.get(), error.writer.get()));
     output.writer.reset();
