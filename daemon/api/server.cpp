@@ -2,16 +2,22 @@
 
 #include "daemon/api/routes.hpp"
 #include "lib/api/json.hpp"
+#include "lib/base/unique_fd.hpp"
 #include "lib/kernel/message_socket.hpp"
 
 #include <Poco/Exception.h>
 #include <Poco/Net/HTTPRequestHandler.h>
 #include <Poco/Net/HTTPRequestHandlerFactory.h>
-#include <Poco/Net/HTTPServer.h>
+#include <Poco/Net/HTTPServerConnection.h>
 #include <Poco/Net/HTTPServerParams.h>
 #include <Poco/Net/HTTPServerRequestImpl.h>
 #include <Poco/Net/HTTPServerResponse.h>
+#include <Poco/Net/HTTPServerSession.h>
 #include <Poco/Net/ServerSocket.h>
+#include <Poco/Net/StreamSocket.h>
+#include <Poco/Net/StreamSocketImpl.h>
+#include <Poco/Net/TCPServer.h>
+#include <Poco/Net/TCPServerConnectionFactory.h>
 #include <Poco/ThreadPool.h>
 #include <nlohmann/json.hpp>
 
@@ -20,6 +26,7 @@
 #include <exception>
 #include <utility>
 
+#include <fcntl.h>
 #include <grp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -75,10 +82,55 @@ class HandlerFactory final : public net::HTTPRequestHandlerFactory {
     net::HTTPRequestHandler* createRequestHandler(const net::HTTPServerRequest&) override {
         return new Handler(routes_, waiting_room_);
     } // Poco deletes it
+    /// Ends the connections, those with a request on its way among them.
+    void end_connections() {
+        const bool at_once = true;
+        serverStopped(this, at_once);
+    }
 
   private:
     const std::vector<Route>& routes_;
     WaitingRoom& waiting_room_;
+};
+using Handlers = Poco::SharedPtr<HandlerFactory>;
+
+class Connection final : public net::HTTPServerConnection {
+  public:
+    Connection(const net::StreamSocket& socket,
+               const net::HTTPServerParams::Ptr& parameters,
+               const Handlers& handlers)
+        : HTTPServerConnection(socket, parameters, handlers), parameters_(parameters) {}
+
+    // Poco answers a malformed head, but closes its socket without a word on a Content-Length that
+    // is no number.
+    void run() override {
+        UniqueFd line(::fcntl(socket().impl()->sockfd(), F_DUPFD_CLOEXEC, 0));
+        try {
+            HTTPServerConnection::run();
+        } catch (const Poco::SyntaxException&) {
+            if (line) { // else this process is out of descriptors
+                net::HTTPServerSession session(
+                    net::StreamSocket(new net::StreamSocketImpl(line.release())), parameters_);
+                sendErrorResponse(session, net::HTTPResponse::HTTP_BAD_REQUEST);
+            }
+        }
+    }
+
+  private:
+    net::HTTPServerParams::Ptr parameters_;
+};
+
+class ConnectionFactory final : public net::TCPServerConnectionFactory {
+  public:
+    ConnectionFactory(net::HTTPServerParams::Ptr parameters, Handlers handlers)
+        : parameters_(std::move(parameters)), handlers_(std::move(handlers)) {}
+    net::TCPServerConnection* createConnection(const net::StreamSocket& socket) override {
+        return new Connection(socket, parameters_, handlers_);
+    } // Poco deletes it
+
+  private:
+    net::HTTPServerParams::Ptr parameters_;
+    Handlers handlers_;
 };
 
 Status allow(const std::string& path, const std::string& group) {
@@ -112,8 +164,8 @@ class HttpServer final : public Server {
         parameters->setMaxQueued(kMostQueued);
         parameters->setTimeout(Poco::Timespan(30, 0));
         parameters->setKeepAliveTimeout(Poco::Timespan(15, 0));
-        server_ = std::make_unique<net::HTTPServer>(
-            new HandlerFactory(routes_, waiting_room_), pool_, socket, parameters);
+        server_ = std::make_unique<net::TCPServer>(
+            new ConnectionFactory(parameters, handlers_), pool_, socket, parameters);
         server_->start();
     }
     ~HttpServer() override { stop(); }
@@ -125,7 +177,8 @@ class HttpServer final : public Server {
             // Poco looks four times a second whether it is to end; a listener that was shut down
             // makes it look at once.
             (void)::shutdown(listener_.impl()->sockfd(), SHUT_RDWR);
-            server_->stopAll(true);
+            server_->stop();
+            handlers_->end_connections();
             pool_.joinAll();
             server_.reset();
         }
@@ -134,9 +187,10 @@ class HttpServer final : public Server {
   private:
     std::vector<Route> routes_;
     WaitingRoom waiting_room_{kMostWaiting};
+    Handlers handlers_{new HandlerFactory(routes_, waiting_room_)};
     net::ServerSocket listener_; ///< the one that server_ accepts from
     Poco::ThreadPool pool_;
-    std::unique_ptr<net::HTTPServer> server_;
+    std::unique_ptr<net::TCPServer> server_;
 };
 
 } // namespace

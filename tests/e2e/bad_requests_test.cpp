@@ -116,20 +116,21 @@ TEST_F(BadRequestsTest, RefusesABodyOfAHundredMegabytesInBoundedMemory) {
 TEST_F(BadRequestsTest, AnswersMalformedHttpAndGoesOn) {
     const pid_t daemon = host->daemon_pid();
     const std::string zeros(4096, '\0');
-    for (const std::string& bytes : {std::string("GARBAGE\r\n\r\n"),
-                                     std::string("GET\r\n\r\n"),
-                                     std::string("\r\n\r\n\r\n"),
-                                     std::string("GET /v1/containers HTTP/9.9\r\n\r\n"),
-                                     head("GET", "/" + std::string(kMebibyte, 'a'), ""),
-                                     head("POST", "/v1/containers", "Content-Length: -5\r\n"),
-                                     head("GET", "/v1/containers/%zz", ""),
-                                     head("GET", "/v1/containers/a%00b", ""),
-                                     zeros}) {
+    for (const std::string& bytes :
+         {std::string("GARBAGE\r\n\r\n"),
+          std::string("GET\r\n\r\n"),
+          std::string("\r\n\r\n\r\n"),
+          std::string("GET /v1/containers HTTP/9.9\r\n\r\n"),
+          head("GET", "/" + std::string(kMebibyte, 'a'), ""),
+          head("POST", "/v1/containers", "Content-Length: -5\r\n"),
+          head("POST", "/v1/containers", "Content-Length: x\r\n"),
+          head("POST", "/v1/containers", "Content-Length: 99999999999999999999\r\n"),
+          head("GET", "/v1/containers/%zz", ""),
+          head("GET", "/v1/containers/a%00b", ""),
+          zeros}) {
         const std::string status = status_of(bytes);
         EXPECT_TRUE(status.starts_with("4")) << status << " for " << bytes.substr(0, 60);
     }
-    // Poco hangs up on this one without a word.
-    EXPECT_EQ(status_of(head("POST", "/v1/containers", "Content-Length: x\r\n")), "");
     expect_alive_and_empty(daemon);
 }
 
