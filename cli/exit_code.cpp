@@ -3,11 +3,6 @@
 namespace lodge::cli {
 
 int exit_code_of(const Error& error) noexcept {
-    constexpr int kUnreachable = 20;
-    if (error.code() == ErrorCode::not_found &&
-        error.message().rfind("lodged is not running", 0) == 0) {
-        return kUnreachable;
-    }
     switch (error.code()) {
     case ErrorCode::internal:
         return 1;
@@ -37,6 +32,8 @@ int exit_code_of(const Error& error) noexcept {
         return 13;
     case ErrorCode::corrupt:
         return 14;
+    case ErrorCode::unreachable:
+        return 20;
     case ErrorCode::kernel:
         break;
     }

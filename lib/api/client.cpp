@@ -27,7 +27,7 @@ using Parser = http::response_parser<http::string_body>;
 
 std::unexpected<Error> unreachable(const std::string& path, int error_number) {
     if (error_number == ENOENT || error_number == ECONNREFUSED) {
-        return fail(ErrorCode::not_found,
+        return fail(ErrorCode::unreachable,
                     "lodged is not running: nothing listens at '" + path +
                         "'; start it (systemctl start lodged) or give --socket");
     }

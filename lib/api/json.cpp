@@ -287,6 +287,7 @@ int http_status(ErrorCode code) noexcept {
     case ErrorCode::corrupt:
     case ErrorCode::kernel:
     case ErrorCode::internal:
+    case ErrorCode::unreachable:
         break;
     }
     return 500;

@@ -30,6 +30,7 @@ constexpr std::array kCodeNames{
     CodeName{ErrorCode::corrupt, "corrupt"},
     CodeName{ErrorCode::kernel, "kernel"},
     CodeName{ErrorCode::internal, "internal"},
+    CodeName{ErrorCode::unreachable, "unreachable"},
 };
 
 // strerrordesc_np (glibc 2.32) is thread-safe and untranslated, unlike strerror.

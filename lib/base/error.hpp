@@ -27,6 +27,7 @@ enum class ErrorCode : std::uint16_t {
     corrupt = 13,
     kernel = 14,
     internal = 15,
+    unreachable = 16, ///< no daemon listens: told by its clients alone
 };
 
 /// The wire name ("not_found") of a code. Never empty.

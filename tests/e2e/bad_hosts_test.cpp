@@ -38,7 +38,7 @@ TEST_F(BadHostsTest, TellsThatNoDaemonRuns) {
     EXPECT_NE(plain.err.find(host->socket()), std::string::npos) << plain.err;
     const CliResult json = host->lodge({"--json", "start", "web1"});
     EXPECT_EQ(json.code, 20);
-    EXPECT_NE(json.out.find("\"message\": "), std::string::npos) << json.out;
+    EXPECT_NE(json.out.find("\"code\": \"unreachable\""), std::string::npos) << json.out;
     EXPECT_EQ(host->lodge({"exec", "web1", "--", "true"}).code, 20);
     host->kill_daemon(); // nothing is there to be killed
     ASSERT_NO_FATAL_FAILURE(host->start_daemon());
