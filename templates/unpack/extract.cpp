@@ -2,6 +2,7 @@
 
 #include "lib/base/printable.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -95,7 +96,8 @@ class Extraction {
             archive_entry_gid(entry) < 0 || archive_entry_gid(entry) > kHighestId) {
             return refuse(path, "belongs to an id outside 0..65535");
         }
-        if (++entries_ > limits_.most_entries) {
+        entries_ += made_by(path);
+        if (entries_ > limits_.most_entries) {
             return Outcome{kTooLarge,
                            "the archive has more than " + std::to_string(limits_.most_entries) +
                                " entries"};
@@ -117,9 +119,22 @@ class Extraction {
     [[nodiscard]] bool empty() const { return entries_ == 0; }
 
   private:
+    // The directories on the way to it come about by themselves: those that the entry before, which
+    // most archives have next to it, does not show to be there are counted.
+    std::uint64_t made_by(std::string_view path) {
+        while (path.ends_with('/')) {
+            path.remove_suffix(1);
+        }
+        const auto parted = std::mismatch(before_.begin(), before_.end(), path.begin(), path.end());
+        const auto on_the_way = std::count(parted.second, path.end(), '/');
+        before_ = path;
+        return 1 + static_cast<std::uint64_t>(on_the_way);
+    }
+
     ExtractLimits limits_;
     std::uint64_t bytes_ = 0;
     std::uint64_t entries_ = 0;
+    std::string before_; ///< path of the entry before
 };
 
 Outcome unreadable(archive* reader, bool nothing_read) {

@@ -6,8 +6,8 @@
 namespace lodge::templates {
 
 struct ExtractLimits {
-    std::uint64_t most_bytes = 0; ///< sum of the sizes of all files, holes included
-    std::uint64_t most_entries = 4'000'000;
+    std::uint64_t most_bytes = 0;           ///< sum of the sizes of all files, holes included
+    std::uint64_t most_entries = 4'000'000; ///< directories that only paths name among them
 };
 
 struct Outcome {
