@@ -3,13 +3,10 @@
 #include "lib/base/clock.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/program.hpp"
+#include "storage/ext4_head.hpp"
 
-#include <array>
 #include <chrono>
-#include <cstdint>
-#include <cstring>
 
-#include <endian.h>
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -42,41 +39,25 @@ Status make_ext4(const std::string& target, const Uuid& uuid, bool encrypt) {
 
 namespace {
 
-// ext4's superblock begins at byte 1024 and is little-endian
-// (Documentation/filesystems/ext4/super.rst).
-struct SuperblockFields {
-    std::uint16_t magic = 0;    ///< at 0x38
-    std::uint16_t state = 0;    ///< at 0x3a: 1 unmounted cleanly, 2 errors were found
-    std::uint32_t incompat = 0; ///< at 0x60: 4 the journal has to be replayed
-};
-
-Result<SuperblockFields> read_superblock(const std::string& device) {
-    ASSIGN_OR_RETURN(const UniqueFd fd, kernel::open_file(device, O_RDONLY));
-    std::array<char, 128> bytes{};
-    if (::pread(fd.get(), bytes.data(), bytes.size(), 1024) != static_cast<ssize_t>(bytes.size())) {
-        return fail_errno("read", device);
-    }
-    SuperblockFields fields;
-    std::memcpy(&fields.magic, &bytes[0x38], sizeof fields.magic);
-    std::memcpy(&fields.state, &bytes[0x3a], sizeof fields.state);
-    std::memcpy(&fields.incompat, &bytes[0x60], sizeof fields.incompat);
-    return SuperblockFields{.magic = le16toh(fields.magic),
-                            .state = le16toh(fields.state),
-                            .incompat = le32toh(fields.incompat)};
+Result<Ext4Head> head_of(const UniqueFd& device, const std::string& path) {
+    return with_context(read_ext4_head(device.get()), "open the filesystem on '" + path + "'");
 }
 
-bool was_left_dirty(const SuperblockFields& fields) {
-    constexpr std::uint16_t kMagic = 0xef53; // of anything else mount(2) says what it is
-    return fields.magic == kMagic &&
-           ((fields.state & 1U) == 0 || (fields.state & 2U) != 0 || (fields.incompat & 4U) != 0);
+bool was_left_dirty(const Ext4Head& head) {
+    return head.magic == kExt4Magic && // of anything else mount(2) says what it is
+           ((head.state & 1U) == 0 || (head.state & 2U) != 0 || (head.incompat & 4U) != 0);
 }
 
 } // namespace
 
 Status check_ext4(const std::string& device) {
-    ASSIGN_OR_RETURN(const SuperblockFields fields, read_superblock(device));
-    if (!was_left_dirty(fields)) {
-        return {};
+    {
+        ASSIGN_OR_RETURN(const UniqueFd fd, kernel::open_file(device, O_RDONLY));
+        ASSIGN_OR_RETURN(const Ext4Head head, head_of(fd, device));
+        if (!was_left_dirty(head)) {
+            read_ahead(fd.get(), head);
+            return {};
+        }
     }
     ASSIGN_OR_RETURN(
         const auto done,

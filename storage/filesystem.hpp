@@ -10,8 +10,9 @@ namespace lodge::storage {
 /// mke2fs on an image file or a block device. `encrypt`: with ext4's encrypt feature.
 [[nodiscard]] Status make_ext4(const std::string& target, const Uuid& uuid, bool encrypt);
 /// Replays the journal and mends what can be mended without asking (e2fsck -p) of a filesystem that
-/// was not unmounted, or in which errors were found; one read when all is well. corrupt when a
-/// person has to decide. Takes as long as e2fsck does, ten minutes at most.
+/// was not unmounted, or in which errors were found. When all is well it is one read, and what a
+/// mount wants next is read ahead. corrupt when a person has to decide. Takes as long as e2fsck
+/// does, ten minutes at most.
 [[nodiscard]] Status check_ext4(const std::string& device);
 /// A detached mount of the ext4 on `device`.
 [[nodiscard]] Result<OpenVolume> mount_ext4(const std::string& device);
