@@ -172,7 +172,7 @@ Status deactivate(const Volume& volume) {
     // It looks twice: what went by itself in between is EINVAL to it.
     const bool gone =
         rc < 0 && (rc == -ENODEV || crypt_status(context.get(), name.c_str()) == CRYPT_INACTIVE);
-    return gone ? Status{} : check(rc, "deactivate", name);
+    return gone ? remove_unfinished_mapping(name) : check(rc, "deactivate", name);
 }
 
 // The mapping lives as long as what is mounted on it, whatever becomes of us.

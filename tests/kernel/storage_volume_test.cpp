@@ -371,15 +371,21 @@ class Luks2Test : public test::LeakChecked {
         }
     }
 
-    static std::string cryptsetup(std::vector<std::string> arguments) {
+    static std::string run(const std::string& program, std::vector<std::string> arguments) {
         const auto output = kernel::run_program(
-            {.path = "cryptsetup",
+            {.path = program,
              .arguments = std::move(arguments),
              .environment = {},
              .input = {},
              .deadline = Deadline::after(test::patience(std::chrono::seconds(60)))});
         EXPECT_TRUE(output) << output.error().to_string();
         return output ? output->standard_output : "";
+    }
+    static std::string cryptsetup(std::vector<std::string> arguments) {
+        return run("cryptsetup", std::move(arguments));
+    }
+    static std::string dmsetup(std::vector<std::string> arguments) {
+        return run("dmsetup", std::move(arguments));
     }
 
     std::unique_ptr<VolumeDriver> driver_;
@@ -395,6 +401,20 @@ TEST_F(Luks2Test, IsWhatCryptsetupCallsLuks2WithPbkdf2) {
     EXPECT_NE(dump.find("pbkdf2"), std::string::npos) << dump;
     EXPECT_EQ(dump.find("argon2"), std::string::npos) << dump;
     EXPECT_NE(dump.find(volume_.uuid.to_string()), std::string::npos) << dump;
+}
+
+TEST_F(Luks2Test, RemovesAMappingThatWasNeverResumed) {
+    const std::string name = volume_.mapper_name();
+    {
+        const auto image = kernel::open_file(volume_.image_path(), O_RDWR).value();
+        const auto loop = kernel::LoopDevice::attach(image.get(), {.label = name}).value();
+        (void)dmsetup({"create", name, "--notable"});
+        (void)dmsetup({"load", name, "--table", "0 32768 linear " + loop.path() + " 0"});
+    }
+    ASSERT_NE(dmsetup({"info", name}).find("INACTIVE"), std::string::npos);
+    const auto closed = driver_->close(volume_);
+    ASSERT_TRUE(closed) << closed.error().to_string();
+    // The leak check sees that it is gone, and the loop device that it held.
 }
 
 TEST_F(Luks2Test, RefusesAHeaderThatNamesAnotherCipher) {
