@@ -3,10 +3,8 @@
 #include "templates/unpack/extract.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cstdio>
-#include <cstring>
 #include <string>
 #include <thread>
 
