@@ -2,6 +2,7 @@
 #include "cli/limits.hpp"
 #include "cli/output.hpp"
 #include "cli/policy_options.hpp"
+#include "cli/words.hpp"
 #include "lib/api/json.hpp"
 #include "lib/base/units.hpp"
 #include "lib/kernel/fs.hpp"
@@ -229,17 +230,17 @@ void add_create_command(const Registry& registry) {
         "--memory,--ram", options->memory, "Memory limit, such as 512M (default: none)");
     command->add_option("--cpus", options->cpus, "CPU limit, such as 1.5 (default: none)");
     command->add_option("--pids", options->pids, "Limit of processes (default: none)");
-    command
-        ->add_option(
-            "--ssh-key", options->ssh_key_files, "File with public keys for root; may be repeated")
-        ->allow_extra_args(false);
+    add_list(*command,
+             "--ssh-key",
+             options->ssh_key_files,
+             "File with public keys for root; may be repeated");
     command->add_flag(
         "--password-stdin", options->password_stdin, "Read root's password from stdin");
     command->add_option("--hostname", options->hostname, "Host name inside (default: NAME)");
-    command
-        ->add_option(
-            "--ip,--ipadd", options->addresses, "Address, one per family (default: from the pool)")
-        ->allow_extra_args(false);
+    add_list(*command,
+             "--ip,--ipadd",
+             options->addresses,
+             "Address, one per family (default: from the pool)");
     command->add_option(
         "--encryption", options->encryption, "luks2, fscrypt or none (default: the best there is)");
     command->add_option("--rootfs", options->rootfs, "shared (default) or private");

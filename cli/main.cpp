@@ -1,5 +1,6 @@
 #include "cli/app.hpp"
 #include "cli/exit_code.hpp"
+#include "cli/words.hpp"
 
 #include <algorithm>
 #include <array>
@@ -39,12 +40,12 @@ void add_help_command(const Registry& registry) {
             std::cout << shown->get_formatter()->make_help(shown, name, CLI::AppFormatMode::Normal);
             return 0;
         });
-    help->add_option("COMMAND", *words, "The command");
+    add_rest(*help, "COMMAND", *words, "The command");
 }
 
 // Of a command line that CLI11 could not make sense of, and whose options it therefore did not set.
-bool asks_for_json(int argc, char** argv) {
-    for (const std::string_view word : std::span(argv, static_cast<std::size_t>(argc))) {
+bool asks_for_json(const std::vector<std::string>& words) {
+    for (const std::string& word : words) {
         if (word == "--json" || word == "--") {
             return word == "--json";
         }
@@ -72,7 +73,7 @@ constexpr std::array kFamilies{
 
 // The command that was typed, if it stands where it mostly does; empty: look at all of them.
 std::string_view typed_command(std::span<char* const> words) {
-    for (std::size_t at = 1; at < words.size(); ++at) {
+    for (std::size_t at = 0; at < words.size(); ++at) {
         const std::string_view word = words[at];
         if (word == "--socket") {
             ++at;
@@ -111,10 +112,14 @@ class CommandLine {
     static bool has(const Family& family, std::string_view command) {
         return family.commands.find(" " + std::string(command) + " ") != std::string_view::npos;
     }
-    void parse(int argc, char** argv) { app_.parse(argc, argv); }
+    void parse(std::span<char* const> words) {
+        words_ = prepare_words(app_, words);
+        app_.parse(
+            std::vector<std::string>(words_.rbegin(), words_.rend())); // it takes them from the end
+    }
 
     /// Of what parse() threw: help, or a command line that makes no sense.
-    int refuse(const CLI::ParseError& error, int argc, char** argv) {
+    int refuse(const CLI::ParseError& error) {
         if (dynamic_cast<const CLI::Success*>(&error) != nullptr) {
             return app_.exit(error);
         }
@@ -123,7 +128,7 @@ class CommandLine {
             error.get_name() == "RequiredError" && app_.get_subcommands().empty() && !rest.empty();
         const std::string why =
             unknown ? "there is no command '" + rest.front() + "'" : std::string(error.what());
-        globals_.json = asks_for_json(argc, argv);
+        globals_.json = asks_for_json(words_);
         const Error refused(ErrorCode::invalid_argument, why + "; see `lodge help`");
         report(globals_, refused);
         return exit_code_of(refused);
@@ -142,13 +147,14 @@ class CommandLine {
   private:
     Globals globals_;
     Action chosen_;
+    std::vector<std::string> words_;
     CLI::App app_{"lodge, a manager of system containers", "lodge"};
     const Registry registry_{app_, globals_, chosen_};
 };
 
 // To tell CLI11 about all commands takes longer than most of them take to run.
-bool parse_quickly(std::optional<CommandLine>& line, int argc, char** argv) {
-    const std::string_view command = typed_command(std::span(argv, static_cast<std::size_t>(argc)));
+bool parse_quickly(std::optional<CommandLine>& line, std::span<char* const> words) {
+    const std::string_view command = typed_command(words);
     const bool known = std::any_of(kFamilies.begin(), kFamilies.end(), [&](const Family& family) {
         return !command.empty() && CommandLine::has(family, command);
     });
@@ -157,21 +163,21 @@ bool parse_quickly(std::optional<CommandLine>& line, int argc, char** argv) {
     }
     line.emplace(command);
     try {
-        line->parse(argc, argv);
+        line->parse(words);
     } catch (const CLI::ParseError&) {
         return false; // said anew by the whole
     }
     return true;
 }
 
-int run(int argc, char** argv) {
+int run(std::span<char* const> words) {
     std::optional<CommandLine> line;
-    if (!parse_quickly(line, argc, argv)) {
+    if (!parse_quickly(line, words)) {
         line.emplace("");
         try {
-            line->parse(argc, argv);
+            line->parse(words);
         } catch (const CLI::ParseError& error) {
-            return line->refuse(error, argc, argv);
+            return line->refuse(error);
         }
     }
     return line->act();
@@ -182,7 +188,8 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     try {
-        return lodge::cli::run(argc, argv);
+        const std::span all(argv, static_cast<std::size_t>(argc));
+        return lodge::cli::run(all.subspan(std::min<std::size_t>(1, all.size())));
     } catch (const std::exception& error) { // of a library, or want of memory
         (void)std::fprintf(stderr, "lodge: %s\n", error.what());
         return 1;

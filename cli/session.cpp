@@ -3,14 +3,17 @@
 #include "cli/flow.hpp"
 #include "cli/output.hpp"
 #include "cli/terminal.hpp"
+#include "cli/words.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/pipe.hpp"
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -35,6 +38,7 @@ struct SessionOptions {
     std::string directory;
     bool terminal = false;
     bool no_terminal = false;
+    bool with_input = true; // the default, for -i
     bool without_input = false;
     std::vector<std::string> command;
 };
@@ -381,17 +385,28 @@ Result<int> run_console(const UniqueFd& connection) {
     return *code;
 }
 
+// What a terminal is able to do is known where it stands.
+std::vector<std::string> environment_of(const SessionOptions& options, bool terminal) {
+    std::vector<std::string> environment = options.environment;
+    const char* type = std::getenv("TERM"); // NOLINT(concurrency-mt-unsafe): one thread
+    const bool given =
+        std::any_of(environment.begin(), environment.end(), [](const std::string& entry) {
+            return entry.starts_with("TERM=");
+        });
+    if (terminal && !given && type != nullptr && *type != '\0') {
+        environment.push_back(std::string("TERM=") + type);
+    }
+    return environment;
+}
+
 Result<int> exec(const Globals& globals, const SessionOptions& options, bool login_shell) {
     const bool terminal =
         !options.no_terminal && (options.terminal || (login_shell && ::isatty(STDIN_FILENO) == 1));
-    json request{{"terminal", terminal}, {"environment", options.environment}};
+    json request{{"terminal", terminal}, {"environment", environment_of(options, terminal)}};
     if (login_shell) {
         request["login_shell"] = true;
     } else {
-        // The "--" that ends our own options reaches us as the first word of the command.
-        const bool marked = !options.command.empty() && options.command.front() == "--";
-        request["argv"] = std::vector<std::string>(options.command.begin() + (marked ? 1 : 0),
-                                                   options.command.end());
+        request["argv"] = options.command;
     }
     if (!options.user.empty()) {
         request["user"] = options.user;
@@ -445,16 +460,18 @@ void add_session_commands(const Registry& registry) {
         });
     for (CLI::App* command : {executing, entering}) {
         command->add_option("NAME", options->name, "The container")->required();
-        command->add_option("--env,-e", options->environment, "KEY=VALUE for the command")
-            ->allow_extra_args(false);
+        add_list(*command, "--env,-e", options->environment, "KEY=VALUE for the command");
         command->add_option("--user,-u", options->user, "Name or number inside (root)");
         command->add_option("--cwd", options->directory, "Directory to start in (the user's home)");
         command->add_flag("-T,--no-tty", options->no_terminal, "No terminal");
     }
     CLI::Option* terminal = executing->add_flag("-t,--tty", options->terminal, "With a terminal");
+    CLI::Option* interactive = executing->add_flag(
+        "-i,--interactive", options->with_input, "Pass stdin on, as without it");
     executing->add_flag("-n,--no-stdin", options->without_input, "Nothing from stdin")
-        ->excludes(terminal);
-    executing->add_option("COMMAND", options->command, "The command and its arguments, behind --")
+        ->excludes(terminal)
+        ->excludes(interactive);
+    add_rest(*executing, "COMMAND", options->command, "The command and its arguments, all words")
         ->required();
     const auto log = std::make_shared<bool>(false);
     CLI::App* watching = registry.add(

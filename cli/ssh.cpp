@@ -1,5 +1,7 @@
 #include "cli/output.hpp"
+#include "cli/words.hpp"
 #include "lib/model/address.hpp"
+#include "lib/model/verb.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -57,8 +59,29 @@ Result<int> print_known_hosts(const Globals& globals, const std::string& name) {
     return 0;
 }
 
+// One word of KnownHostsCommand (ssh_config(5)), which ssh splits and expands.
+std::string ssh_word(const std::string& word) {
+    std::string quoted = "\"";
+    for (const char c : word) {
+        if (c == '"' || c == '\\') {
+            quoted += '\\';
+        } else if (c == '%') {
+            quoted += '%';
+        }
+        quoted += c;
+    }
+    return quoted + "\"";
+}
+
+// What is frozen or stopped answers nothing, and ssh would wait for it.
+Status require_answer(const json& info) {
+    ASSIGN_OR_RETURN(const model::State state, model::parse_state(info.value("state", "")));
+    return model::allowed(model::Verb::exec, state, info.value("name", ""));
+}
+
 Result<int> ssh(const Globals& globals, const SshOptions& options) {
     ASSIGN_OR_RETURN(const json info, ask(globals, "/v1/containers/" + escaped(options.name)));
+    RETURN_IF_ERROR(require_answer(info));
     if (info["addresses"].empty()) {
         return fail(ErrorCode::invalid_state, "'" + options.name + "' has no address");
     }
@@ -69,8 +92,8 @@ Result<int> ssh(const Globals& globals, const SshOptions& options) {
     // left.
     std::vector<std::string> words{"ssh"};
     for (const std::string& option :
-         {"KnownHostsCommand=" + self + " --socket " + globals.socket + " known-hosts " +
-              options.name,
+         {"KnownHostsCommand=" + self + " --socket " + ssh_word(globals.socket) + " known-hosts " +
+              ssh_word(options.name),
           std::string("UserKnownHostsFile=/dev/null"),
           std::string("GlobalKnownHostsFile=/dev/null"),
           "HostKeyAlias=" + alias_of(info),
@@ -103,7 +126,7 @@ void add_ssh_command(const Registry& registry) {
                                      [&globals, options] { return ssh(globals, *options); });
     command->add_option("NAME", options->name, "The container")->required();
     command->add_option("--user,-l", options->user, "Who to be (root)");
-    command->add_option("ARGUMENT", options->arguments, "For ssh, behind --");
+    add_rest(*command, "ARGUMENT", options->arguments, "For ssh, all words");
     const auto name = std::make_shared<std::string>();
     CLI::App* hosts = registry.add(registry.app,
                                    "known-hosts",

@@ -165,6 +165,58 @@ TEST_F(StreamsTest, TellsTheHostKeysThatItReadsInside) {
     EXPECT_EQ(guest({"exit", "7"}).code, 7);
 }
 
+// Whatever is in them, behind "--" or not: nothing of lodge's reads them.
+TEST_F(StreamsTest, PassesWordsAsTheyWereTyped) {
+    std::vector<std::string> words{"[abc]",
+                                   "[a,b]",
+                                   "{}",
+                                   "%%",
+                                   "",
+                                   " ",
+                                   "a\nb",
+                                   "\"x\"",
+                                   "--",
+                                   "-x",
+                                   "--json",
+                                   "--user=x",
+                                   "++",
+                                   "exec",
+                                   "\x1b[1m",
+                                   "=",
+                                   "$(true)",
+                                   "-",
+                                   std::string(60'000, ']')};
+    std::string expected;
+    for (const std::string& word : words) {
+        expected += word + '\0';
+    }
+    words.insert(words.begin(), "words");
+    EXPECT_EQ(guest(words, {"-e", "LIST=[a,b]"}).out, expected);
+    words.insert(words.begin(), {"exec", "web1", "/bin/guest"});
+    EXPECT_EQ(host->lodge(words).out, expected) << "without --";
+    EXPECT_NE(guest({"env"}, {"-e", "LIST=[a,b]"}).out.find("LIST=[a,b]\n"), std::string::npos);
+    EXPECT_EQ(guest({"env"}, {"-e", "{}"}).code, 2);
+}
+
+// As of one that prints the words it is given.
+TEST_F(StreamsTest, GivesSshItsWordsAndDoesNotWaitForWhatCannotAnswer) {
+    const std::string with_ssh =
+        "mkdir -p bin 'a %b'; ln -sf \"$LODGE_SOCKET\" 'a %b/sock';"
+        "printf '#!/bin/bash\\nprintf \"<%%s>\" \"$@\"\\n' >bin/ssh; chmod +x bin/ssh;"
+        "PATH=$DIR/bin:$PATH; ";
+    const std::string said =
+        shell(with_ssh + "lodge --socket \"$DIR/a %b/sock\" ssh web1 -- '[x]' '' '{}' -- --json");
+    EXPECT_TRUE(said.ends_with("<[x]><><{}><--><--json>")) << said;
+    EXPECT_NE(said.find(" --socket \"" + host->directory() + "/a %%b/sock\" known-hosts \"web1\">"),
+              std::string::npos)
+        << said;
+    const std::string refused = with_ssh + "lodge ssh web1 2>&1 || echo $?";
+    ASSERT_EQ(host->lodge({"freeze", "web1"}).code, 0);
+    EXPECT_EQ(shell(refused), "lodge: 'web1' is frozen; thaw it first\n5\n");
+    ASSERT_EQ(host->lodge({"stop", "--force", "web1"}).code, 0);
+    EXPECT_EQ(shell(refused), "lodge: 'web1' is not running; start it first\n5\n");
+}
+
 TEST_F(StreamsTest, SetsTheEnvironment) {
     const std::string all = guest({"env"}, {"--env", "COLOUR=dark red", "-e", "EMPTY="}).out;
     EXPECT_NE(all.find("COLOUR=dark red\n"), std::string::npos) << all;

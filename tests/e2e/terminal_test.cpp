@@ -65,6 +65,26 @@ TEST_F(TerminalTest, GivesACommandATerminalOfTheContainer) {
     expect_mode_restored();
 }
 
+TEST_F(TerminalTest, TellsTheCommandWhatTheTerminalIs) {
+    ASSERT_EQ(::setenv("TERM", "odd-256color", 1), 0); // of the test's own process
+    for (const char* flags : {"-it", "-ti", "-t"}) {
+        CliProcess cli(*host, {"exec", flags, "web1", "--", "/bin/guest", "env"}, screen);
+        see("TERM=odd-256color\r\n");
+        EXPECT_EQ(cli.wait(), 0) << flags;
+    }
+    CliProcess given(
+        *host, {"exec", "-te", "TERM=dumb", "web1", "--", "/bin/guest", "env"}, screen);
+    see("TERM=dumb\r\n");
+    EXPECT_EQ(given.wait(), 0);
+    ASSERT_EQ(::unsetenv("TERM"), 0);
+    CliProcess unknown(*host, {"exec", "-t", "web1", "--", "/bin/guest", "env"}, screen);
+    see("TERM=vt220\r\n");
+    EXPECT_EQ(unknown.wait(), 0);
+    CliProcess shell(*host, {"exec", "-i", "web1", "--", "/bin/guest", "tty"}, screen);
+    see("not a tty");
+    EXPECT_EQ(shell.wait(), 1);
+}
+
 TEST_F(TerminalTest, GivesNoTerminalUnlessAsked) {
     CliProcess plain(*host, {"exec", "web1", "--", "/bin/guest", "tty"}, screen);
     see("not a tty");

@@ -124,6 +124,13 @@ int run_echo(const Arguments& arguments) {
     return 0;
 }
 
+int run_words(const Arguments& arguments) {
+    for (const std::string& word : arguments) {
+        (void)!::write(STDOUT_FILENO, word.c_str(), word.size() + 1);
+    }
+    return 0;
+}
+
 int run_say_both(const Arguments& arguments) {
     say(arguments.at(0));
     const std::string line = arguments.at(1) + "\n";
@@ -413,6 +420,7 @@ constexpr std::array kCommands{
     Command{"true", [](const Arguments&) { return 0; }, 0},
     Command{"exit", run_exit, 1},
     Command{"echo", run_echo, 0},
+    Command{"words", run_words, 0},
     Command{"say-both", run_say_both, 2},
     Command{"cat", run_cat, 0},
     Command{"env", run_env, 0},

@@ -48,7 +48,14 @@ pid_t start(const LodgeHost& host,
         argv.push_back(word.data());
     }
     argv.push_back(nullptr);
-    std::vector<char*> environment{variables[0].data(), variables[1].data(), nullptr};
+    if (const char* type = std::getenv("TERM")) {
+        variables.push_back(std::string("TERM=") + type);
+    }
+    std::vector<char*> environment;
+    for (std::string& variable : variables) {
+        environment.push_back(variable.data());
+    }
+    environment.push_back(nullptr);
     const pid_t pid = ::fork();
     if (pid == 0) {
         run_child(streams, terminal, argv.data(), environment.data());

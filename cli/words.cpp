@@ -1,0 +1,143 @@
+#include "cli/words.hpp"
+
+#include <algorithm>
+
+namespace lodge::cli {
+
+namespace {
+
+// Before each word of a rest, so that CLI11 sees nothing in it.
+constexpr char kMark = '=';
+
+std::string unmarked(const std::string& word) {
+    return word.starts_with(kMark) ? word.substr(1) : word;
+}
+
+CLI::Option* add_texts(CLI::App& command,
+                       const std::string& names,
+                       CLI::callback_t take,
+                       const std::string& description) {
+    return command.add_option(names, std::move(take), description)
+        ->type_name("TEXT")
+        ->expected(CLI::detail::expected_max_vector_size);
+}
+
+bool is_rest(const CLI::Option& option) {
+    return option.get_positional() && option.get_allow_extra_args();
+}
+
+// How many operands come before the rest; -1: the command takes none.
+int operands_before_rest(const CLI::App& command) {
+    const auto options = command.get_options();
+    if (std::none_of(
+            options.begin(), options.end(), [](const auto* option) { return is_rest(*option); })) {
+        return -1;
+    }
+    return static_cast<int>(std::count_if(options.begin(), options.end(), [](const auto* option) {
+        return option->get_positional() && !is_rest(*option);
+    }));
+}
+
+// General options may follow the command.
+bool takes_value(const CLI::App& command, const std::string& name) {
+    for (const CLI::App* app = &command; app != nullptr; app = app->get_parent()) {
+        if (const CLI::Option* option = app->get_option_no_throw(name)) {
+            return option->get_items_expected_max() > 0;
+        }
+    }
+    return false;
+}
+
+// Of "-t", "-tu", "-uroot" and "--user".
+bool takes_next_word(const CLI::App& command, const std::string& word) {
+    if (word.starts_with("--")) {
+        return takes_value(command, word);
+    }
+    std::size_t at = 1;
+    while (at < word.size() && !takes_value(command, std::string{'-', word[at]})) {
+        ++at;
+    }
+    return at + 1 == word.size();
+}
+
+bool is_option(const std::string& word) {
+    return word.size() > 1 && word.starts_with('-') && word != "--";
+}
+
+const CLI::App* find_command(const CLI::App& app, const std::string& word) {
+    const auto found = app.get_subcommands(
+        [&word](const CLI::App* command) { return command->get_name() == word; });
+    return found.empty() ? nullptr : found.front();
+}
+
+} // namespace
+
+CLI::Option* add_rest(CLI::App& command,
+                      const std::string& name,
+                      std::vector<std::string>& into,
+                      const std::string& description) {
+    return add_texts(
+        command,
+        name,
+        [&into](const CLI::results_t& words) {
+            into.clear();
+            std::transform(words.begin(), words.end(), std::back_inserter(into), unmarked);
+            return true;
+        },
+        description);
+}
+
+CLI::Option* add_list(CLI::App& command,
+                      const std::string& names,
+                      std::vector<std::string>& into,
+                      const std::string& description) {
+    return add_texts(
+               command,
+               names,
+               [&into](const CLI::results_t& words) {
+                   into = words;
+                   return true;
+               },
+               description)
+        ->allow_extra_args(false);
+}
+
+std::vector<std::string> prepare_words(const CLI::App& app, std::span<char* const> words) {
+    std::vector<std::string> prepared;
+    const CLI::App* command = &app;
+    int operands = 0;
+    bool only_operands = false; // behind a "--"
+    for (std::size_t at = 0; at < words.size(); ++at) {
+        const std::string word = words[at];
+        const bool before_rest = operands == operands_before_rest(*command);
+        if (is_option(word) && !only_operands) {
+            const std::string name = word.substr(0, word.size() - 1);
+            if (word.find('=') == word.size() - 1 && takes_value(*command, name)) {
+                prepared.insert(prepared.end(), {name, ""});
+                continue;
+            }
+            prepared.push_back(word);
+            if (takes_next_word(*command, word) && at + 1 < words.size()) {
+                prepared.emplace_back(words[++at]);
+            }
+        } else if (before_rest) {
+            for (std::size_t next = word == "--" ? at + 1 : at; next < words.size(); ++next) {
+                prepared.push_back(kMark + std::string(words[next]));
+            }
+            break;
+        } else {
+            prepared.push_back(word);
+            const CLI::App* found = operands == 0 ? find_command(*command, word) : nullptr;
+            if (word == "--" && !only_operands) {
+                only_operands = true;
+            } else if (found != nullptr && !only_operands) {
+                command = found;
+            } else {
+                ++operands;
+            }
+        }
+    }
+    return prepared;
+}
+
+} // namespace lodge::cli

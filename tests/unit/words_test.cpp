@@ -1,0 +1,111 @@
+#include "cli/words.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace lodge::cli {
+namespace {
+
+using Words = std::vector<std::string>;
+
+// Two verbs as ours: one for whose command the rest is, one of options alone.
+struct Line {
+    bool json = false;
+    bool terminal = false;
+    std::string name;
+    std::string user;
+    std::string hostname;
+    Words environment;
+    Words command;
+    bool refused = false;
+};
+
+Line parse(Words typed) {
+    Line line;
+    CLI::App app("", "lodge");
+    app.add_flag("--json", line.json, "");
+    app.fallthrough();
+    CLI::App* exec = app.add_subcommand("exec", "");
+    exec->add_option("NAME", line.name, "")->required();
+    exec->add_option("--user,-u", line.user, "");
+    exec->add_flag("--tty,-t", line.terminal, "");
+    add_list(*exec, "--env,-e", line.environment, "");
+    add_rest(*exec, "COMMAND", line.command, "")->required();
+    CLI::App* set = app.add_subcommand("set", "");
+    set->add_option("NAME", line.name, "");
+    set->add_option("--hostname", line.hostname, "");
+    std::vector<char*> pointers;
+    for (std::string& word : typed) {
+        pointers.push_back(word.data());
+    }
+    Words prepared = prepare_words(app, pointers);
+    std::reverse(prepared.begin(), prepared.end());
+    try {
+        app.parse(std::move(prepared));
+    } catch (const CLI::ParseError&) {
+        line.refused = true;
+    }
+    return line;
+}
+
+const Words kOdd{
+    "[abc]", "[a,b]",  "[[a]]",  "[",       "]",     "[]", "{}",     "%%",  "",   " ",
+    "a b",   "a\nb",   "a,b",    "'x'",     "\"x\"", "\\", "-",      "--",  "-t", "-x",
+    "-5",    "--json", "--user", "--user=", "--u=x", "++", "exec",   "set", "=",  "==x",
+    "\xff",  "$HOME",  "*",      "@file",   "/x",    "#x", "[\"a\"]"};
+
+TEST(Words, ReachACommandAsTheyWereTyped) {
+    for (const std::string& odd : kOdd) {
+        for (const Words& command : {Words{"echo", odd}, Words{"echo", odd, "x", odd}}) {
+            Words typed{"exec", "c", "-t"};
+            typed.insert(typed.end(), command.begin(), command.end());
+            EXPECT_EQ(parse(typed).command, command) << odd;
+            typed.insert(typed.begin() + 3, "--");
+            const Line line = parse(typed);
+            EXPECT_EQ(line.command, command) << odd;
+            EXPECT_TRUE(line.terminal && !line.json && line.user.empty()) << odd;
+        }
+        EXPECT_EQ(parse({"exec", "c", "--", odd}).command, Words{odd}) << "as the first";
+    }
+    Words all{"exec", "-e", "A=[b,c]", "c", "--", "echo"};
+    all.insert(all.end(), kOdd.begin(), kOdd.end());
+    all.push_back(std::string(100'000, '['));
+    EXPECT_EQ(parse(all).command, Words(all.begin() + 5, all.end()));
+}
+
+TEST(Words, ReachOptionsAsTheyWereTyped) {
+    for (const std::string& odd : kOdd) {
+        EXPECT_EQ(parse({"exec", "-u", odd, "c", "x"}).user, odd);
+        EXPECT_EQ(parse({"exec", "c", "-e", odd, "--env", odd, "x"}).environment,
+                  (Words{odd, odd}));
+        EXPECT_EQ(parse({"exec", "c", "--env=" + odd, "x"}).environment, Words{odd}) << odd;
+        EXPECT_EQ(parse({"set", "c", "--hostname", odd}).hostname, odd);
+        EXPECT_EQ(parse({"set", "--", odd}).name, odd);
+    }
+    const Line empty = parse({"exec", "--user=", "c", "x"});
+    EXPECT_EQ(empty.name, "c") << "the next word is no value of an empty one";
+    EXPECT_TRUE(empty.user.empty() && !empty.refused);
+}
+
+TEST(Words, OptionsEndWithTheFirstOfTheCommand) {
+    const Line before = parse({"exec", "--json", "-tu", "bob", "c", "-eA=1", "x", "--json", "-t"});
+    EXPECT_TRUE(before.json && before.terminal);
+    EXPECT_EQ(before.user, "bob");
+    EXPECT_EQ(before.environment, Words{"A=1"});
+    EXPECT_EQ(before.command, (Words{"x", "--json", "-t"}));
+    EXPECT_EQ(parse({"exec", "--", "c", "x", "--", "-t"}).command, (Words{"x", "--", "-t"}));
+    EXPECT_EQ(parse({"exec", "exec", "exec", "set"}).command, (Words{"exec", "set"}));
+    for (const Words& words : {Words{"exec"},
+                               {"exec", "c"},
+                               {"exec", "c", "--"},
+                               {"exec", "c", "--none", "x"},
+                               {"set", "a", "b"}}) {
+        EXPECT_TRUE(parse(words).refused) << words.back();
+    }
+}
+
+} // namespace
+} // namespace lodge::cli
