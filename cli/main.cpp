@@ -1,6 +1,7 @@
 #include "cli/app.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/words.hpp"
+#include "lib/base/standard_streams.hpp"
 
 #include <algorithm>
 #include <array>
@@ -187,6 +188,9 @@ int run(std::span<char* const> words) {
 } // namespace lodge::cli
 
 int main(int argc, char** argv) {
+    if (!lodge::fill_standard_streams()) {
+        return 1; // and perhaps nobody to tell
+    }
     try {
         const std::span all(argv, static_cast<std::size_t>(argc));
         return lodge::cli::run(all.subspan(std::min<std::size_t>(1, all.size())));

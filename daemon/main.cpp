@@ -5,6 +5,7 @@
 #include "daemon/notify.hpp"
 #include "daemon/rescue/rescue.hpp"
 #include "lib/api/json.hpp"
+#include "lib/base/standard_streams.hpp"
 #include "lib/kernel/fs.hpp"
 
 #include <CLI/CLI.hpp>
@@ -213,6 +214,9 @@ int run(int argc, char** argv) {
 } // namespace lodge::daemon
 
 int main(int argc, char** argv) {
+    if (!lodge::fill_standard_streams()) {
+        return 1; // and perhaps nobody to tell
+    }
     try {
         return lodge::daemon::run(argc, argv);
     } catch (const std::exception& error) { // of a library, or want of memory

@@ -1,6 +1,7 @@
 #include "daemon/monitor/protocol.hpp"
 #include "daemon/monitor/server.hpp"
 #include "daemon/monitor/start.hpp"
+#include "lib/base/standard_streams.hpp"
 #include "lib/kernel/privileges.hpp"
 
 #include <array>
@@ -80,6 +81,9 @@ int run(UniqueFd channel) {
 } // namespace
 
 int main(int argc, char** argv) {
+    if (!fill_standard_streams()) {
+        return 1; // and perhaps nobody to tell
+    }
     if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
         (void)std::puts("lodge-monitor " LODGE_VERSION);
         return 0;

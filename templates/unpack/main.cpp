@@ -3,6 +3,7 @@
 // its own, inside TREE as its root, without network and with five capabilities. Exit codes: 0 done,
 // 2 refused, 3 no space, 4 too large, 1 anything else; one sentence on stderr.
 
+#include "lib/base/standard_streams.hpp"
 #include "templates/unpack/extract.hpp"
 
 #include <charconv>
@@ -44,6 +45,9 @@ bool confine(const char* tree) {
 } // namespace
 
 int main(int argc, char** argv) {
+    if (!lodge::fill_standard_streams()) {
+        return 1; // and perhaps nobody to tell
+    }
     unsigned long long most_bytes = 0;
     if (argc != 3 ||
         std::from_chars(argv[2], argv[2] + std::strlen(argv[2]), most_bytes).ec != std::errc{}) {

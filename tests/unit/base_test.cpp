@@ -2,6 +2,7 @@
 #include "lib/base/error.hpp"
 #include "lib/base/printable.hpp"
 #include "lib/base/revert.hpp"
+#include "lib/base/standard_streams.hpp"
 #include "lib/base/unique_fd.hpp"
 #include "lib/base/uuid.hpp"
 
@@ -13,6 +14,8 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace lodge {
@@ -168,6 +171,36 @@ TEST(Deadline, CountsDownToZero) {
     const int left = Deadline::after(std::chrono::seconds(5)).poll_timeout();
     EXPECT_GT(left, 4000);
     EXPECT_LE(left, 5000);
+}
+
+// Whether descriptors 0 to 2 are open after those of the bits in `closed` were closed, the next one
+// is not among them, and what was closed is the null device.
+bool fills(unsigned closed) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        for (int fd = 0; fd < 3; ++fd) {
+            if ((closed >> fd & 1U) != 0) {
+                (void)::close(fd);
+            }
+        }
+        bool good = fill_standard_streams().has_value();
+        struct stat null{};
+        struct stat info{};
+        good = good && ::stat("/dev/null", &null) == 0;
+        for (int fd = 0; fd < 3; ++fd) {
+            good = good && ::fstat(fd, &info) == 0 &&
+                   ((closed >> fd & 1U) == 0 || info.st_rdev == null.st_rdev);
+        }
+        ::_exit(good ? 0 : 1);
+    }
+    int status = -1;
+    return ::waitpid(child, &status, 0) == child && status == 0;
+}
+
+TEST(StandardStreams, AreFilledWhereTheyAreClosed) {
+    for (unsigned closed = 0; closed < 8; ++closed) {
+        EXPECT_TRUE(fills(closed)) << closed;
+    }
 }
 
 } // namespace
