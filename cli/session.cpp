@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace lodge::cli {
@@ -111,6 +112,12 @@ struct Stream {
 // Without a local one, it has ended from the beginning.
 Result<Stream> make_stream(int local, bool input) {
     ASSIGN_OR_RETURN(kernel::Pipe pipe, kernel::make_pipe());
+    // Its owner is nobody inside, and /dev/stdout opens it anew: for everybody, that is, who comes
+    // upon a descriptor of it.
+    constexpr mode_t kEverybody = 0666;
+    if (::fchmod(pipe.reader.get(), kEverybody) != 0) {
+        return fail_errno("fchmod", "a pipe");
+    }
     UniqueFd theirs = std::move(input ? pipe.reader : pipe.writer);
     UniqueFd ours = std::move(input ? pipe.writer : pipe.reader);
     if (::fcntl(ours.get(), F_SETFL, O_NONBLOCK) != 0) {
