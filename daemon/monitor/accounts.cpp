@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <charconv>
 #include <optional>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -16,16 +17,10 @@ namespace lodge::monitor {
 
 namespace {
 
-constexpr std::size_t kLongestFile = std::size_t{1} << 20;
+constexpr std::size_t kMostBytes = std::size_t{64} << 20; // of a file: what a session waits for
+constexpr std::size_t kPiece = std::size_t{16} << 10;
 constexpr std::size_t kMostGroups = 256;
 constexpr std::size_t kLongestField = 1024;
-
-std::string_view take_until(std::string_view& text, char separator) {
-    const std::size_t end = text.find(separator);
-    const std::string_view taken = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    return taken;
-}
 
 // An id inside the container: the map ends at 65535 and -1 means "leave it" to the kernel.
 std::optional<std::uint32_t> parse_id(std::string_view text) {
@@ -38,113 +33,246 @@ std::optional<std::uint32_t> parse_id(std::string_view text) {
     return id;
 }
 
-struct PasswdLine {
-    std::string_view name;
-    std::uint32_t user;
-    std::uint32_t group;
-    std::string_view home;
-    std::string_view shell;
+// Lines of fields, taken apart as they come: a line may be longer than all our memory.
+class Lines {
+  public:
+    /// Of a line: how many colons came before, and the text; nullopt: it is no sound field.
+    using Field = std::function<void(std::size_t number, std::optional<std::string_view> text)>;
+    /// True: enough was seen.
+    using End = std::function<bool()>;
+
+    Lines(std::string_view separators, Field field, End end)
+        : separators_(separators), field_(std::move(field)), end_(std::move(end)) {}
+
+    Status read(const Pieces& pieces) {
+        while (true) {
+            ASSIGN_OR_RETURN(const std::string_view piece, pieces());
+            // The last line may lack its end.
+            if (take(piece.empty() ? "\n" : piece) || piece.empty()) {
+                return {};
+            }
+        }
+    }
+
+  private:
+    bool take(std::string_view piece) {
+        while (!piece.empty()) {
+            const std::size_t size = std::min(piece.find_first_of(separators_), piece.size());
+            remember(piece.substr(0, size));
+            if (size == piece.size()) {
+                return false;
+            }
+            field_(number_, sound_ ? std::optional<std::string_view>(text_) : std::nullopt);
+            text_.clear();
+            sound_ = true;
+            number_ += piece[size] == ':' ? 1U : 0U;
+            if (piece[size] == '\n') {
+                number_ = 0;
+                if (end_()) {
+                    return true;
+                }
+            }
+            piece.remove_prefix(size + 1);
+        }
+        return false;
+    }
+
+    void remember(std::string_view part) {
+        sound_ = sound_ && text_.size() + part.size() < kLongestField &&
+                 part.find('\0') == std::string_view::npos;
+        if (sound_) {
+            text_.append(part);
+        }
+    }
+
+    std::string_view separators_;
+    Field field_;
+    End end_;
+    std::string text_;
+    bool sound_ = true;
+    std::size_t number_ = 0;
 };
 
-std::optional<PasswdLine> parse_passwd_line(std::string_view line) {
-    const std::string_view name = take_until(line, ':');
-    (void)take_until(line, ':'); // the password's place
-    const auto user = parse_id(take_until(line, ':'));
-    const auto group = parse_id(take_until(line, ':'));
-    (void)take_until(line, ':'); // the person
-    const std::string_view home = take_until(line, ':');
-    const std::string_view shell = take_until(line, ':');
-    const auto sound = [](std::string_view path) {
-        return path.size() < kLongestField && path.find('\0') == std::string_view::npos;
+// One line of passwd(5).
+struct PasswdLine {
+    enum Place : std::size_t { name, password, user, group, person, home, shell, places };
+    std::array<std::string, places> fields;
+    bool sound = true;
+
+    void take(std::size_t number, std::optional<std::string_view> text) {
+        if (number < places && number != password && number != person) {
+            sound = sound && text;
+            fields.at(number) = text.value_or("");
+        }
+    }
+    [[nodiscard]] std::optional<Account> account() const {
+        const auto user_id = parse_id(fields[user]);
+        const auto group_id = parse_id(fields[group]);
+        if (!sound || fields[name].empty() || !user_id || !group_id) {
+            return std::nullopt;
+        }
+        return Account{.name = fields[name],
+                       .user = *user_id,
+                       .group = *group_id,
+                       .home = fields[home].empty() ? "/" : fields[home],
+                       .shell = fields[shell].empty() ? "/bin/sh" : fields[shell],
+                       .groups = {}};
+    }
+};
+
+// What was asked for.
+struct Wanted {
+    std::string_view user;
+    std::optional<std::uint32_t> number = parse_id(user);
+
+    [[nodiscard]] bool root() const { return user.empty() || user == "root" || number == 0U; }
+    [[nodiscard]] bool is(const Account& account) const {
+        return user.empty() ? account.user == 0 : account.name == user || account.user == number;
+    }
+};
+
+Result<std::optional<Account>> search_passwd(const Wanted& wanted, const Pieces& passwd) {
+    std::optional<Account> found;
+    PasswdLine line;
+    Lines lines(
+        ":\n",
+        [&](std::size_t number, std::optional<std::string_view> text) { line.take(number, text); },
+        [&] {
+            found = line.account();
+            line = {};
+            if (found && !wanted.is(*found)) {
+                found.reset();
+            }
+            return found.has_value();
+        });
+    RETURN_IF_ERROR(lines.read(passwd));
+    return found;
+}
+
+Status add_groups(Account& account, const Pieces& group) {
+    constexpr std::size_t kNumber = 2; // of a line of group(5)
+    constexpr std::size_t kMembers = 3;
+    std::optional<std::uint32_t> id;
+    bool listed = false;
+    Lines lines(
+        ":,\n",
+        [&](std::size_t number, std::optional<std::string_view> text) {
+            if (number == kNumber) {
+                id = text ? parse_id(*text) : std::nullopt;
+            }
+            listed = listed || (number == kMembers && text == account.name);
+        },
+        [&] {
+            if (id && listed &&
+                std::find(account.groups.begin(), account.groups.end(), *id) ==
+                    account.groups.end()) {
+                account.groups.push_back(*id);
+            }
+            id.reset();
+            listed = false;
+            return account.groups.size() >= kMostGroups;
+        });
+    return lines.read(group);
+}
+
+Pieces whole(std::string_view text) {
+    return [text]() mutable -> Result<std::string_view> {
+        return std::exchange(text, std::string_view());
     };
-    if (name.empty() || !user || !group || !sound(home) || !sound(shell) || !sound(name)) {
-        return std::nullopt;
-    }
-    return PasswdLine{name, *user, *group, home, shell};
 }
 
-bool lists(std::string_view members, std::string_view name) {
-    while (!members.empty()) {
-        if (take_until(members, ',') == name) {
-            return true;
+// A file of the tenant's. None is an empty one.
+class TenantFile {
+  public:
+    TenantFile(int root, const char* path) : root_(root), path_(path) {}
+
+    Result<std::string_view> next() {
+        if (buffer_.empty()) {
+            RETURN_IF_ERROR(open());
+            buffer_.resize(kPiece);
         }
-    }
-    return false;
-}
-
-void add_groups(Account& account, std::string_view text) {
-    account.groups.push_back(account.group);
-    while (!text.empty() && account.groups.size() < kMostGroups) {
-        std::string_view line = take_until(text, '\n');
-        (void)take_until(line, ':'); // the name
-        (void)take_until(line, ':'); // the password's place
-        const auto id = parse_id(take_until(line, ':'));
-        if (id && lists(line, account.name) &&
-            std::find(account.groups.begin(), account.groups.end(), *id) == account.groups.end()) {
-            account.groups.push_back(*id);
+        if (!file_) {
+            return std::string_view();
         }
+        const ssize_t size = ::read(file_.get(), buffer_.data(), buffer_.size());
+        if (size < 0) {
+            return fail_errno("read the container's", path_);
+        }
+        total_ += static_cast<std::size_t>(size);
+        if (total_ > kMostBytes) {
+            return fail(ErrorCode::resource_exhausted,
+                        std::string("the container's ") + path_ + " is longer than 64 MiB");
+        }
+        return std::string_view(buffer_.data(), static_cast<std::size_t>(size));
     }
-}
 
-Result<std::string> read_tenant_file(int root, const char* path) {
-    // O_NONBLOCK: a FIFO in its place must not hold us.
-    auto file = kernel::open_hostile(
-        root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, kernel::Resolve::in_root);
-    if (!file) {
-        return file.error().sys_errno() == ENOENT ? Result<std::string>(std::string())
-                                                  : std::unexpected<Error>(std::move(file).error());
+  private:
+    Status open() {
+        // O_NONBLOCK: a FIFO in its place must not hold us.
+        auto file = kernel::open_hostile(
+            root_, path_, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, kernel::Resolve::in_root);
+        if (!file && file.error().sys_errno() == ENOENT) {
+            return {};
+        }
+        if (!file) {
+            return std::unexpected<Error>(std::move(file).error());
+        }
+        struct stat info{};
+        if (::fstat(file->get(), &info) != 0) {
+            return fail_errno("fstat", path_);
+        }
+        if (!S_ISREG(info.st_mode)) {
+            return fail(ErrorCode::invalid_state,
+                        std::string("the container's ") + path_ + " is not a file");
+        }
+        file_ = std::move(*file);
+        return {};
     }
-    struct stat info{};
-    if (::fstat(file->get(), &info) != 0) {
-        return fail_errno("fstat", path);
-    }
-    if (!S_ISREG(info.st_mode)) {
-        return fail(ErrorCode::invalid_state,
-                    std::string("the container's /") + path + " is not a file");
-    }
-    return with_context(kernel::read_all(file->get(), kLongestFile),
-                        std::string("read the container's /") + path);
-}
+
+    int root_;
+    const char* path_;
+    UniqueFd file_;
+    std::string buffer_;
+    std::size_t total_ = 0;
+};
 
 } // namespace
 
-Result<Account>
-find_account(std::string_view user, std::string_view passwd, std::string_view group) {
-    const auto number = parse_id(user);
-    const bool root = user.empty() || user == "root" || (number && *number == 0);
-    Account account;
-    bool found = false;
-    while (!passwd.empty() && !found) {
-        const auto line = parse_passwd_line(take_until(passwd, '\n'));
-        if (!line ||
-            !(user.empty() ? line->user == 0 : line->name == user || line->user == number)) {
-            continue;
-        }
-        found = true;
-        account.name = line->name;
-        account.user = line->user;
-        account.group = line->group;
-        account.home = line->home.empty() ? "/" : line->home;
-        account.shell = line->shell.empty() ? "/bin/sh" : line->shell;
+Result<Account> find_account(std::string_view user, const Pieces& passwd, const Pieces& group) {
+    const Wanted wanted{.user = user};
+    auto found = search_passwd(wanted, passwd);
+    if (!found && !wanted.root()) {
+        return std::unexpected<Error>(std::move(found).error());
     }
-    if (!found && root) {
+    Account account;
+    if (found && *found) {
+        account = std::move(**found);
+    } else if (wanted.root()) {
         account.name = "root";
         account.home = "/root";
-    } else if (!found && number) {
-        account.name = std::to_string(*number);
-        account.user = *number;
-        account.group = *number;
-    } else if (!found) {
+    } else if (wanted.number) {
+        account.name = std::to_string(*wanted.number);
+        account.user = *wanted.number;
+        account.group = *wanted.number;
+    } else {
         return fail(ErrorCode::not_found, "no user '" + std::string(user) + "' in the container");
     }
-    add_groups(account, group);
+    account.groups.push_back(account.group);
+    if (Status added = add_groups(account, group); !added && !wanted.root()) {
+        return std::unexpected<Error>(std::move(added).error());
+    }
     return account;
 }
 
+Result<Account>
+find_account(std::string_view user, std::string_view passwd, std::string_view group) {
+    return find_account(user, whole(passwd), whole(group));
+}
+
 Result<Account> read_account(int root, std::string_view user) {
-    ASSIGN_OR_RETURN(const std::string passwd, read_tenant_file(root, "etc/passwd"));
-    ASSIGN_OR_RETURN(const std::string group, read_tenant_file(root, "etc/group"));
-    return find_account(user, passwd, group);
+    TenantFile passwd(root, "/etc/passwd");
+    TenantFile group(root, "/etc/group");
+    return find_account(user, [&] { return passwd.next(); }, [&] { return group.next(); });
 }
 
 } // namespace lodge::monitor

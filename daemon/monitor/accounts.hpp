@@ -2,6 +2,7 @@
 
 #include "lib/base/error.hpp"
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,12 +22,19 @@ struct Account {
     std::vector<gid_t> groups; ///< supplementary ones, `group` among them
 };
 
-/// The account of `user`: a name, a number, or empty for root. A number or root need no entry.
-/// Pure; the texts come from the tenant and may hold anything: lines that are none are passed over.
+/// Pieces of a file in their order, as they come; an empty one is its end.
+using Pieces = std::function<Result<std::string_view>()>;
+
+/// The account of `user`: a name, a number, or empty for root. A number or root need no entry, and
+/// root needs no file that can be read. The files come from the tenant and may hold anything, of
+/// any length: lines that are none are passed over, and no more than one is remembered.
+[[nodiscard]] Result<Account>
+find_account(std::string_view user, const Pieces& passwd, const Pieces& group);
+/// The same over whole texts.
 [[nodiscard]] Result<Account>
 find_account(std::string_view user, std::string_view passwd, std::string_view group);
 
-/// find_account() over the files below `root`, of which at most 1 MiB each is read.
+/// find_account() over the files below `root`, of which at most 64 MiB each are read.
 [[nodiscard]] Result<Account> read_account(int root, std::string_view user);
 
 } // namespace lodge::monitor

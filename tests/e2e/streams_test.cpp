@@ -217,6 +217,54 @@ TEST_F(StreamsTest, GivesSshItsWordsAndDoesNotWaitForWhatCannotAnswer) {
     EXPECT_EQ(shell(refused), "lodge: 'web1' is not running; start it first\n5\n");
 }
 
+// As every program does that is told to write to /dev/stdout.
+TEST_F(StreamsTest, LetsACommandOpenItsStreamsAnew) {
+    for (const char* user : {"0", "1234"}) {
+        const std::vector<std::string> as{"--user", user};
+        for (const char* path : {"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}) {
+            const CliResult said = guest({"write", path, "anew"}, as);
+            EXPECT_EQ(said.code, 0) << path << said.err;
+            EXPECT_EQ(said.out, "anew") << path;
+        }
+        for (const char* path : {"/dev/stderr", "/proc/self/fd/2"}) {
+            EXPECT_EQ(guest({"write", path, "anew"}, as).err, "anew") << path;
+        }
+        for (const char* path : {"/dev/stdin", "/proc/self/fd/0"}) {
+            EXPECT_EQ(
+                host->lodge({"exec", "--user", user, "web1", "/bin/guest", "cat", path}, "typed")
+                    .out,
+                "typed")
+                << path;
+        }
+    }
+}
+
+TEST_F(StreamsTest, TakesClosedStreamsForNothing) {
+    const std::string guest = "lodge exec web1 -- /bin/guest ";
+    EXPECT_EQ(shell(guest + "cat <&-; echo $?"), "0\n");
+    EXPECT_EQ(shell(guest + "echo x >&-; echo $?"), "0\n");
+    EXPECT_EQ(shell("set +e; " + guest + "say-both x y 2>&-; echo $?"), "x\n0\n");
+    EXPECT_EQ(shell("set +e; " + guest + "exit 7 <&- >&- 2>&-; echo $?"), "7\n");
+}
+
+// Without one, with what is none, and with more accounts than it was ever meant for.
+TEST_F(StreamsTest, FindsAccountsInFilesOfAnySize) {
+    const std::string passwd = host->directory() + "/passwd";
+    const std::string put = "lodge exec web1 /bin/guest write-input /etc/";
+    const std::string accounts =
+        "seq 1 60000 | sed 's/.*/u&:x:&:100:somebody:\\/home\\/u&:\\/bin\\/sh/'";
+    EXPECT_EQ(shell("(" + accounts + ") | " + put + "passwd"), "");
+    EXPECT_EQ(shell("(echo -n 'all:x:5:'; seq -s, -f u%g 1 60000; echo more:x:6:u60000) | " + put +
+                    "group"),
+              "");
+    EXPECT_EQ(guest({"id"}).out, "0 0 0\n");
+    EXPECT_EQ(guest({"id"}, {"--user", "u60000"}).out, "60000 100 5,6,100\n");
+    ASSERT_EQ(guest({"remove", "/etc/passwd"}).code, 0);
+    ASSERT_EQ(guest({"mkdir", "/etc/passwd"}).code, 0);
+    EXPECT_EQ(guest({"id"}).out.rfind("0 0", 0), 0U) << "root needs none";
+    EXPECT_EQ(guest({"id"}, {"--user", "u60000"}).code, 126);
+}
+
 TEST_F(StreamsTest, SetsTheEnvironment) {
     const std::string all = guest({"env"}, {"--env", "COLOUR=dark red", "-e", "EMPTY="}).out;
     EXPECT_NE(all.find("COLOUR=dark red\n"), std::string::npos) << all;

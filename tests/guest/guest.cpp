@@ -227,6 +227,15 @@ int run_write(const Arguments& arguments) {
     return 0;
 }
 
+// What comes on stdin.
+int run_write_input(const Arguments& arguments) {
+    const int fd = ::open(arguments.at(0).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0 || ::dup2(fd, STDOUT_FILENO) < 0) {
+        return complain("open");
+    }
+    return run_cat({});
+}
+
 int run_list(const Arguments& arguments) {
     DIR* directory = ::opendir(arguments.at(0).c_str());
     if (directory == nullptr) {
@@ -429,6 +438,7 @@ constexpr std::array kCommands{
     Command{"tty", run_tty, 0},
     Command{"await-signal", run_await_signal, 0},
     Command{"write", run_write, 2},
+    Command{"write-input", run_write_input, 1},
     Command{"list", run_list, 1},
     Command{"kill-self", run_kill_self, 1},
     Command{"leave-behind", run_leave_behind, 0},

@@ -74,6 +74,45 @@ TEST(Accounts, BoundsTheGroupsOfAUser) {
     EXPECT_LE(account->groups.size(), 256U);
 }
 
+// In pieces of every size, with lines longer than all that is remembered, for a file as for a text.
+TEST(Accounts, ReadsFilesOfAnyLengthInPieces) {
+    std::string members = "all:x:5:";
+    for (int i = 0; i < 20'000; ++i) {
+        members += "someone" + std::to_string(i) + ",";
+    }
+    const std::string group = members + "user\n" + std::string(100'000, 'x') + "\n" + kGroup;
+    const std::string passwd =
+        "long:x:1:1:" + std::string(3'000'000, 'c') + ":/:/bin/sh\n" + kPasswd;
+    for (const std::size_t size : {std::size_t{1}, std::size_t{7}, std::size_t{16384}}) {
+        const auto pieces = [size](std::string_view text) {
+            return [text, size]() mutable -> Result<std::string_view> {
+                const std::string_view piece = text.substr(0, size);
+                text.remove_prefix(piece.size());
+                return piece;
+            };
+        };
+        const auto account = find_account("user", pieces(passwd), pieces(group));
+        ASSERT_TRUE(account) << account.error().to_string();
+        EXPECT_EQ(account->home, "/home/user");
+        EXPECT_EQ(account->groups, (std::vector<gid_t>{1000, 5, 27, 100})) << size;
+    }
+    EXPECT_EQ(find_account("long", passwd, "")->user, 1U) << "a name of a person of any length";
+}
+
+TEST(Accounts, ARootNeedsNoFileThatCanBeRead) {
+    const Pieces broken = []() -> Result<std::string_view> {
+        return fail(ErrorCode::kernel, "it cannot be read");
+    };
+    for (const char* user : {"", "root", "0"}) {
+        const auto root = find_account(user, broken, broken);
+        ASSERT_TRUE(root) << user;
+        EXPECT_EQ(root->groups, std::vector<gid_t>{0});
+    }
+    for (const char* user : {"user", "4711"}) {
+        EXPECT_FALSE(find_account(user, broken, broken)) << user;
+    }
+}
+
 TEST(ProcessStartTime, SurvivesAHostileCommandName) {
     std::string rest = " S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 424242 20 21\n";
     const auto start_time = kernel::parse_start_time("77 (a) R 1 1) " + rest.substr(1));
