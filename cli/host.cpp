@@ -25,6 +25,27 @@ void add_parts(std::vector<std::vector<std::string>>& rows, const json& parts) {
     }
 }
 
+// Those that are in order are many, and of interest to nobody.
+void add_settings(std::vector<std::vector<std::string>>& rows, const json& settings) {
+    std::size_t bad = 0;
+    const std::size_t place = rows.size();
+    for (const json& setting : settings) {
+        if (!setting.value("suits", true)) {
+            ++bad;
+            rows.push_back({"  " + setting.value("name", ""),
+                            "is " + setting["value"].dump() + ", should be " +
+                                setting.value("bound", "") + " " + setting["wanted"].dump() + ": " +
+                                setting.value("why", "")});
+        }
+    }
+    rows.insert(rows.begin() + static_cast<std::ptrdiff_t>(place),
+                {"settings",
+                 bad == 0 ? "as a host of many containers needs them"
+                          : std::to_string(bad) + " of the kernel's do not suit: install "
+                                                  "50-lodge.conf in /etc/sysctl.d, then sysctl "
+                                                  "--system"});
+}
+
 Result<int> host_info(const Globals& globals) {
     ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", "/v1/host"));
     ASSIGN_OR_RETURN(const json info, parse_answer(text));
@@ -35,6 +56,7 @@ Result<int> host_info(const Globals& globals) {
     std::vector<std::vector<std::string>> rows{{"version", info.value("version", "")},
                                                {"kernel", info.value("kernel", "")}};
     add_parts(rows, info.value("features", json::array()));
+    add_settings(rows, info.value("settings", json::array()));
     const std::string chosen = info.value("encryption", "");
     rows.push_back({"encryption",
                     (chosen.empty() ? "none can be had" : chosen) + " (" +

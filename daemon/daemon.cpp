@@ -166,6 +166,7 @@ class RealDaemon final : public Daemon {
             info.kernel = static_cast<const char*>(name.release);
         }
         info.features = kernel::features();
+        info.settings = look_at_settings("/proc/sys");
         info.encryption_why = settings_.encryption == "auto"
                                   ? "the first of luks2 and fscrypt that this host can do"
                                   : "`encryption` in the configuration";

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/host_settings.hpp"
 #include "daemon/log.hpp"
 #include "daemon/recovery/check.hpp"
 #include "daemon/services.hpp"
@@ -19,6 +20,7 @@ namespace lodge::daemon {
 struct HostInfo {
     std::string kernel; ///< uname -r
     std::vector<kernel::Feature> features;
+    std::vector<SeenSetting> settings;
     std::vector<storage::DriverInfo> encryptions;
     std::string encryption; ///< what a create without --encryption gets; empty: nothing can be had
     std::string encryption_why; ///< who chose it

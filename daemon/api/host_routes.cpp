@@ -13,6 +13,16 @@ namespace {
 
 using nlohmann::json;
 
+json to_json(const SeenSetting& seen) {
+    return {{"name", std::string(seen.setting.name)},
+            {"value", seen.value ? json(*seen.value) : json()},
+            {"bound", std::string(to_string(seen.setting.bound))},
+            {"wanted", seen.setting.wanted},
+            {"suits", seen.suits()},
+            {"why", std::string(seen.setting.why)},
+            {"what_to_do", seen.what_to_do()}};
+}
+
 Status host_info(Daemon& daemon, Exchange& exchange) {
     const HostInfo info = daemon.host_info();
     json result{{"kernel", info.kernel},
@@ -26,6 +36,9 @@ Status host_info(Daemon& daemon, Exchange& exchange) {
                                       {"available", feature.why_not.empty()},
                                       {"why_not", feature.why_not},
                                       {"description", feature.description}});
+    }
+    for (const SeenSetting& setting : info.settings) {
+        result["settings"].push_back(to_json(setting));
     }
     for (const storage::DriverInfo& driver : info.encryptions) {
         result["encryptions"].push_back({{"name", std::string(model::to_string(driver.encryption))},

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lodge::daemon {
+
+/// A setting of the kernel that no namespace divides, as a host of many containers needs it.
+/// etc/sysctl.d/lodge.conf sets each, and says the same reason at more length; a unit test holds
+/// the two against each other.
+struct HostSetting {
+    enum class Bound : std::uint8_t { at_least, at_most };
+    std::string_view name; ///< as sysctl(8) writes it
+    Bound bound = Bound::at_least;
+    std::uint64_t wanted = 0;
+    std::string_view why; ///< what comes of another value
+};
+[[nodiscard]] std::span<const HostSetting> host_settings();
+
+/// A setting as it was found.
+struct SeenSetting {
+    HostSetting setting;
+    std::optional<std::uint64_t> value; ///< absent: this kernel has no such setting, or no number
+
+    /// What is not there bounds nobody.
+    [[nodiscard]] bool suits() const;
+    /// Empty when it suits.
+    [[nodiscard]] std::string what_to_do() const;
+};
+/// All of them, in the order of the table. `root`: a directory such as /proc/sys.
+[[nodiscard]] std::vector<SeenSetting> look_at_settings(const std::string& root);
+
+[[nodiscard]] std::string_view to_string(HostSetting::Bound bound);
+
+} // namespace lodge::daemon
