@@ -1,9 +1,10 @@
 #include "lib/kernel/fs.hpp"
-#include "lib/kernel/loop.hpp"
+#include "storage/image_loops.hpp"
 #include "storage/volume.hpp"
 
-#include <cerrno>
 #include <map>
+#include <optional>
+#include <string_view>
 
 #include <fcntl.h>
 
@@ -13,8 +14,25 @@ namespace {
 
 constexpr const char* kBlocks = "/sys/block";
 
-// Mappings that lie on one of `loops` (image by "/dev/loopN"); dm/name is what dmsetup(8) shows.
-Status add_mappings(const std::map<std::string, std::string>& loops,
+// Of a label of ours, Volume::label().
+std::optional<Uuid> uuid_behind(std::string_view label) {
+    constexpr std::string_view kPrefix = "lodge-";
+    if (!label.starts_with(kPrefix)) {
+        return std::nullopt;
+    }
+    const auto uuid = Uuid::parse(label.substr(kPrefix.size()));
+    return uuid ? std::optional(*uuid) : std::nullopt;
+}
+
+// What its container is called in labels: of one that we made, that of the loop device below it.
+std::string label_of(const std::string& mapping, const BlockDevice& loop) {
+    const auto uuid = uuid_behind(loop.label);
+    return uuid && mapping == Volume{.uuid = *uuid, .directory = {}}.mapper_name() ? loop.label
+                                                                                   : mapping;
+}
+
+// Mappings that lie on one of `loops` (by "/dev/loopN"); dm/name is what dmsetup(8) shows.
+Status add_mappings(const std::map<std::string, BlockDevice>& loops,
                     std::vector<BlockDevice>& devices) {
     ASSIGN_OR_RETURN(const auto blocks, kernel::open_directory(kBlocks));
     return kernel::for_each_entry(
@@ -23,41 +41,51 @@ Status add_mappings(const std::map<std::string, std::string>& loops,
                 return {};
             }
             const std::string place = std::string(kBlocks) + "/" + block;
-            auto label = kernel::read_file(place + "/dm/name", 256);
+            auto name = kernel::read_file(place + "/dm/name", 256);
             const auto slaves = kernel::open_file(place + "/slaves", O_RDONLY | O_DIRECTORY);
-            if (!label || !slaves) {
+            if (!name || !slaves) {
                 return {}; // removed just now
             }
-            while (!label->empty() && label->back() == '\n') {
-                label->pop_back();
+            while (!name->empty() && name->back() == '\n') {
+                name->pop_back();
             }
             return kernel::for_each_entry(
                 slaves->get(), [&](const std::string& slave, unsigned char) -> Status {
                     if (const auto loop = loops.find("/dev/" + slave); loop != loops.end()) {
-                        devices.push_back({.name = block, .label = *label, .image = loop->second});
+                        devices.push_back({.name = block,
+                                           .label = label_of(*name, loop->second),
+                                           .image = loop->second.image});
                     }
                     return {};
                 });
         });
 }
 
+// Where its path says nothing, its label names the container, and with that the place of the image.
+// Empty: it is another daemon's.
+std::string image_below(const std::string& directory, const ImageLoop& loop) {
+    if (loop.shown.starts_with(directory + "/")) {
+        return loop.shown;
+    }
+    const auto uuid = uuid_behind(loop.status.label);
+    if (!uuid) {
+        return {};
+    }
+    const std::string image = directory + "/" + uuid->to_string() + "/" + kImageName;
+    return loop.stands_over(image) ? image : "";
+}
+
 } // namespace
 
 Result<std::vector<BlockDevice>> list_devices(const std::string& directory) {
     std::vector<BlockDevice> devices;
-    std::map<std::string, std::string> below;
-    ASSIGN_OR_RETURN(const auto loops, kernel::list_loops());
-    for (const kernel::LoopInfo& loop : loops) {
-        if (!loop.backing_file.starts_with(directory + "/")) {
-            continue;
-        }
-        below[loop.path] = loop.backing_file;
-        const auto label = kernel::loop_label(loop.path);
-        if (!label && label.error().sys_errno() != ENXIO && label.error().sys_errno() != ENOENT) {
-            return std::unexpected<Error>(label.error());
-        }
-        if (label) { // else detached just now
-            devices.push_back({.name = loop.path, .label = *label, .image = loop.backing_file});
+    std::map<std::string, BlockDevice> below;
+    ASSIGN_OR_RETURN(const auto loops, image_loops(directory));
+    for (const ImageLoop& loop : loops) {
+        const std::string image = image_below(directory, loop);
+        if (!image.empty()) {
+            devices.push_back({.name = loop.path, .label = loop.status.label, .image = image});
+            below[loop.path] = devices.back();
         }
     }
     RETURN_IF_ERROR(add_mappings(below, devices));

@@ -5,6 +5,7 @@
 #include "lib/base/units.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/loop.hpp"
+#include "storage/image_loops.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -54,10 +55,9 @@ Status lock_image(int image_fd, const Volume& volume, const Deadline& deadline) 
 
 // Not those that somebody else attached, such as a backup's.
 Status detach_loops(const Volume& volume) {
-    ASSIGN_OR_RETURN(const auto loops, kernel::list_loops());
-    for (const kernel::LoopInfo& loop : loops) {
-        if (loop.backing_file == volume.image_path() &&
-            kernel::loop_label(loop.path).value_or("") == volume.mapper_name()) {
+    ASSIGN_OR_RETURN(const auto loops, image_loops(volume.directory));
+    for (const ImageLoop& loop : loops) {
+        if (loop.status.label == volume.label() && loop.stands_over(volume.image_path())) {
             RETURN_IF_ERROR(kernel::detach_loop(loop.path));
         }
     }
@@ -114,8 +114,7 @@ constexpr auto kOpening = std::chrono::seconds(20);
 
 Result<UniqueFd> create_image(const Volume& volume) {
     const std::string path = volume.image_path();
-    ASSIGN_OR_RETURN(UniqueFd image,
-                     kernel::open_file(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+    ASSIGN_OR_RETURN(UniqueFd image, kernel::open_unseen(path, O_RDWR | O_CREAT | O_EXCL, 0600));
     Revert revert;
     revert.add([&] { (void)::unlink(path.c_str()); });
     RETURN_IF_ERROR(lock_image(image.get(), volume, Deadline::after(kOpening)));
@@ -129,7 +128,7 @@ Result<UniqueFd> create_image(const Volume& volume) {
 
 Result<UniqueFd> open_image(const Volume& volume) {
     const std::string path = volume.image_path();
-    ASSIGN_OR_RETURN(UniqueFd image, kernel::open_file(path, O_RDWR | O_NOFOLLOW));
+    ASSIGN_OR_RETURN(UniqueFd image, kernel::open_unseen(path, O_RDWR));
     struct stat info{};
     if (::fstat(image.get(), &info) != 0) {
         return fail_errno("fstat", path);

@@ -12,8 +12,7 @@ namespace lodge::storage {
 namespace {
 
 Result<kernel::LoopDevice> attach(const Volume& volume, const UniqueFd& image) {
-    return kernel::LoopDevice::attach(image.get(),
-                                      {.label = volume.mapper_name(), .block_size = 4096});
+    return kernel::LoopDevice::attach(image.get(), {.label = volume.label(), .block_size = 4096});
 }
 
 } // namespace

@@ -63,7 +63,7 @@ const char* key_text(const secret::SecretBuffer& key) {
     return reinterpret_cast<const char*>(key.bytes().data());
 }
 
-Status format(const std::string& device, const Volume& volume, const secret::SecretBuffer& key) {
+Status format(const std::string& device, const secret::SecretBuffer& key) {
     const std::lock_guard guard(cryptsetup_lock());
     ASSIGN_OR_RETURN(const CryptDevice crypt, init_device(device));
     // Two metadata areas of 16 KiB and 1 MiB for keyslots instead of 16 MiB in all: less to write,
@@ -76,12 +76,12 @@ Status format(const std::string& device, const Volume& volume, const secret::Sec
     parameters.pbkdf = &pbkdf;
     parameters.sector_size = 4096;
     parameters.label = "lodge";
-    const std::string uuid = volume.uuid.to_string();
+    // A random UUID: device-mapper shows it to every tenant.
     RETURN_IF_ERROR(check(crypt_format(crypt.get(),
                                        CRYPT_LUKS2,
                                        kCipher,
                                        kCipherMode,
-                                       uuid.c_str(),
+                                       nullptr,
                                        nullptr,
                                        kVolumeKeySize,
                                        &parameters),
@@ -134,6 +134,19 @@ Status judge_activation(int rc, const std::string& name) {
     }
 }
 
+// The header of a volume that an older release made has the container's own UUID, which
+// device-mapper shows to every tenant.
+Status hide_uuid(crypt_device* crypt, const Volume& volume) {
+    const char* shown = crypt_get_uuid(crypt);
+    if (shown == nullptr || shown != volume.uuid.to_string()) {
+        return {};
+    }
+    ASSIGN_OR_RETURN(const Uuid other, Uuid::generate());
+    return check(crypt_set_uuid(crypt, other.to_string().c_str()),
+                 "give another UUID to the LUKS2 header of",
+                 volume.image_path());
+}
+
 Status activate(const std::string& device, const Volume& volume, const secret::SecretBuffer& key) {
     const std::lock_guard guard(cryptsetup_lock());
     ASSIGN_OR_RETURN(const CryptDevice crypt, init_device(device));
@@ -143,6 +156,7 @@ Status activate(const std::string& device, const Volume& volume, const secret::S
     }
     RETURN_IF_ERROR(check(loaded, "read the LUKS2 header of", device));
     RETURN_IF_ERROR(check_cipher(crypt.get()));
+    RETURN_IF_ERROR(hide_uuid(crypt.get(), volume));
     // Discards pass, so that the sparse image shrinks; what is free in it shows on the host.
     // Private: udev probes no tenant's filesystem and makes no links to it.
     const std::string name = volume.mapper_name();
@@ -162,12 +176,11 @@ Status activate(const std::string& device, const Volume& volume, const secret::S
 }
 
 // Gone at once when unused, else by itself when the last user goes. Success when there is none.
-Status deactivate(const Volume& volume) {
+Status deactivate(const std::string& name) {
     const std::lock_guard guard(cryptsetup_lock());
     // Not for its own use: while a context lives, the library keeps quiet and releases the
     // device-mapper's control descriptor in the end, also when the name is not found.
     ASSIGN_OR_RETURN(const CryptDevice context, init_device());
-    const std::string name = volume.mapper_name();
     const int rc = crypt_deactivate_by_name(nullptr, name.c_str(), CRYPT_DEACTIVATE_DEFERRED);
     // It looks twice: what went by itself in between is EINVAL to it.
     const bool gone =
@@ -182,7 +195,7 @@ Result<OpenVolume> activate_and_mount(const kernel::LoopDevice& loop,
                                       bool new_filesystem) {
     RETURN_IF_ERROR(activate(loop.path(), volume, key));
     Revert revert;
-    revert.add([&] { (void)deactivate(volume); });
+    revert.add([&] { (void)deactivate(volume.mapper_name()); });
     const std::string device = "/dev/mapper/" + volume.mapper_name();
     if (new_filesystem) {
         RETURN_IF_ERROR(make_ext4(device, volume.uuid, false));
@@ -194,7 +207,7 @@ Result<OpenVolume> activate_and_mount(const kernel::LoopDevice& loop,
         RETURN_IF_ERROR(make_layout(open));
     }
     revert.commit();
-    RETURN_IF_ERROR(deactivate(volume)); // deferred: the mount is its user
+    RETURN_IF_ERROR(deactivate(volume.mapper_name())); // deferred: the mount is its user
     return open;
 }
 
@@ -216,7 +229,7 @@ class Luks2Driver final : public VolumeDriver {
         Revert revert;
         revert.add([&] { (void)::unlink(volume.image_path().c_str()); });
         ASSIGN_OR_RETURN(const auto loop, attach(volume, image));
-        RETURN_IF_ERROR(format(loop.path(), volume, key));
+        RETURN_IF_ERROR(format(loop.path(), key));
         ASSIGN_OR_RETURN(OpenVolume open, activate_and_mount(loop, volume, key, true));
         revert.commit();
         return open;
@@ -229,7 +242,8 @@ class Luks2Driver final : public VolumeDriver {
     }
 
     Status close(const Volume& volume) override {
-        RETURN_IF_ERROR(deactivate(volume));
+        RETURN_IF_ERROR(deactivate(volume.mapper_name()));
+        RETURN_IF_ERROR(deactivate(volume.label())); // an older release's
         return wait_unused(volume);
     }
 
@@ -239,7 +253,7 @@ class Luks2Driver final : public VolumeDriver {
   private:
     static Result<kernel::LoopDevice> attach(const Volume& volume, const UniqueFd& image) {
         return kernel::LoopDevice::attach(image.get(),
-                                          {.label = volume.mapper_name(), .block_size = 4096});
+                                          {.label = volume.label(), .block_size = 4096});
     }
 };
 

@@ -1,8 +1,13 @@
 #include "storage/volume.hpp"
 
+#include "lib/secret/secret_buffer.hpp"
 #include "storage/drivers.hpp"
 
 namespace lodge::storage {
+
+std::string Volume::mapper_name() const {
+    return "lodge-" + secret::pseudonym_of(uuid.to_string());
+}
 
 std::unique_ptr<VolumeDriver> make_driver(model::Encryption encryption) {
     switch (encryption) {

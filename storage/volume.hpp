@@ -27,7 +27,11 @@ struct Volume {
     model::Encryption encryption = model::Encryption::luks2;
 
     [[nodiscard]] std::string image_path() const { return directory + "/volume.img"; }
-    [[nodiscard]] std::string mapper_name() const { return "lodge-" + uuid.to_string(); }
+    /// Of its loop device; who may not open that cannot read it.
+    [[nodiscard]] std::string label() const { return "lodge-" + uuid.to_string(); }
+    /// Of its mapping. Every tenant may read it in sysfs, so it does not tell the container. A
+    /// mapping that an older release made has the label for its name.
+    [[nodiscard]] std::string mapper_name() const;
 };
 
 /// An open volume: its filesystem, mounted nowhere (a detached mount, nodev).
@@ -80,11 +84,11 @@ class VolumeDriver {
 /// A block device that stands for a volume, loop device or mapping: the inventory.
 struct BlockDevice {
     std::string name;  ///< "/dev/loop3", "dm-0"
-    std::string label; ///< Volume::mapper_name() where we made it; anything where others did
-    std::string image; ///< the file below it; " (deleted)" at its end when that was unlinked
+    std::string label; ///< Volume::label() where we made it; anything where others did
+    std::string image; ///< the file below it
 };
-/// The devices of this host whose file lies below `directory`, whoever made them. Opens none but
-/// those.
+/// The devices of this host that stand over an image in a directory of `directory`: ours, each by
+/// its label and its file, and those whose path shows that somebody else attached it there.
 [[nodiscard]] Result<std::vector<BlockDevice>> list_devices(const std::string& directory);
 
 /// Length of the random key that each volume gets: 64 bytes serve AES-256-XTS and fscrypt v2 alike.

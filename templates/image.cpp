@@ -83,7 +83,7 @@ Result<kernel::MountFd> mount_image(const std::string& image) {
     if (direct || direct.error().sys_errno() != ENOTBLK) {
         return direct;
     }
-    ASSIGN_OR_RETURN(const UniqueFd file, kernel::open_file(image, O_RDONLY));
+    ASSIGN_OR_RETURN(const UniqueFd file, kernel::open_unseen(image, O_RDONLY));
     ASSIGN_OR_RETURN(
         const auto loop,
         kernel::LoopDevice::attach(file.get(), {.label = "lodge-template", .read_only = true}));

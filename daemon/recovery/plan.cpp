@@ -15,7 +15,7 @@ using Act = RecoveryStep::Act;
 
 constexpr std::string_view kGroupPrefix = "ct-";     // Parts::group_of()
 constexpr std::string_view kCardPrefix = "ve-";      // and twelve digits: Nic::host_name()
-constexpr std::string_view kMapperPrefix = "lodge-"; // Volume::mapper_name()
+constexpr std::string_view kVolumePrefix = "lodge-"; // Volume::label()
 
 bool is_card_of_ours(const std::string& link) {
     return link.size() == kCardPrefix.size() + 12 && link.starts_with(kCardPrefix) &&
@@ -285,7 +285,7 @@ class Planner {
     void devices() {
         std::set<Uuid> told;
         for (const storage::BlockDevice& device : seen_.devices) {
-            const Uuid uuid = uuid_behind(kMapperPrefix, device.label);
+            const Uuid uuid = uuid_behind(kVolumePrefix, device.label);
             const std::string place = seen_.containers_directory + "/" + uuid.to_string() + "/";
             if (uuid != Uuid{} && device.image.starts_with(place) && !claimed_.contains(uuid) &&
                 !is_held(uuid) && told.insert(uuid).second) {

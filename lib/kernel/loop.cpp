@@ -1,6 +1,7 @@
 #include "lib/kernel/loop.hpp"
 
 #include "lib/kernel/fs.hpp"
+#include "lib/kernel/mount.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -9,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <sys/ioctl.h>
+#include <sys/sysmacros.h>
 
 namespace lodge::kernel {
 
@@ -30,7 +32,20 @@ loop_config make_config(int image_fd, const LoopOptions& options) {
     return config;
 }
 
+// huge_encode_dev() of the kernel, which is not how the C library packs a dev_t.
+dev_t decode_device(std::uint64_t packed) {
+    return makedev((packed >> 8) & 0xfff, (packed & 0xff) | ((packed >> 12) & 0xfff00));
+}
+
 } // namespace
+
+Result<UniqueFd> open_unseen(const std::string& path, int flags, mode_t mode) {
+    const std::size_t slash = path.rfind('/');
+    ASSIGN_OR_RETURN(const MountFd directory,
+                     clone_mount(AT_FDCWD, slash == 0 ? "/" : path.substr(0, slash)));
+    return with_context(open_at(directory.get(), path.substr(slash + 1), flags | O_NOFOLLOW, mode),
+                        "open '" + path + "'");
+}
 
 Result<LoopDevice> LoopDevice::attach(int image_fd, const LoopOptions& options) {
     ASSIGN_OR_RETURN(const UniqueFd control, open_file("/dev/loop-control", O_RDWR));
@@ -93,14 +108,16 @@ Result<std::vector<LoopInfo>> list_loops() {
     return loops;
 }
 
-Result<std::string> loop_label(const std::string& path) {
+Result<LoopStatus> loop_status(const std::string& path) {
     ASSIGN_OR_RETURN(const UniqueFd device, open_file(path, O_RDONLY));
     loop_info64 info{};
     if (::ioctl(device.get(), LOOP_GET_STATUS64, &info) != 0) {
         return fail_errno("LOOP_GET_STATUS64", path);
     }
     const char* label = reinterpret_cast<const char*>(&info.lo_file_name[0]);
-    return std::string(label, ::strnlen(label, LO_NAME_SIZE));
+    return LoopStatus{.label = std::string(label, ::strnlen(label, LO_NAME_SIZE)),
+                      .device = decode_device(info.lo_device),
+                      .inode = info.lo_inode};
 }
 
 Status detach_loop(const std::string& path) {

@@ -8,7 +8,14 @@
 #include <utility>
 #include <vector>
 
+#include <sys/types.h>
+
 namespace lodge::kernel {
+
+/// Opens an image for attach() so that sysfs does not tell where it lies: every tenant may read
+/// the path of each loop device's file, and of a file that was opened in a mount of its own
+/// directory, attached nowhere, that is "/NAME". The last component of `path` may be no symlink.
+[[nodiscard]] Result<UniqueFd> open_unseen(const std::string& path, int flags, mode_t mode = 0);
 
 struct LoopOptions {
     std::string label; ///< lo_file_name, at most 63 characters: for people and for sweeps
@@ -38,13 +45,19 @@ class LoopDevice {
 /// An attached loop device as /sys/block/loopN/loop tells it.
 struct LoopInfo {
     std::string path;         ///< "/dev/loop3"
-    std::string backing_file; ///< " (deleted)" at its end when the image was unlinked
+    std::string backing_file; ///< see open_unseen(); " (deleted)" at its end when it was unlinked
 };
 /// All attached loop devices of the host: the inventory.
 [[nodiscard]] Result<std::vector<LoopInfo>> list_loops();
 
-/// The label that it was attached with. An attached device's only; ENXIO where it is none.
-[[nodiscard]] Result<std::string> loop_label(const std::string& path);
+/// What an attached loop device says of itself, to those alone who may open it.
+struct LoopStatus {
+    std::string label; ///< that it was attached with
+    dev_t device = 0;  ///< of its file, as stat(2) has it
+    ino_t inode = 0;
+};
+/// ENXIO where nothing is attached.
+[[nodiscard]] Result<LoopStatus> loop_status(const std::string& path);
 
 /// Detaches the device at once when unused, when its last user goes otherwise. Success when it is
 /// not attached.

@@ -59,6 +59,19 @@ Result<std::string> from_hex(std::string_view text) {
     return bytes;
 }
 
+std::string pseudonym_of(std::string_view text) {
+    constexpr std::size_t kSize = 16;
+    std::string digest(kSize, '\0');
+    // Cannot fail: the sizes are in range.
+    (void)crypto_generichash(reinterpret_cast<unsigned char*>(digest.data()),
+                             digest.size(),
+                             octets(text),
+                             text.size(),
+                             nullptr,
+                             0);
+    return to_hex(digest);
+}
+
 Result<std::string> authenticator_of(const SecretBuffer& master, std::string_view text) {
     ASSIGN_OR_RETURN(const SecretBuffer key, subkey_of(master));
     std::string tag(crypto_auth_BYTES, '\0');

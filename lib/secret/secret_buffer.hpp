@@ -52,6 +52,10 @@ open_sealed(const SecretBuffer& key, std::string_view sealed, std::string_view a
 [[nodiscard]] std::string to_hex(std::string_view bytes);
 [[nodiscard]] Result<std::string> from_hex(std::string_view text);
 
+/// 32 hexadecimal digits that stand for a text and do not tell it (BLAKE2b): in the place of a text
+/// that nobody can guess, where others may read.
+[[nodiscard]] std::string pseudonym_of(std::string_view text);
+
 /// 64 hexadecimal digits that only who has the master key can make for this text (HMAC-SHA512-256
 /// under a subkey of it, which does nothing else).
 [[nodiscard]] Result<std::string> authenticator_of(const SecretBuffer& master,

@@ -230,10 +230,28 @@ TEST_P(VolumeTest, RefusesToOpenWhatIsOpen) {
 TEST_P(VolumeTest, DetachesALoopDeviceThatACrashLeft) {
     (void)driver_->create(volume_, key_).value();
     ASSERT_TRUE(driver_->close(volume_));
-    ASSERT_TRUE(test::leave_loop(volume_.image_path(), volume_.mapper_name()));
-    const auto closed = driver_->close(volume_);
-    ASSERT_TRUE(closed) << closed.error().to_string();
-    // The leak check sees that the loop device is gone.
+    for (const auto shown : {test::Shown::whole_path, test::Shown::name_alone}) {
+        ASSERT_TRUE(test::leave_loop(volume_.image_path(), volume_.label(), shown));
+        const auto closed = driver_->close(volume_);
+        ASSERT_TRUE(closed) << closed.error().to_string();
+    }
+    // The leak check sees that the loop devices are gone.
+}
+
+// Every tenant may read what sysfs says of all loop devices of the host.
+TEST_P(VolumeTest, TellsNobodyWhereItsImageLies) {
+    const auto open = driver_->create(volume_, key_).value();
+    std::string shown;
+    const auto loops = kernel::list_loops().value();
+    for (const kernel::LoopInfo& loop : loops) {
+        const auto status = kernel::loop_status(loop.path);
+        if (status && status->label == volume_.label()) {
+            shown += loop.backing_file + "\n";
+        }
+        EXPECT_EQ(loop.backing_file.find(directory_->path()), std::string::npos)
+            << loop.backing_file;
+    }
+    EXPECT_EQ(shown, "/volume.img\n");
 }
 
 TEST_P(VolumeTest, LeavesALoopDeviceOfSomebodyElseAlone) {
@@ -243,7 +261,7 @@ TEST_P(VolumeTest, LeavesALoopDeviceOfSomebodyElseAlone) {
     const auto closed = driver_->close(volume_);
     ASSERT_FALSE(closed) << "it has the image's lock";
     EXPECT_EQ(closed.error().code(), ErrorCode::busy) << closed.error().to_string();
-    ASSERT_EQ(kernel::loop_label(loop).value(), "backup");
+    ASSERT_EQ(kernel::loop_status(loop).value().label, "backup");
     ASSERT_TRUE(kernel::detach_loop(loop));
 }
 
@@ -400,21 +418,35 @@ TEST_F(Luks2Test, IsWhatCryptsetupCallsLuks2WithPbkdf2) {
     EXPECT_NE(dump.find("aes-xts-plain64"), std::string::npos) << dump;
     EXPECT_NE(dump.find("pbkdf2"), std::string::npos) << dump;
     EXPECT_EQ(dump.find("argon2"), std::string::npos) << dump;
-    EXPECT_NE(dump.find(volume_.uuid.to_string()), std::string::npos) << dump;
+    EXPECT_EQ(dump.find(volume_.uuid.to_string()), std::string::npos) << "every tenant may read it";
 }
 
 TEST_F(Luks2Test, RemovesAMappingThatWasNeverResumed) {
-    const std::string name = volume_.mapper_name();
-    {
+    for (const std::string& name : {volume_.mapper_name(), volume_.label()}) { // an older release's
         const auto image = kernel::open_file(volume_.image_path(), O_RDWR).value();
         const auto loop = kernel::LoopDevice::attach(image.get(), {.label = name}).value();
         (void)dmsetup({"create", name, "--notable"});
         (void)dmsetup({"load", name, "--table", "0 32768 linear " + loop.path() + " 0"});
+        ASSERT_NE(dmsetup({"info", name}).find("INACTIVE"), std::string::npos);
+        const auto closed = driver_->close(volume_);
+        ASSERT_TRUE(closed) << closed.error().to_string();
     }
-    ASSERT_NE(dmsetup({"info", name}).find("INACTIVE"), std::string::npos);
-    const auto closed = driver_->close(volume_);
-    ASSERT_TRUE(closed) << closed.error().to_string();
     // The leak check sees that it is gone, and the loop device that it held.
+}
+
+// As older releases made them.
+TEST_F(Luks2Test, GivesAHeaderThatTellsTheContainerAnotherUuid) {
+    const std::string own = volume_.uuid.to_string();
+    (void)cryptsetup({"luksUUID", "--batch-mode", "--uuid", own, volume_.image_path()});
+    ASSERT_NE(cryptsetup({"luksDump", volume_.image_path()}).find(own), std::string::npos);
+    const auto open = driver_->open(volume_, key_);
+    ASSERT_TRUE(open) << open.error().to_string();
+    const std::string listed = dmsetup({"info", "-c", "--noheadings", "-o", "name,uuid"});
+    EXPECT_NE(listed.find(volume_.mapper_name()), std::string::npos) << listed;
+    std::string digits = own;
+    std::erase(digits, '-');
+    EXPECT_EQ(listed.find(own), std::string::npos) << listed;
+    EXPECT_EQ(listed.find(digits), std::string::npos) << listed;
 }
 
 TEST_F(Luks2Test, RefusesAHeaderThatNamesAnotherCipher) {

@@ -1,7 +1,6 @@
 // Where keys, passwords and a tenant's data must not be found.
 #include "lib/base/clock.hpp"
 #include "lib/kernel/fs.hpp"
-#include "lib/kernel/loop.hpp"
 #include "lib/kernel/program.hpp"
 #include "storage/volume.hpp"
 #include "tests/support/guest_container.hpp"
@@ -94,12 +93,11 @@ class SecretsTest : public LodgeTest {
         return run("grep", {"-q", "-a", "-F", text, host->field("web1", "image")}) == 0;
     }
     std::string loop_of_image() {
-        const std::string image = host->field("web1", "image");
-        const auto loops = kernel::list_loops();
-        EXPECT_TRUE(loops);
-        for (const kernel::LoopInfo& loop : loops ? *loops : std::vector<kernel::LoopInfo>()) {
-            if (loop.backing_file == image) {
-                return loop.path.substr(loop.path.rfind('/') + 1);
+        const auto devices = storage::list_devices(host->directory() + "/state/containers");
+        EXPECT_TRUE(devices);
+        for (const auto& device : devices ? *devices : std::vector<storage::BlockDevice>()) {
+            if (device.image == host->field("web1", "image") && device.name.starts_with("/dev/")) {
+                return device.name.substr(device.name.rfind('/') + 1);
             }
         }
         return {};
@@ -171,7 +169,10 @@ TEST_F(SecretsTest, LeavesNoKeyInTheKernelOfAStoppedContainer) {
     // ext4 keeps such a directory for as long as the superblock lives, and with it its keys.
     const std::string superblock = "/proc/fs/ext4/" + loop;
     EXPECT_TRUE(mapped || std::filesystem::exists(superblock));
-    const std::string mapping = "/dev/mapper/lodge-" + host->field("web1", "uuid");
+    const auto uuid = Uuid::parse(host->field("web1", "uuid"));
+    ASSERT_TRUE(uuid);
+    const std::string mapping =
+        "/dev/mapper/" + storage::Volume{.uuid = *uuid, .directory = {}}.mapper_name();
     EXPECT_EQ(mapped, run("dmsetup", {"info", mapping}) == 0);
     ASSERT_EQ(host->lodge({"stop", "web1"}).code, 0);
     const Deadline deadline = Deadline::after(patience(10s));

@@ -10,8 +10,10 @@
 
 namespace lodge::test {
 
-Result<std::string> leave_loop(const std::string& image, const std::string& label) {
-    ASSIGN_OR_RETURN(const auto file, kernel::open_file(image, O_RDWR));
+Result<std::string> leave_loop(const std::string& image, const std::string& label, Shown shown) {
+    ASSIGN_OR_RETURN(const auto file,
+                     shown == Shown::name_alone ? kernel::open_unseen(image, O_RDWR)
+                                                : kernel::open_file(image, O_RDWR));
     if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
         return fail_errno("flock", image);
     }

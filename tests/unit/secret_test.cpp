@@ -95,5 +95,15 @@ TEST(PasswordHash, RefusesWhatNobodyCouldType) {
     EXPECT_FALSE(hash_password(buffer_of(std::string(600, 'x'))).has_value());
 }
 
+TEST(Pseudonym, IsOfTheTextAndDoesNotTellIt) {
+    const std::string text = "0e5c4a4e-2d4c-4f0a-9d0e-0c9b1f6a7d11";
+    const std::string name = pseudonym_of(text);
+    EXPECT_EQ(name.size(), 32U);
+    EXPECT_EQ(name.find_first_not_of("0123456789abcdef"), std::string::npos) << name;
+    EXPECT_EQ(name, pseudonym_of(text)) << "names of kernel objects outlive the daemon";
+    EXPECT_NE(name, pseudonym_of("0e5c4a4e-2d4c-4f0a-9d0e-0c9b1f6a7d12"));
+    EXPECT_EQ(name.find("0e5c4a4e"), std::string::npos);
+}
+
 } // namespace
 } // namespace lodge::secret
