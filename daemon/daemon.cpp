@@ -80,6 +80,7 @@ Result<Drivers> make_drivers(const Settings& settings) {
     RETURN_IF_ERROR(
         with_context(drivers.firewall->ensure_tables(bridge_of(settings)), "set up the firewall"));
     RETURN_IF_ERROR(network::enable_forwarding());
+    RETURN_IF_ERROR(network::settle_shared_switches());
     return drivers;
 }
 

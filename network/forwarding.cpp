@@ -15,7 +15,7 @@ constexpr std::size_t kMostOfAControlFile = 64;
 
 Status write_control(const std::string& path, std::string_view value) {
     return with_context(kernel::write_control(AT_FDCWD, path, value),
-                        "enable forwarding in " + path);
+                        "write '" + std::string(value) + "' to " + path);
 }
 
 // accept_ra: 1 means "unless I am a router", 2 means "even so". A link that goes away meanwhile is
@@ -46,6 +46,11 @@ Status enable_forwarding() {
     const std::string all_links = "/proc/sys/net/ipv6/conf";
     RETURN_IF_ERROR(keep_router_advertisements(all_links));
     return write_control(all_links + "/all/forwarding", "1");
+}
+
+Status settle_shared_switches() {
+    const Status status = write_control("/proc/sys/net/netfilter/nf_hooks_lwtunnel", "1");
+    return status || status.error().sys_errno() != ENOENT ? status : Status{};
 }
 
 } // namespace lodge::network

@@ -107,6 +107,13 @@ class FirewallDriver {
 /// host would lose its own default route when the last one expires.
 [[nodiscard]] Status enable_forwarding();
 
+/// Puts the one switch that the root of every network namespace may throw for the whole host, once
+/// and for ever, where a tenant would put it: net.netfilter.nf_hooks_lwtunnel to 1, after which
+/// the kernel refuses the way back. So packets in lightweight tunnels pass the firewall as others
+/// do, and no container changes anything by it. A kernel without the switch is success. Pre: the
+/// firewall's tables are there, which loads the module that has it.
+[[nodiscard]] Status settle_shared_switches();
+
 /// The first free host address of `pool` that is neither network, broadcast, `gateway` nor in
 /// `used` (sorted). Pure. resource_exhausted when there is none.
 [[nodiscard]] Result<model::IpAddress> allocate_address(const model::CidrAddress& pool,

@@ -1,6 +1,8 @@
 // A whole userland in one static program: init and every command that tests run inside a container.
 // As a process's first argument says: guest COMMAND ARGUMENTS...; called as init, it is init.
 #include "tests/guest/hang.hpp"
+#include "tests/guest/pools.hpp"
+#include "tests/guest/settings.hpp"
 #include "tests/guest/terminal.hpp"
 
 #include <algorithm>
@@ -464,6 +466,11 @@ constexpr std::array kCommands{
     Command{"cat-then-exit", run_cat_then_exit, 1},
     Command{"hang-in-fuse", guest::run_hang_in_fuse, 1},
     Command{"hang-in-vfork", guest::run_hang_in_vfork, 0},
+    Command{"list-settings", guest::run_list_settings, 1},
+    Command{"search", guest::run_search, 2},
+    Command{"change-settings", guest::run_change_settings, 1},
+    Command{"take-terminals", guest::run_take_terminals, 1},
+    Command{"take-aio", guest::run_take_aio, 1},
 };
 
 } // namespace

@@ -1,5 +1,6 @@
 #include "tests/support/requires.hpp"
 
+#include "daemon/host_settings.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/mount.hpp"
 
@@ -66,6 +67,17 @@ std::string missing(const std::string& feature) {
     }
     if (feature.rfind("cgroup2:", 0) == 0) {
         return missing_controller(feature.substr(8));
+    }
+    if (feature == "own_machine") { // tests/vm: what a test does to it harms nobody
+        return everything_is_required() ? "" : "this machine is not the tests' own";
+    }
+    if (feature == "host_settings") {
+        for (const daemon::SeenSetting& setting : daemon::look_at_settings("/proc/sys")) {
+            if (!setting.suits()) {
+                return "etc/sysctl.d/lodge.conf is not in force here: " + setting.what_to_do();
+            }
+        }
+        return {};
     }
     if (feature == "systemd") { // as sd_booted(3) has it
         return ::access("/run/systemd/system", F_OK) == 0 ? "" : "systemd is not PID 1 here";
