@@ -30,8 +30,15 @@ constexpr std::array kHiddenFiles{"proc/kcore",
                                   "proc/latency_stats",
                                   "proc/sched_debug",
                                   "proc/timer_list"};
-constexpr std::array kHiddenDirectories{
-    "proc/acpi", "proc/asound", "proc/scsi", "sys/firmware", "sys/dev/block"};
+// Block devices are the host's and its neighbours': how many there are, and what lies on which.
+constexpr std::array kHiddenDirectories{"proc/acpi",
+                                        "proc/asound",
+                                        "proc/scsi",
+                                        "sys/firmware",
+                                        "sys/block",
+                                        "sys/class/block",
+                                        "sys/dev/block",
+                                        "sys/devices/virtual/block"};
 
 Result<kernel::DirFd> directory_for_mount(int root, const char* path) {
     auto directory = kernel::open_hostile(

@@ -11,6 +11,7 @@
 #include <array>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include <fcntl.h>
@@ -243,6 +244,20 @@ TEST_F(SharedTest, ListingsOfTheKernelTellNothingOfNeighbours) {
             // This very command has the words among its own.
             EXPECT_NE(line.find("/cmdline: "), std::string::npos) << line;
         }
+    }
+}
+
+TEST_F(SharedTest, ProgramsFindNoBlockDevicesOfTheHost) {
+    for (const char* directory :
+         {"/sys/block", "/sys/class/block", "/sys/dev/block", "/sys/devices/virtual/block"}) {
+        const CliResult listed = guest("web1", {"list", directory});
+        EXPECT_EQ(listed.code, 0) << directory << listed.err;
+        std::set<std::string> names;
+        std::istringstream lines(listed.out);
+        for (std::string line; std::getline(lines, line);) {
+            names.insert(line);
+        }
+        EXPECT_EQ(names, (std::set<std::string>{".", ".."})) << directory;
     }
 }
 
