@@ -110,13 +110,19 @@ bool is_of_the_moment(const std::string& path) {
 
 std::map<std::string, std::string> host_settings_now() {
     std::map<std::string, std::string> all;
-    for (const auto& entry : fs::recursive_directory_iterator(
-             kSettings, fs::directory_options::skip_permission_denied)) {
-        const std::string path = entry.path().string().substr(std::string(kSettings).size() + 1);
-        const auto mode = entry.symlink_status().permissions();
-        if (entry.is_regular_file() && (mode & fs::perms::owner_read) != fs::perms::none &&
+    for (fs::recursive_directory_iterator
+             entry(kSettings, fs::directory_options::skip_permission_denied),
+         end;
+         entry != end;
+         ++entry) {
+        const std::string path = entry->path().string().substr(std::string(kSettings).size() + 1);
+        if (path == "fs/binfmt_misc") { // mounted when it is entered, which fails in a namespace
+            entry.disable_recursion_pending();
+        }
+        const auto mode = entry->symlink_status().permissions();
+        if (entry->is_regular_file() && (mode & fs::perms::owner_read) != fs::perms::none &&
             !is_of_the_moment(path)) {
-            all[path] = kernel::read_file(entry.path().string(), 65536).value_or("unreadable");
+            all[path] = kernel::read_file(entry->path().string(), 65536).value_or("unreadable");
         }
     }
     return all;
