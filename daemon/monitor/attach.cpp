@@ -1,5 +1,6 @@
 #include "daemon/monitor/attach.hpp"
 
+#include "daemon/monitor/protocol.hpp"
 #include "lib/kernel/fs.hpp"
 
 #include <array>
@@ -23,13 +24,13 @@ constexpr std::uint64_t kNoDanger = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT
 constexpr std::array kReadOnly{"proc/bus", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger"};
 // Network settings belong to the network namespace, so they are the container's own.
 constexpr const char* kWritable = "proc/sys/net";
-constexpr std::array kHiddenFiles{"proc/kcore",
-                                  "proc/keys",
-                                  "proc/key-users",
-                                  "proc/kmsg",
-                                  "proc/latency_stats",
-                                  "proc/sched_debug",
-                                  "proc/timer_list"};
+// The groups whose members may ping without a privilege: a new network namespace knows none, and
+// what distributions set (up to 2147483647) the kernel refuses where those ids do not exist.
+constexpr const char* kPingGroups = "proc/sys/net/ipv4/ping_group_range";
+// Files that everybody may read and that are lists: a reader takes an empty one for an empty list.
+// What only the host's root may open (kmsg, kcore, timer_list) has no cover: every reader knows the
+// kernel's own refusal, while a log daemon would read the end of an empty kmsg for ever.
+constexpr std::array kHiddenFiles{"proc/keys", "proc/key-users", "proc/latency_stats"};
 // Block devices are the host's and its neighbours': how many there are, and what lies on which.
 constexpr std::array kHiddenDirectories{"proc/acpi",
                                         "proc/asound",
@@ -95,6 +96,15 @@ Status write_protect(int root) {
     return bind_onto_itself(root, kWritable, false);
 }
 
+// A kernel without IPv4 has no such file.
+Status let_everybody_ping(int root) {
+    const std::string all = "0 " + std::to_string(kIdsPerContainer - 1);
+    const Status written = kernel::write_control(root, kPingGroups, all);
+    return written || written.error().sys_errno() == ENOENT
+               ? Status{}
+               : with_context(written, "let every group ping");
+}
+
 Status hide(int root, const OwnMounts& mounts) {
     ASSIGN_OR_RETURN(const UniqueFd null, own_path(root, "dev/null"));
     for (const char* path : kHiddenFiles) {
@@ -127,12 +137,37 @@ Status write_new_file(int directory, const char* name, const std::string& conten
     return kernel::write_all(file.get(), content);
 }
 
+// The card's addresses and routes are set from outside. systemd-networkd would take them away for
+// those of its own file, of a DHCP server that there is not, for one. It obeys the first file whose
+// name, of whatever directory, matches the link: '!' sorts before every name that a tree has. An
+// empty file of this name in /etc/systemd/network takes ours away.
+constexpr const char* kNetworkdFile = "!lodge.network";
+constexpr const char* kNetworkdText =
+    R"(# Lodge sets the addresses and routes of this link from outside.
+[Match]
+Name=eth0
+
+[Network]
+DHCP=no
+IPv6AcceptRA=no
+KeepConfiguration=yes
+)";
+
+Status tell_networkd(int run) {
+    RETURN_IF_ERROR(kernel::make_directory_at(run, "systemd", 0755));
+    RETURN_IF_ERROR(kernel::make_directory_at(run, "systemd/network", 0755));
+    ASSIGN_OR_RETURN(const kernel::DirFd directory,
+                     kernel::open_directory_at(run, "systemd/network"));
+    return write_new_file(directory.get(), kNetworkdFile, kNetworkdText);
+}
+
 // systemd's CONTAINER_INTERFACE: /run/host tells programs that are not init what they run in.
 Status fill_run(int run, const std::string& uuid) {
     RETURN_IF_ERROR(kernel::make_directory_at(run, "host", 0755));
     ASSIGN_OR_RETURN(const kernel::DirFd host, kernel::open_directory_at(run, "host"));
     RETURN_IF_ERROR(write_new_file(host.get(), "container-manager", "lodge\n"));
-    return write_new_file(host.get(), "container-uuid", uuid + "\n");
+    RETURN_IF_ERROR(write_new_file(host.get(), "container-uuid", uuid + "\n"));
+    return tell_networkd(run);
 }
 
 // In containers inside the container, a nested user namespace may mount proc and sysfs only where
@@ -197,6 +232,7 @@ Status attach_own_mounts(int root, const OwnMounts& mounts, const std::string& u
     RETURN_IF_ERROR(fill_run(mounts.run.get(), uuid));
     RETURN_IF_ERROR(attach_unmasked(mounts));
     RETURN_IF_ERROR(write_protect(root));
+    RETURN_IF_ERROR(let_everybody_ping(root));
     return hide(root, mounts);
 }
 
