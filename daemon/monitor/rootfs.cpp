@@ -3,9 +3,14 @@
 #include "lib/kernel/namespaces.hpp"
 #include "lib/kernel/privileges.hpp"
 
+#include <array>
+#include <iterator>
+#include <string_view>
+
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 namespace lodge::monitor {
 
@@ -34,7 +39,17 @@ Status map_ids(int mount_fd, int userns_fd, std::uint64_t attributes) {
         kernel::MountAttributes{.set = MOUNT_ATTR_IDMAP | attributes, .userns_fd = userns_fd});
 }
 
-Result<kernel::MountFd> mount_overlay(std::uint32_t uid_base) {
+// Whether `init` of the template is a 32-bit program, and so the whole tree. The tree is hostile.
+bool is_32_bit(int lower, const std::string& init) {
+    constexpr std::string_view kElf32 = "\177ELF\1"; // man 5 elf: e_ident, ELFCLASS32
+    const auto file =
+        kernel::open_hostile(lower, init, O_RDONLY | O_NONBLOCK, 0, kernel::Resolve::in_root);
+    std::array<char, kElf32.size()> head{};
+    return file && ::pread(file->get(), head.data(), head.size(), 0) == std::ssize(head) &&
+           std::string_view(head.data(), head.size()) == kElf32;
+}
+
+Result<kernel::MountFd> mount_overlay(std::uint32_t uid_base, bool wide_numbers) {
     // overlayfs makes its own files with the filesystem ids of this call: with those of the host's
     // root, which the id map does not hold, it could make none and would turn read-only
     // (EOVERFLOW).
@@ -43,8 +58,9 @@ Result<kernel::MountFd> mount_overlay(std::uint32_t uid_base) {
     // trusted.* attributes (the default, instead of userxattr): the tenant can neither read nor
     // forge them. redirect_dir: a directory of the template can be renamed (else EXDEV). metacopy:
     // a chown or chmod of a large file of the template does not copy it. xino: one st_dev and inode
-    // numbers that stay when a file is copied up, which rsync, tar and find rely on. index would
-    // tie the volume to one mount of one template image (ESTALE after a move), for the sake of hard
+    // numbers that stay when a file is copied up, which rsync, tar and find rely on; they take 64
+    // bits, and a 32-bit program that asks for 32 gets EOVERFLOW for them. index would tie the
+    // volume to one mount of one template image (ESTALE after a move), for the sake of hard
     // links between template files that are written to.
     return kernel::new_mount(
         kernel::NewFilesystem{.type = "overlay",
@@ -55,7 +71,7 @@ Result<kernel::MountFd> mount_overlay(std::uint32_t uid_base) {
                                           {"redirect_dir", "on"},
                                           {"metacopy", "on"},
                                           {"index", "off"},
-                                          {"xino", "auto"}},
+                                          {"xino", wide_numbers ? "auto" : "off"}},
                               .attributes = MOUNT_ATTR_NODEV});
 }
 
@@ -64,7 +80,9 @@ Result<kernel::MountFd> build_shared_root(const Start& start, int userns_fd) {
         with_context(map_ids(start.lower.get(), userns_fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV),
                      "map the ids of the template"));
     RETURN_IF_ERROR(kernel::attach_mount(start.lower.get(), AT_FDCWD, kLower));
-    auto root = with_context(mount_overlay(start.order.uid_base), "join volume and template");
+    const bool wide_numbers = !is_32_bit(start.lower.get(), start.order.init.front());
+    auto root =
+        with_context(mount_overlay(start.order.uid_base, wide_numbers), "join volume and template");
     // The overlay has clones of its own of both layers.
     RETURN_IF_ERROR(kernel::detach_mount(kLower));
     return root;

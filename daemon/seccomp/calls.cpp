@@ -453,7 +453,11 @@ const std::vector<DeniedCall>& denied_calls() {
         {"quotactl_fd", EPERM, "quotas are the host's"},
         {"request_key", EPERM, "as add_key; it also calls a program of the host's"},
         {"settimeofday", EPERM, "there is one clock, the host's"},
-        {"socketcall", ENOSYS, "i386 only: it hides the socket's family from the filter"},
+        {"socketcall",
+         ENOSYS,
+         "i386 only, and only what makes sockets: it hides their family from the filter, which a "
+         "hostile program would pass by; musl makes sockets by the calls of their own, glibc for "
+         "i386 and Go do not"},
         {"stime", EPERM, "as settimeofday, for i386"},
         {"swapoff", EPERM, "swap is the host's"},
         {"swapon", EPERM, "swap is the host's"},

@@ -6,9 +6,14 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -85,6 +90,8 @@ Status add_sockets(const Filter& filter) {
     return add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), "socket", &is_higher);
 }
 
+constexpr std::array kPairFamilies{AF_UNIX};
+
 // Whatever the family, its module is loaded and its sockets are made before the kernel asks whether
 // it knows pairs; those of TIPC do.
 Status add_socket_pairs(const Filter& filter) {
@@ -101,6 +108,51 @@ Status add_personalities(const Filter& filter) {
     }
     return {};
 }
+
+// socket(2) and socketpair(2) of i386, judged by their family before libseccomp's program. It
+// cannot do that itself: for i386 it makes each rule for socket(2) one for socketcall(2) too, and
+// that without the condition on the family, which it cannot see there.
+class I386Sockets {
+  public:
+    I386Sockets() {
+        load(offsetof(seccomp_data, arch));
+        put(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_I386, 1, 0);
+        const std::size_t foreign = put(BPF_JMP | BPF_JA, 0);
+        load(offsetof(seccomp_data, nr));
+        judge(kSocket, allowed_socket_families());
+        judge(kSocketPair, kPairFamilies);
+        program_[foreign].k = static_cast<std::uint32_t>(program_.size() - foreign - 1);
+    }
+    [[nodiscard]] const std::vector<sock_filter>& program() const { return program_; }
+
+  private:
+    // arch/x86/entry/syscalls/syscall_32.tbl; <asm/unistd.h> has them for 32-bit programs only.
+    static constexpr std::uint32_t kSocket = 359;
+    static constexpr std::uint32_t kSocketPair = 360;
+
+    std::size_t
+    put(unsigned code, std::uint32_t value, std::uint8_t if_so = 0, std::uint8_t if_not = 0) {
+        program_.push_back({static_cast<std::uint16_t>(code), if_so, if_not, value});
+        return program_.size() - 1;
+    }
+    void load(std::size_t offset) {
+        (void)put(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offset));
+    }
+    // The lower half of the first argument: x86 is little-endian, and a 32-bit program has no upper
+    // one. Falls through for another call.
+    void judge(std::uint32_t call, std::span<const int> families) {
+        const std::size_t is_call = put(BPF_JMP | BPF_JEQ | BPF_K, call);
+        load(offsetof(seccomp_data, args));
+        for (const int family : families) {
+            (void)put(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(family), 0, 1);
+            (void)put(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+        }
+        (void)put(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT);
+        program_[is_call].jf = static_cast<std::uint8_t>(program_.size() - is_call - 1);
+    }
+
+    std::vector<sock_filter> program_;
+};
 
 Result<std::vector<unsigned char>> export_program(const Filter& filter) {
     const UniqueFd memory(::memfd_create("lodge-seccomp", MFD_CLOEXEC));
@@ -155,13 +207,19 @@ Result<std::vector<unsigned char>> compile_seccomp_profile() {
     RETURN_IF_ERROR(add_sockets(filter));
     RETURN_IF_ERROR(add_socket_pairs(filter));
     if (seccomp_arch_native() == SCMP_ARCH_X86_64) {
-        // No socket and no pair for i386: there socketcall(2) hides the family behind a pointer,
-        // and a filter that 64-bit programs obey and 32-bit programs pass by would be none.
         ASSIGN_OR_RETURN(Filter compat, common_filter(SCMP_ARCH_X86));
         RETURN_IF_ERROR(check(seccomp_merge(filter.get(), compat.get()), "merge i386"));
         (void)compat.release(); // merged: it belongs to the other now
     }
-    return with_context(export_program(filter), "compile the seccomp profile");
+    auto program = with_context(export_program(filter), "compile the seccomp profile");
+    if (program && seccomp_arch_native() == SCMP_ARCH_X86_64) {
+        const I386Sockets sockets;
+        const auto* bytes = reinterpret_cast<const unsigned char*>(sockets.program().data());
+        // Its jumps are relative: it works wherever it stands.
+        program->insert(
+            program->begin(), bytes, bytes + sockets.program().size() * sizeof(sock_filter));
+    }
+    return program;
 }
 
 } // namespace lodge::daemon

@@ -1,5 +1,6 @@
 // A whole userland in one static program: init and every command that tests run inside a container.
 // As a process's first argument says: guest COMMAND ARGUMENTS...; called as init, it is init.
+#include "tests/guest/compat.hpp"
 #include "tests/guest/hang.hpp"
 #include "tests/guest/pools.hpp"
 #include "tests/guest/settings.hpp"
@@ -462,6 +463,7 @@ constexpr std::array kCommands{
     Command{"prowl", run_prowl, 1},
     Command{"nest", run_nest, 0},
     Command{"flood", run_flood, 2},
+    Command{"stat-32", guest::run_stat_32, 1},
     Command{"watch-size", guest::run_watch_size, 1},
     Command{"cat-then-exit", run_cat_then_exit, 1},
     Command{"hang-in-fuse", guest::run_hang_in_fuse, 1},

@@ -1,18 +1,22 @@
 #include "daemon/seccomp/profile.hpp"
+#include "tests/support/requires.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include <linux/filter.h>
 #include <linux/kcmp.h>
+#include <linux/net.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -116,6 +120,68 @@ TEST(SeccompProfile, AnswersX32LikeAKernelWithoutIt) {
     constexpr long kX32Getpid = 0x40000000L + 39;
     EXPECT_EQ(under_filter([] { return errno_of(::syscall(kX32Getpid)); }), ENOSYS);
 }
+
+#ifdef __x86_64__
+// As a 32-bit program calls the kernel; a negated errno. Pointers must be below 4 GiB.
+long call_i386(long number, long first, long second, long third, long fourth = 0) {
+    long result = 0;
+    __asm__ volatile("int $0x80"
+                     : "=a"(result)
+                     : "a"(number), "b"(first), "c"(second), "d"(third), "S"(fourth)
+                     : "memory", "r8", "r9", "r10", "r11");
+    return result;
+}
+
+// Of arch/x86/entry/syscalls/syscall_32.tbl.
+constexpr long kSocketcall32 = 102;
+constexpr long kSocket32 = 359;
+constexpr long kSocketPair32 = 360;
+
+void* low_page() {
+    return ::mmap(
+        nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+}
+
+TEST(SeccompProfile, JudgesSocketsOf32BitProgramsAlike) {
+    REQUIRES("ia32");
+    const auto met = [](long number, int family) {
+        return under_filter([number, family] {
+            const long result =
+                call_i386(number, family, SOCK_DGRAM, 0, reinterpret_cast<long>(low_page()));
+            return result < 0 ? static_cast<int>(-result) : 0;
+        });
+    };
+    for (const int family : {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK}) {
+        EXPECT_EQ(met(kSocket32, family), 0) << family;
+    }
+    for (const int family :
+         {AF_UNSPEC, AF_ALG, AF_VSOCK, AF_KEY, AF_TIPC, AF_RDS, AF_CAN, AF_XDP, 200, -1}) {
+        EXPECT_EQ(met(kSocket32, family), EAFNOSUPPORT) << family;
+    }
+    EXPECT_EQ(met(kSocketPair32, AF_UNIX), 0);
+    for (const int family : {AF_TIPC, AF_ALG, AF_INET, -1}) {
+        EXPECT_EQ(met(kSocketPair32, family), EAFNOSUPPORT) << family;
+    }
+}
+
+// It hides the family behind a pointer; what works on a socket that is there has none to hide.
+TEST(SeccompProfile, LetsSocketcallMakeNothing) {
+    REQUIRES("ia32");
+    const auto met = [](long call) {
+        return under_filter([call] {
+            auto* arguments = static_cast<std::uint32_t*>(low_page());
+            arguments[0] = AF_INET;
+            arguments[1] = SOCK_DGRAM;
+            const long result =
+                call_i386(kSocketcall32, call, reinterpret_cast<long>(arguments), 0);
+            return result < 0 ? static_cast<int>(-result) : 0;
+        });
+    };
+    EXPECT_EQ(met(SYS_SOCKET), ENOSYS);
+    EXPECT_EQ(met(SYS_SOCKETPAIR), ENOSYS);
+    EXPECT_EQ(met(SYS_LISTEN), ENOTSOCK) << "standard error, of which nobody asked";
+}
+#endif
 
 TEST(SeccompProfile, LeavesTheCallsThatAnInitNeeds) {
     EXPECT_EQ(under_filter([] { return errno_of(::unshare(CLONE_FS)); }), 0);

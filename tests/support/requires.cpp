@@ -79,6 +79,11 @@ std::string missing(const std::string& feature) {
         }
         return {};
     }
+    if (feature == "ia32") { // CONFIG_IA32_EMULATION's setting
+        return ::access("/proc/sys/abi/vsyscall32", F_OK) == 0
+                   ? ""
+                   : "this kernel runs no 32-bit programs";
+    }
     if (feature == "systemd") { // as sd_booted(3) has it
         return ::access("/run/systemd/system", F_OK) == 0 ? "" : "systemd is not PID 1 here";
     }

@@ -7,7 +7,7 @@
 namespace lodge::test {
 
 /// Why this machine lacks `feature`, or empty. Features: "root", "device_mapper", "fscrypt",
-/// "erofs", "systemd", "cgroup2", "cgroup2:memory", "cgroup2:cpu", "cgroup2:pids".
+/// "erofs", "systemd", "ia32", "cgroup2", "cgroup2:memory", "cgroup2:cpu", "cgroup2:pids".
 [[nodiscard]] std::string missing(const std::string& feature);
 
 /// Whether a missing feature fails the test instead of skipping it (LODGE_REQUIRE=all, as in the
