@@ -46,6 +46,15 @@ void add_settings(std::vector<std::vector<std::string>>& rows, const json& setti
                                                   "--system"});
 }
 
+std::string told_servers(const json& nameservers) {
+    std::string text;
+    for (const json& server : nameservers.value("servers", json::array())) {
+        text += server.get<std::string>() + " ";
+    }
+    return text.empty() ? "none: " + nameservers.value("why_not", "")
+                        : text + "(" + nameservers.value("source", "") + ")";
+}
+
 Result<int> host_info(const Globals& globals) {
     ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", "/v1/host"));
     ASSIGN_OR_RETURN(const json info, parse_answer(text));
@@ -75,6 +84,7 @@ Result<int> host_info(const Globals& globals) {
     for (const json& pool : info["pools"]) {
         rows.push_back({"  pool", pool.get<std::string>()});
     }
+    rows.push_back({"name servers", told_servers(info.value("nameservers", json::object()))});
     print_table(rows);
     return 0;
 }

@@ -183,6 +183,7 @@ class RealDaemon final : public Daemon {
         for (const model::CidrAddress& pool : settings_.pools) {
             info.pools.push_back(pool.to_string());
         }
+        info.resolvers = resolvers_for(settings_, settings_.pools);
         return info;
     }
 

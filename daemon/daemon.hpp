@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/containers/resolvers.hpp"
 #include "daemon/host_settings.hpp"
 #include "daemon/log.hpp"
 #include "daemon/recovery/check.hpp"
@@ -27,6 +28,7 @@ struct HostInfo {
     cgroup::Support cgroup;
     std::string bridge;
     std::vector<std::string> pools;
+    Resolvers resolvers; ///< that a container made now is given
 };
 
 /// The daemon without its front: services over the real drivers. Building it makes the directories,

@@ -26,7 +26,7 @@ struct Settings {
     std::string bridge = "lodge0";
     std::vector<model::CidrAddress>
         pools;                            ///< the bridge's own addresses; containers get the others
-    std::vector<std::string> nameservers; ///< empty: the host's own, loopback ones left out
+    std::vector<std::string> nameservers; ///< empty: the host's own, see resolvers.hpp
     std::vector<network::HostService> host_services = network::BridgeSpec{}.host_services;
     std::uint32_t first_uid = 0x40000000; ///< of the ranges, a multiple of 65,536
     std::uint32_t uid_ranges = 8192;

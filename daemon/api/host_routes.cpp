@@ -53,6 +53,9 @@ Status host_info(Daemon& daemon, Exchange& exchange) {
     for (const auto& [what, why] : info.cgroup.missing) {
         result["cannot_enforce"].push_back({{"what", what}, {"why", why}});
     }
+    result["nameservers"] = {{"servers", info.resolvers.servers},
+                             {"source", info.resolvers.source},
+                             {"why_not", info.resolvers.why_not}};
     exchange.reply(200, result);
     return {};
 }

@@ -1,11 +1,12 @@
 #include "daemon/containers/host_name.hpp"
+#include "daemon/containers/hosts_file.hpp"
 #include "daemon/containers/plans.hpp"
+#include "daemon/containers/resolvers.hpp"
 #include "daemon/containers/seed_tree.hpp"
 #include "daemon/records/files.hpp"
 #include "lib/kernel/fs.hpp"
 
 #include <cerrno>
-#include <sstream>
 #include <utility>
 
 #include <sys/stat.h>
@@ -33,31 +34,18 @@ Status reserve(const Parts& parts, Creation& creation) {
     return parts.containers.insert(creation.container, sealed);
 }
 
-Result<std::vector<std::string>> nameservers(const Settings& settings) {
-    if (!settings.nameservers.empty()) {
-        return settings.nameservers;
-    }
-    std::vector<std::string> servers;
-    const auto text = kernel::read_file("/etc/resolv.conf", 65536);
-    std::istringstream lines(text ? *text : "");
-    for (std::string word, server; lines >> word;) {
-        if (word == "nameserver" && lines >> server && server.rfind("127.", 0) != 0 &&
-            server != "::1") {
-            servers.push_back(server);
-        }
-    }
-    return servers;
-}
-
 Status seed(const Parts& parts, Creation& creation) {
     const model::Container& container = creation.container;
-    Seed seed{.hostname = container.spec.hostname,
-              .ssh_keys = creation.request->spec.ssh_keys,
-              .password_hash = creation.request->root_password_hash};
-    for (const model::CidrAddress& address : container.addresses) {
-        seed.addresses.push_back(address.address.to_string());
+    const Resolvers resolvers = resolvers_for(parts.settings, container.addresses);
+    if (resolvers.servers.empty()) {
+        parts.warn("create '" + container.spec.name +
+                   "': it gets no name server: " + resolvers.why_not);
     }
-    ASSIGN_OR_RETURN(seed.nameservers, nameservers(parts.settings));
+    const Seed seed{.hostname = container.spec.hostname,
+                    .addresses = address_texts(container),
+                    .nameservers = resolvers.servers,
+                    .ssh_keys = creation.request->spec.ssh_keys,
+                    .password_hash = creation.request->root_password_hash};
     ASSIGN_OR_RETURN(const auto lower, parts.store.mount(container.template_digest));
     const bool shared = container.spec.rootfs == model::Rootfs::shared;
     const std::string tree = Parts::tree_of(container);
@@ -105,9 +93,8 @@ Status explain_full_host(const storage::Volume& volume, Status status) {
 Status remove_directory(const Parts& parts, const model::Container& container) {
     const auto parent = kernel::open_directory(parts.settings.containers_directory());
     if (!parent) {
-        return parent.error().code() == ErrorCode::not_found
-                   ? Status{}
-                   : std::unexpected<Error>(parent.error());
+        return parent.error().sys_errno() == ENOENT ? Status{}
+                                                    : std::unexpected<Error>(parent.error());
     }
     return kernel::remove_tree_at(parent->get(), container.uuid.to_string());
 }

@@ -1,5 +1,6 @@
 #include "daemon/containers/seed_tree.hpp"
 
+#include "daemon/containers/hosts_file.hpp"
 #include "lib/kernel/fs.hpp"
 
 #include <array>
@@ -111,16 +112,6 @@ read_template_file(int template_fd, const std::string& path, struct stat* info =
     return kernel::read_all(file.get(), kLongestAccountFile);
 }
 
-std::string hosts_text(const Seed& seed) {
-    const std::string label = seed.hostname.substr(0, seed.hostname.find('.'));
-    const std::string names = seed.hostname == label ? label : seed.hostname + " " + label;
-    std::string text = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
-    for (const std::string& address : seed.addresses) {
-        text += address + " " + names + "\n";
-    }
-    return text;
-}
-
 std::string resolver_text(const Seed& seed) {
     std::string text;
     for (const std::string& server : seed.nameservers) {
@@ -219,7 +210,9 @@ Status seed_tree(int template_fd, int target_fd, const Seed& seed) {
     RETURN_IF_ERROR(put_file(
         template_fd, target_fd, {.path = "/etc/hostname", .content = seed.hostname + "\n"}));
     RETURN_IF_ERROR(
-        put_file(template_fd, target_fd, {.path = "/etc/hosts", .content = hosts_text(seed)}));
+        put_file(template_fd,
+                 target_fd,
+                 {.path = "/etc/hosts", .content = hosts_text(seed.hostname, seed.addresses)}));
     RETURN_IF_ERROR(put_file(
         template_fd, target_fd, {.path = "/etc/resolv.conf", .content = resolver_text(seed)}));
     RETURN_IF_ERROR(put_ssh_keys(template_fd, target_fd, seed));

@@ -1,5 +1,6 @@
 #include "daemon/containers/end_processes.hpp"
 #include "daemon/containers/host_name.hpp"
+#include "daemon/containers/hosts_file.hpp"
 #include "daemon/containers/limits.hpp"
 #include "daemon/containers/plans.hpp"
 #include "daemon/records/files.hpp"
@@ -28,8 +29,10 @@ Status open_volume(const Parts& parts, Starting& starting) {
     ASSIGN_OR_RETURN(starting.volume,
                      parts.driver_of(container).open(parts.volume_of(container), key));
     // A full disk is no reason to start nothing.
-    if (const Status renewed = renew_host_name(
-            starting.volume.filesystem.get(), Parts::tree_of(container), container.spec.hostname);
+    if (const Status renewed = renew_host_name(starting.volume.filesystem.get(),
+                                               Parts::tree_of(container),
+                                               container.spec.hostname,
+                                               address_texts(container));
         !renewed) {
         parts.warn("start '" + container.spec.name +
                    "': write its host name: " + renewed.error().to_string() + ", ignoring");
