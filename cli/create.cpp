@@ -104,8 +104,12 @@ Status read_spec_file(const std::string& path, model::ContainerSpec& spec) {
         return {};
     }
     constexpr std::size_t kLongest = std::size_t{1} << 20;
-    ASSIGN_OR_RETURN(const std::string text, kernel::read_file(path, kLongest));
-    ASSIGN_OR_RETURN(const yaml::Node root, yaml::parse(text, path));
+    const auto text = kernel::read_file(path, kLongest);
+    if (!text) {
+        return fail(ErrorCode::invalid_argument,
+                    "the file '" + path + "' cannot be read: " + text.error().message());
+    }
+    ASSIGN_OR_RETURN(const yaml::Node root, yaml::parse(*text, path));
     std::vector<std::string> addresses;
     std::map<std::string, yaml::Setter> keys = policy_keys(spec);
     keys.insert(

@@ -45,7 +45,7 @@ Result<Settings> read_settings(const Options& options) {
     const auto text = kernel::read_file(file, kLongest);
     if (text) {
         RETURN_IF_ERROR(apply_config(*text, file, settings));
-    } else if (!options.config.empty() || text.error().code() != ErrorCode::not_found) {
+    } else if (!options.config.empty() || text.error().sys_errno() != ENOENT) {
         return std::unexpected<Error>(text.error());
     }
     if (!options.state_directory.empty()) {

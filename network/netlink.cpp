@@ -66,22 +66,12 @@ bool ip_address(const nl_addr* address, model::IpAddress& into) {
 
 ErrorCode code_of(int nl_error) {
     switch (nl_error) {
-    case NLE_PERM:
-    case NLE_NOACCESS:
-        return ErrorCode::permission_denied;
-    case NLE_EXIST:
-        return ErrorCode::already_exists;
-    case NLE_OBJ_NOTFOUND:
-    case NLE_NODEV:
-        return ErrorCode::not_found;
     case NLE_NOMEM:
         return ErrorCode::resource_exhausted;
     case NLE_OPNOTSUPP:
     case NLE_AF_NOSUPPORT:
     case NLE_PROTO_MISMATCH:
         return ErrorCode::unsupported;
-    case NLE_BUSY:
-        return ErrorCode::busy;
     default:
         return ErrorCode::kernel;
     }
@@ -132,13 +122,12 @@ Status check_nl(int rc, std::string_view what, std::string_view subject) {
     }
     std::string sentence(what);
     sentence.append(" '").append(subject).append("': ");
-    const ErrorCode code = code_of(-rc);
-    if (code == ErrorCode::permission_denied) {
+    if (-rc == NLE_PERM || -rc == NLE_NOACCESS) {
         sentence += "only a process with CAP_NET_ADMIN may do this";
     } else {
         sentence += nl_geterror(rc);
     }
-    return fail(code, std::move(sentence));
+    return fail(code_of(-rc), std::move(sentence));
 }
 
 bool has_ipv6() {

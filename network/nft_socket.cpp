@@ -40,7 +40,7 @@ std::unexpected<Error> nft_refused(int error_number) {
     };
     switch (error_number) {
     case EPERM:
-        return because(ErrorCode::permission_denied,
+        return because(ErrorCode::kernel,
                        "only a process with CAP_NET_ADMIN may change the firewall");
     case EOPNOTSUPP:
     case EPROTONOSUPPORT:

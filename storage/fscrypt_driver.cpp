@@ -56,7 +56,7 @@ class FscryptDriver final : public LoopDriver {
         auto wanted = wanted_key(volume);
         if (!wanted) {
             Error error = std::move(wanted).error();
-            const bool lost = error.code() == ErrorCode::not_found;
+            const bool lost = error.code() == ErrorCode::not_found || error.sys_errno() == ENOENT;
             const ErrorCode code = lost ? ErrorCode::corrupt : error.code();
             return std::unexpected<Error>(
                 std::move(error).with_code(code).context("find the volume's encrypted directory"));

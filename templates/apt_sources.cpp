@@ -151,7 +151,7 @@ Result<std::string> sources_for_suite(const std::vector<AptSource>& host,
         }
     }
     if (!has_main) {
-        return fail(ErrorCode::not_found,
+        return fail(ErrorCode::unsupported,
                     "the host's apt configuration has no source for its own release '" + codename +
                         "', from which the one for '" + suite + "' would follow");
     }

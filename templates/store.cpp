@@ -93,7 +93,7 @@ class DirectoryStore final : public TemplateStore {
         RETURN_IF_ERROR(check_id(work_id));
         const auto directory = kernel::open_directory(settings_.directory);
         if (!directory) {
-            return directory.error().code() == ErrorCode::not_found
+            return directory.error().sys_errno() == ENOENT
                        ? Status{}
                        : std::unexpected<Error>(directory.error());
         }
@@ -213,7 +213,7 @@ class DirectoryStore final : public TemplateStore {
                                 const std::function<void(const std::string& name)>& visit) {
         const auto directory = kernel::open_directory(path);
         if (!directory) {
-            return directory.error().code() == ErrorCode::not_found
+            return directory.error().sys_errno() == ENOENT
                        ? Status{}
                        : std::unexpected<Error>(directory.error());
         }

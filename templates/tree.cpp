@@ -37,8 +37,8 @@ Result<Place> locate(int tree_fd, const std::string& path) {
 Status remove_path(int tree_fd, const std::string& path) {
     auto place = locate(tree_fd, path);
     if (!place) {
-        return place.error().code() == ErrorCode::not_found ? Status{}
-                                                            : std::unexpected<Error>(place.error());
+        return place.error().sys_errno() == ENOENT ? Status{}
+                                                   : std::unexpected<Error>(place.error());
     }
     std::vector<std::string> matching;
     RETURN_IF_ERROR(kernel::for_each_entry(

@@ -227,11 +227,16 @@ class Launcher final : public MonitorLauncher {
     }
 
     Result<std::unique_ptr<Monitor>> connect(const Uuid& container) override {
-        ASSIGN_OR_RETURN(
-            UniqueFd directory,
-            kernel::open_directory(monitor_directory(settings_.run_directory, container)));
-        ASSIGN_OR_RETURN(MonitorConnection connection, connect_monitor(directory.get(), true));
-        return make_monitor(std::move(directory), std::move(connection.socket));
+        auto directory =
+            kernel::open_directory(monitor_directory(settings_.run_directory, container));
+        if (!directory && directory.error().sys_errno() == ENOENT) {
+            return fail(ErrorCode::not_found, "the container has no monitor");
+        }
+        if (!directory) {
+            return std::unexpected<Error>(std::move(directory).error());
+        }
+        ASSIGN_OR_RETURN(MonitorConnection connection, connect_monitor(directory->get(), true));
+        return make_monitor(std::move(*directory), std::move(connection.socket));
     }
 
     Result<std::vector<Uuid>> list() override {

@@ -121,7 +121,11 @@ Status execute(Clone& clone) {
         const_cast<char*>("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
         nullptr};
     (void)::execve(argv[0], argv.data(), environment.data());
-    return fail_errno("execve", clone.order.init[0]);
+    return std::unexpected<Error>(
+        Error::from_errno("its init cannot be executed, or the interpreter that it names: execve",
+                          clone.order.init[0],
+                          errno)
+            .with_code(ErrorCode::invalid_state));
 }
 
 struct Step {

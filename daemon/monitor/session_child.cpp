@@ -230,7 +230,7 @@ void run_session_child(const SessionContext& context,
     constexpr int kCannotExecute = 126;
     constexpr int kNotFound = 127;
     (void)send_failure(child.channel, StartStage::none, error); // the exit code says it as well
-    ::_exit(prepared && error.code() == ErrorCode::not_found ? kNotFound : kCannotExecute);
+    ::_exit(prepared && error.sys_errno() == ENOENT ? kNotFound : kCannotExecute);
 }
 
 } // namespace lodge::monitor

@@ -17,6 +17,17 @@ bool is_final(const Error& error) {
            error.code() == ErrorCode::cancelled;
 }
 
+// What was asked for was looked for before the operation began: what a step does not find or may
+// not touch lies below it, and is no reason for a caller to believe that there is no such
+// container.
+Status seen_from_above(Status status) {
+    if (status || (status.error().code() != ErrorCode::not_found &&
+                   status.error().code() != ErrorCode::permission_denied)) {
+        return status;
+    }
+    return std::unexpected<Error>(std::move(status).error().with_code(ErrorCode::kernel));
+}
+
 std::size_t first_undone(const Plan& plan) {
     const auto undone = [](const Step& step) { return static_cast<bool>(step.undo); };
     return static_cast<std::size_t>(std::distance(
@@ -73,7 +84,7 @@ Status OperationEngine::perform(const RunningPtr& operation) {
             undo(plan, index + 1, what);
         }
         if (!must_be_done(plan, index) || index < tried_twice || is_final(status.error())) {
-            return with_context(status, what);
+            return with_context(seen_from_above(status), what);
         }
         warn_of_retry(what, plan.steps[index], status.error());
         tried_twice = index + 1;

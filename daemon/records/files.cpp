@@ -152,9 +152,8 @@ Status erase_record(const Parts& parts, const Uuid& container) {
     const auto directory =
         kernel::open_directory(parts.settings.container_directory(container.to_string()));
     if (!directory) {
-        return directory.error().code() == ErrorCode::not_found
-                   ? Status{}
-                   : std::unexpected<Error>(directory.error());
+        return directory.error().sys_errno() == ENOENT ? Status{}
+                                                       : std::unexpected<Error>(directory.error());
     }
     ASSIGN_OR_RETURN(const UniqueFd old, open_old(directory->get()));
     if (!old) {

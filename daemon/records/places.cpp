@@ -3,6 +3,7 @@
 #include "lib/kernel/fs.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -27,9 +28,8 @@ Result<std::vector<Uuid>> volumes_on_disk(const Settings& settings) {
     std::vector<Uuid> uuids;
     const auto directory = kernel::open_directory(settings.containers_directory());
     if (!directory) {
-        return directory.error().code() == ErrorCode::not_found
-                   ? Result<std::vector<Uuid>>(std::move(uuids))
-                   : std::unexpected<Error>(directory.error());
+        return directory.error().sys_errno() == ENOENT ? Result<std::vector<Uuid>>(std::move(uuids))
+                                                       : std::unexpected<Error>(directory.error());
     }
     RETURN_IF_ERROR(kernel::for_each_entry(
         directory->get(), [&](const std::string& name, unsigned char) -> Status {
@@ -51,9 +51,8 @@ Status remove_leavings(const Settings& settings, const Uuid& container) {
     const std::string place = settings.container_directory(container.to_string());
     const auto beside = look_beside(place);
     if (!beside) {
-        return beside.error().code() == ErrorCode::not_found
-                   ? Status{}
-                   : std::unexpected<Error>(beside.error());
+        return beside.error().sys_errno() == ENOENT ? Status{}
+                                                    : std::unexpected<Error>(beside.error());
     }
     if (beside->record || beside->left) {
         return fail(ErrorCode::invalid_state,

@@ -31,7 +31,10 @@ std::unexpected<Error> unreachable(const std::string& path, int error_number) {
                     "lodged is not running: nothing listens at '" + path +
                         "'; start it (systemctl start lodged) or give --socket");
     }
-    return fail_errno("connect to lodged at", path, error_number);
+    Error error = Error::from_errno("connect to lodged at", path, error_number);
+    const bool refused = error_number == EACCES || error_number == EPERM;
+    const ErrorCode code = refused ? ErrorCode::permission_denied : error.code();
+    return std::unexpected<Error>(std::move(error).with_code(code));
 }
 
 std::unexpected<Error> too_long(const std::string& path) {

@@ -59,6 +59,8 @@ ErrorCode error_code_from_string(std::string_view name) noexcept {
     return ErrorCode::internal;
 }
 
+// A file that is missing somewhere below is not the thing that was asked for: who knows that it is
+// gives the code (with_code), and who wants to know what the kernel said asks for sys_errno().
 ErrorCode error_code_from_errno(int error_number) noexcept {
     switch (error_number) {
     case ENOSPC:
@@ -70,19 +72,9 @@ ErrorCode error_code_from_errno(int error_number) noexcept {
     case EAGAIN:
     case ENOBUFS:
         return ErrorCode::resource_exhausted;
-    case EPERM:
-    case EACCES:
-    case EROFS:
-        return ErrorCode::permission_denied;
     case ENOSYS:
     case EOPNOTSUPP:
         return ErrorCode::unsupported;
-    case ENOENT:
-        return ErrorCode::not_found;
-    case EEXIST:
-        return ErrorCode::already_exists;
-    case EBUSY:
-        return ErrorCode::busy;
     case ETIMEDOUT:
         return ErrorCode::timeout;
     default:

@@ -36,8 +36,8 @@ enum class ErrorCode : std::uint16_t {
 /// The code of a wire name; `internal` for a name this release does not know.
 [[nodiscard]] ErrorCode error_code_from_string(std::string_view name) noexcept;
 
-/// The code that an errno means to a caller who knows nothing else: ENOSPC is no_space, ENOMEM is
-/// resource_exhausted, EPERM is permission_denied, and what has no better name is kernel.
+/// The code that an errno means to a caller who knows nothing else: one about the host, never about
+/// what was asked for (not_found, already_exists, busy, permission_denied); else kernel.
 [[nodiscard]] ErrorCode error_code_from_errno(int error_number) noexcept;
 
 /// What failed and why. `message()` is a sentence for a person; `trail()` leads from the intent

@@ -24,14 +24,6 @@ std::unexpected<Error> from_exception(const SQLite::Exception& error, const std:
     case SQLITE_FULL:
         code = ErrorCode::no_space;
         break;
-    case SQLITE_READONLY:
-    case SQLITE_PERM:
-        code = ErrorCode::permission_denied;
-        break;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        code = ErrorCode::busy;
-        break;
     case SQLITE_NOMEM:
         code = ErrorCode::resource_exhausted;
         break;
@@ -41,6 +33,10 @@ std::unexpected<Error> from_exception(const SQLite::Exception& error, const std:
         code = error.getExtendedErrorCode() == SQLITE_IOERR_SHMSIZE ? ErrorCode::no_space
                                                                     : ErrorCode::kernel;
         break;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
     case SQLITE_CANTOPEN:
         code = ErrorCode::kernel;
         break;

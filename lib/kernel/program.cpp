@@ -128,7 +128,7 @@ Result<pid_t> spawn(const Program& program, int input, int output, int error) {
         }
     }
     if (rc == ENOENT) {
-        return fail(ErrorCode::not_found,
+        return fail(ErrorCode::unsupported,
                     "the program '" + program.path + "' is not installed (searched " +
                         kProgramPath + ")");
     }

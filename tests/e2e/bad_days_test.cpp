@@ -166,7 +166,7 @@ TEST_F(BadDaysTest, AStateDirectoryMayBecomeReadOnly) {
     };
     ASSERT_NO_FATAL_FAILURE(protect());
     const CliResult made = host->lodge({"create", "after", "--template", "tiny"});
-    expect_refused(made, 7, "Read-only file system");
+    expect_refused(made, 15, "Read-only file system");
     EXPECT_EQ(host->lodge({"exec", "bystander", "--", "/bin/guest", "exit", "5"}).code, 5);
     host->stop_daemon();
     expect_refused(host->run_daemon(), 1, state());

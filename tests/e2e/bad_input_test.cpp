@@ -150,7 +150,7 @@ TEST_F(BadInputTest, TellsTheLineOfASpecFilesMistake) {
     expect_refused(spec("name: web1\ntemplate: tiny\nmemory: 12Q\n"),
                    {2, "invalid_argument", "12Q"});
     expect_refused(spec("- web1\n"), {2, "invalid_argument", "spec.yaml"});
-    expect_refused({"create", "--spec", "/no/such/spec"}, {3, "not_found", "/no/such/spec"});
+    expect_refused({"create", "--spec", "/no/such/spec"}, {2, "invalid_argument", "/no/such/spec"});
 }
 
 TEST_F(BadInputTest, RefusesTemplateFilesThatAreNoSoundArchive) {

@@ -105,6 +105,24 @@ TEST_F(OperationFaults, LeaveNothingWhicheverStepFails) {
     }
 }
 
+// What a step does not find is not what the caller asked for, who had that judged before.
+TEST_F(OperationFaults, AreNeverAnsweredAsIfTheThingAskedForWereMissing) {
+    for (int number = static_cast<int>(ErrorCode::invalid_argument);
+         number <= static_cast<int>(ErrorCode::internal);
+         ++number) {
+        const auto code = static_cast<ErrorCode>(number);
+        for (int k = 1; k <= 3; ++k) {
+            Ledger ledger{.fail_at = k, .times = 2, .code = code};
+            const OperationView view = run(plan_over(ledger, 3));
+            ASSERT_TRUE(view.error) << to_string(code);
+            const bool about_what_was_asked =
+                code == ErrorCode::not_found || code == ErrorCode::permission_denied;
+            EXPECT_EQ(view.error->code(), about_what_was_asked ? ErrorCode::kernel : code)
+                << to_string(code) << " in step " << k;
+        }
+    }
+}
+
 TEST_F(OperationFaults, LeaveNothingWhicheverStatementOfTheLogFails) {
     for (int k = 1;; ++k) {
         Ledger ledger;

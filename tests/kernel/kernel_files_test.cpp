@@ -77,14 +77,14 @@ TEST_F(Files, ReadStopsAtTheLimit) {
     put("file", std::string(100, 'x'));
     EXPECT_EQ(read_file(path("file"), 100).value().size(), 100U);
     EXPECT_EQ(read_file(path("file"), 99).error().code(), ErrorCode::resource_exhausted);
-    EXPECT_EQ(read_file(path("none"), 99).error().code(), ErrorCode::not_found);
+    EXPECT_EQ(read_file(path("none"), 99).error().sys_errno(), ENOENT);
 }
 
 TEST_F(Files, DirectoriesAreMadeOnceAndOnlyOverDirectories) {
     EXPECT_TRUE(make_directories(path("a/b/c"), 0700).has_value());
     EXPECT_TRUE(make_directories(path("a/b/c"), 0700).has_value());
     put("file", "x");
-    EXPECT_EQ(make_directory(path("file"), 0700).error().code(), ErrorCode::already_exists);
+    EXPECT_EQ(make_directory(path("file"), 0700).error().sys_errno(), EEXIST);
 }
 
 TEST_F(Files, MakesADirectoryOfTheModeThatWasAskedFor) {
@@ -159,8 +159,8 @@ TEST_F(Files, HostileOpenNeverLeavesTheTree) {
     const auto inside = open_hostile(tree.get(), "absolute", O_RDONLY, 0, Resolve::in_root);
     ASSERT_TRUE(inside.has_value()) << inside.error().to_string();
     EXPECT_EQ(read_all(inside->get(), 100).value(), "of the tenant");
-    EXPECT_EQ(open_hostile(tree.get(), "up", O_RDONLY, 0, Resolve::in_root).error().code(),
-              ErrorCode::not_found);
+    EXPECT_EQ(open_hostile(tree.get(), "up", O_RDONLY, 0, Resolve::in_root).error().sys_errno(),
+              ENOENT);
 }
 
 TEST_F(Files, EveryDescriptorClosesOnExec) {

@@ -178,7 +178,7 @@ TEST_F(LinksTest, LeavesNothingOfACardThatCannotBeMadeWhole) {
     no_bridge.bridge = "no-such-bridge";
     const auto missing = links_->attach(no_bridge, space.fd());
     ASSERT_FALSE(missing);
-    EXPECT_EQ(missing.error().code(), ErrorCode::not_found);
+    EXPECT_EQ(missing.error().code(), ErrorCode::kernel);
     Nic bad_mac = make_nic(2);
     bad_mac.mac_address = "02:zz";
     EXPECT_FALSE(links_->attach(bad_mac, space.fd()));
@@ -229,11 +229,11 @@ TEST_F(LinksTest, SaysWhichPrivilegeIsMissing) {
     })
         .join();
     ASSERT_FALSE(links);
-    EXPECT_EQ(links.error().code(), ErrorCode::permission_denied);
+    EXPECT_EQ(links.error().code(), ErrorCode::kernel);
     EXPECT_NE(links.error().message().find("CAP_NET_ADMIN"), std::string::npos)
         << links.error().to_string();
     ASSERT_FALSE(firewall);
-    EXPECT_EQ(firewall.error().code(), ErrorCode::permission_denied);
+    EXPECT_EQ(firewall.error().code(), ErrorCode::kernel);
     EXPECT_NE(firewall.error().message().find("CAP_NET_ADMIN"), std::string::npos)
         << firewall.error().to_string();
 }

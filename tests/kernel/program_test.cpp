@@ -66,7 +66,7 @@ TEST_F(RunProgram, MakesStandardErrorPartOfTheFailure) {
 
 TEST_F(RunProgram, SaysThatAProgramIsNotInstalled) {
     const auto output = run_program({.path = "no-such-program-here", .deadline = soon()});
-    EXPECT_EQ(output.error().code(), ErrorCode::not_found);
+    EXPECT_EQ(output.error().code(), ErrorCode::unsupported);
     EXPECT_NE(output.error().message().find("is not installed"), std::string::npos);
 }
 
