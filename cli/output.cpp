@@ -33,9 +33,11 @@ class ProgressLine {
         : shown_(!globals.quiet && !globals.json && ::isatty(STDERR_FILENO) == 1) {}
     ProgressLine(const ProgressLine&) = delete;
     ProgressLine& operator=(const ProgressLine&) = delete;
-    ~ProgressLine() {
+    ~ProgressLine() { wipe(); }
+    void wipe() {
         if (shown_ && !last_.empty()) {
             std::cerr << "\r\033[K" << std::flush;
+            last_.clear();
         }
     }
     [[nodiscard]] bool shown() const { return shown_; }
@@ -138,6 +140,12 @@ void confirm(const Globals& globals, const std::string& what) {
     }
 }
 
+void show_warnings(const json& operation) {
+    for (const json& warning : operation.value("warnings", json::array())) {
+        std::cerr << "lodge: warning: " << printable(warning.get<std::string>()) << '\n';
+    }
+}
+
 Result<json> run_operation(const Globals& globals,
                            const std::string& method,
                            const std::string& path,
@@ -164,6 +172,8 @@ Result<json> run_operation(const Globals& globals,
             (void)::poll(nullptr, 0, look.poll_timeout()); // only time passes
         }
     }
+    progress.wipe();
+    show_warnings(operation);
     return operation;
 }
 

@@ -23,8 +23,11 @@ void print_object(const nlohmann::json& object);
 /// "what" on stderr unless --quiet or --json.
 void confirm(const Globals& globals, const std::string& what);
 
+/// What an operation warns of, on stderr, also with --quiet and --json.
+void show_warnings(const nlohmann::json& operation);
+
 /// Begins an operation (POST or DELETE of `path`), shows its steps on stderr when that is a
-/// terminal, and waits for its end. The operation as JSON.
+/// terminal, and waits for its end, showing what it warns of. The operation as JSON.
 [[nodiscard]] Result<nlohmann::json> run_operation(const Globals& globals,
                                                    const std::string& method,
                                                    const std::string& path,

@@ -36,8 +36,9 @@ struct OperationView {
     std::string verb;     ///< "create", "start", "template_build", ...
     std::string resource; ///< name of the container or template
     OperationStatus status = OperationStatus::running;
-    std::string step;     ///< the step it is in or ended in
-    double fraction = -1; ///< 0..1, negative: unknown
+    std::string step;                  ///< the step it is in or ended in
+    double fraction = -1;              ///< 0..1, negative: unknown
+    std::vector<std::string> warnings; ///< what will not be as was asked, though it succeeds
     std::optional<Error> error;
     std::int64_t started_at = 0; ///< Unix milliseconds
     std::int64_t ended_at = 0;   ///< 0: not yet

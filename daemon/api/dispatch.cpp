@@ -88,6 +88,7 @@ nlohmann::json to_json(const OperationView& operation) {
                         {"resource", operation.resource},
                         {"status", status_name(operation.status)},
                         {"step", operation.step},
+                        {"warnings", operation.warnings},
                         {"started_at_ms", operation.started_at},
                         {"ended_at_ms", operation.ended_at}};
     if (operation.error) {

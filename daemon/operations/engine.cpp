@@ -314,6 +314,13 @@ void OperationEngine::progress(const Uuid& id, const std::string& step) {
     }
 }
 
+void OperationEngine::warn(const Uuid& id, const std::string& sentence) {
+    const std::lock_guard guard(lock_);
+    if (const RunningPtr operation = find(id)) {
+        operation->view.warnings.push_back(sentence);
+    }
+}
+
 int OperationEngine::cancel_fd(const Uuid& id) {
     const std::lock_guard guard(lock_);
     const RunningPtr operation = find(id);

@@ -83,6 +83,9 @@ class OperationEngine final : public OperationService {
     [[nodiscard]] std::string busy_with(const std::string& resource);
     /// Tells where a running operation is within its step.
     void progress(const Uuid& id, const std::string& step);
+    /// Adds a sentence to a running operation's answer: of what is asked for, so much will not
+    /// hold. Not for what the caller cannot have wanted otherwise: that is an error.
+    void warn(const Uuid& id, const std::string& sentence);
     /// Readable once cancel() was called for the operation; -1 for an unknown one.
     [[nodiscard]] int cancel_fd(const Uuid& id);
     /// Waits until all operations and what followed them have ended; no new one is taken.
