@@ -82,6 +82,7 @@ Result<int> import(const Globals& globals, const TemplateOptions& options) {
     ASSIGN_OR_RETURN(const std::string text,
                      globals.client().upload(path_of(options.name) + "/import", file));
     ASSIGN_OR_RETURN(const json operation, parse_answer(text));
+    show_warnings(operation);
     return finish(globals, operation, "the template '" + options.name + "' is imported");
 }
 

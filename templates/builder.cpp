@@ -1,5 +1,6 @@
 #include "templates/builder.hpp"
 
+#include "lib/kernel/fs.hpp"
 #include "lib/kernel/program.hpp"
 #include "templates/apt_sources.hpp"
 
@@ -43,21 +44,24 @@ Status run_mmdebstrap(const Definition& definition, const std::string& tree, int
     ASSIGN_OR_RETURN(const std::string sources, host_sources_for_suite(definition.suite));
     ASSIGN_OR_RETURN(const auto options,
                      with_context(host_apt_options(), "read the host's apt configuration"));
-    kernel::Program program{.path = "unshare",
-                            .arguments = {"--mount",
-                                          "--pid",
-                                          "--fork",
-                                          "--kill-child",
-                                          "--propagation",
-                                          "private",
-                                          "mmdebstrap",
-                                          "--mode=root",
-                                          "--variant=" + definition.variant,
-                                          "--include=" + join(definition.packages)},
-                            .environment = {"DEBIAN_FRONTEND=noninteractive", "HOME=/root"},
-                            .input = sources,
-                            .deadline = Deadline::after(std::chrono::minutes(30)),
-                            .cancel_fd = cancel_fd};
+    const std::string scratch = tree + ".tmp";
+    RETURN_IF_ERROR(kernel::make_directory(scratch, 0700));
+    kernel::Program program{
+        .path = "unshare",
+        .arguments = {"--mount",
+                      "--pid",
+                      "--fork",
+                      "--kill-child",
+                      "--propagation",
+                      "private",
+                      "mmdebstrap",
+                      "--mode=root",
+                      "--variant=" + definition.variant,
+                      "--include=" + join(definition.packages)},
+        .environment = {"DEBIAN_FRONTEND=noninteractive", "HOME=/root", "TMPDIR=" + scratch},
+        .input = sources,
+        .deadline = Deadline::after(std::chrono::minutes(30)),
+        .cancel_fd = cancel_fd};
     program.arguments.insert(program.arguments.end(), options.begin(), options.end());
     // "-": the sources come on stdin.
     program.arguments.insert(program.arguments.end(), {definition.suite, tree, "-"});

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <memory>
+#include <vector>
 
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -17,6 +18,9 @@
 namespace lodge::templates {
 
 namespace {
+
+// Of every image's superblock: what names an image is its digest.
+constexpr const char* kImageId = "6c6f6467-6500-4000-8000-000000000000";
 
 struct DigestFree {
     void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
@@ -31,12 +35,22 @@ Result<kernel::MountFd> mount_source(const std::string& source) {
 
 } // namespace
 
-Status pack_image(const std::string& tree, const std::string& image, int cancel_fd) {
+Status pack_image(const std::string& tree,
+                  const std::string& image,
+                  std::optional<std::int64_t> newest,
+                  int cancel_fd) {
+    // An image of the same tree is to be the same image: nothing random, and no time of now, be it
+    // that of the image itself or of what we put into the tree.
+    std::vector<std::string> environment;
+    if (newest) {
+        environment.push_back("SOURCE_DATE_EPOCH=" + std::to_string(*newest));
+    }
     // Not compressed: containers map pages of it directly, and share them.
     ASSIGN_OR_RETURN(
         const auto output,
         with_context(kernel::run_program({.path = "mkfs.erofs",
-                                          .arguments = {"--quiet", image, tree},
+                                          .arguments = {"--quiet", "-U", kImageId, image, tree},
+                                          .environment = environment,
                                           .deadline = Deadline::after(std::chrono::minutes(10)),
                                           .cancel_fd = cancel_fd}),
                      "pack the template"));

@@ -3,12 +3,18 @@
 #include "lib/base/error.hpp"
 #include "lib/kernel/mount.hpp"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace lodge::templates {
 
-/// mkfs.erofs of a directory, synced.
-[[nodiscard]] Status pack_image(const std::string& tree, const std::string& image, int cancel_fd);
+/// mkfs.erofs of a directory, synced. `newest` is the time, Unix seconds, that whatever is younger
+/// in the tree, and the image itself, is given: with it the same tree makes the same image.
+[[nodiscard]] Status pack_image(const std::string& tree,
+                                const std::string& image,
+                                std::optional<std::int64_t> newest,
+                                int cancel_fd);
 /// Lower-case hexadecimal SHA-256 of a file.
 [[nodiscard]] Result<std::string> sha256_of(const std::string& path);
 /// A detached, read-only mount of an EROFS image: from the file itself (Linux 6.12) or through a

@@ -2,6 +2,7 @@
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/program.hpp"
 #include "lib/model/container.hpp"
+#include "templates/adapt.hpp"
 #include "templates/builder.hpp"
 #include "templates/image.hpp"
 #include "templates/template_store.hpp"
@@ -9,10 +10,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <ctime>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -52,18 +55,39 @@ Status check_id(const std::string& id) {
     return {};
 }
 
+// What an image is made of.
+struct Tree {
+    std::string path;
+    std::optional<std::int64_t> newest; ///< mtime, Unix seconds, of what did not come about here
+};
+
+void warn(const Work& work, const std::string& sentence) {
+    if (work.warn) {
+        work.warn(sentence);
+    }
+}
+
+Status make_ready(int tree_fd, const TreeKind& kind, const Work& work) {
+    RETURN_IF_ERROR(depersonalise(tree_fd));
+    ASSIGN_OR_RETURN(const auto sentences, adapt(tree_fd, kind));
+    for (const std::string& sentence : sentences) {
+        warn(work, sentence);
+    }
+    return {};
+}
+
 class DirectoryStore final : public TemplateStore {
   public:
     explicit DirectoryStore(StoreSettings settings) : settings_(std::move(settings)) {}
 
     Result<Template> build(const Definition& definition, const Work& work) override {
-        return make(work, [&](const std::string& tree) -> Result<Template> {
+        return make(work, [&](Tree& tree) -> Result<Template> {
             work.progress("install packages");
-            RETURN_IF_ERROR(run_mmdebstrap(definition, tree, work.cancel_fd));
+            RETURN_IF_ERROR(run_mmdebstrap(definition, tree.path, work.cancel_fd));
             work.progress("finish the tree");
-            ASSIGN_OR_RETURN(const auto root, kernel::open_directory(tree));
-            ASSIGN_OR_RETURN(TreeKind kind, inspect_tree(root.get()));
-            RETURN_IF_ERROR(depersonalise(root.get()));
+            ASSIGN_OR_RETURN(const auto root, kernel::open_directory(tree.path));
+            ASSIGN_OR_RETURN(const TreeKind kind, inspect_tree(root.get()));
+            RETURN_IF_ERROR(make_ready(root.get(), kind, work));
             RETURN_IF_ERROR(apply_definition(root.get(), definition));
             return Template{.name = definition.name,
                             .init = definition.init,
@@ -74,13 +98,13 @@ class DirectoryStore final : public TemplateStore {
     }
 
     Result<Template> import(const std::string& name, int archive_fd, const Work& work) override {
-        return make(work, [&](const std::string& tree) -> Result<Template> {
+        return make(work, [&](Tree& tree) -> Result<Template> {
             work.progress("unpack");
-            RETURN_IF_ERROR(unpack(archive_fd, tree, work.cancel_fd));
+            ASSIGN_OR_RETURN(tree.newest, unpack(archive_fd, tree.path, work));
             work.progress("finish the tree");
-            ASSIGN_OR_RETURN(const auto root, kernel::open_directory(tree));
+            ASSIGN_OR_RETURN(const auto root, kernel::open_directory(tree.path));
             ASSIGN_OR_RETURN(const TreeKind kind, inspect_tree(root.get()));
-            RETURN_IF_ERROR(depersonalise(root.get()));
+            RETURN_IF_ERROR(make_ready(root.get(), kind, work));
             return Template{.name = name,
                             .init = kind.init,
                             .halt_signal = kind.halt_signal,
@@ -261,7 +285,8 @@ class DirectoryStore final : public TemplateStore {
         return found;
     }
 
-    Status unpack(int archive_fd, const std::string& tree, int cancel_fd) {
+    // Returns the time of the newest entry.
+    Result<std::int64_t> unpack(int archive_fd, const std::string& tree, const Work& work) {
         RETURN_IF_ERROR(kernel::make_directory(tree, 0755));
         ASSIGN_OR_RETURN(
             const auto output,
@@ -269,16 +294,29 @@ class DirectoryStore final : public TemplateStore {
                                  .arguments = {tree, std::to_string(settings_.most_unpacked_bytes)},
                                  .input_fd = archive_fd,
                                  .deadline = Deadline::after(std::chrono::minutes(60)),
-                                 .cancel_fd = cancel_fd,
+                                 .cancel_fd = work.cancel_fd,
                                  .judged = true}));
         if (output.exit_code == 0) {
-            return {};
+            return take_report(output.standard_output, work);
         }
         std::string said = output.standard_error;
         while (!said.empty() && said.back() == '\n') {
             said.pop_back();
         }
         return fail(code_of_exit(output.exit_code), said);
+    }
+
+    static Result<std::int64_t> take_report(const std::string& text, const Work& work) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        std::int64_t newest = 0;
+        if (std::from_chars(text.data(), text.data() + end, newest).ec != std::errc{}) {
+            return fail(ErrorCode::internal, "lodge-unpack did not say what it did");
+        }
+        if (const std::string left_out = text.substr(std::min(end + 1, text.size()));
+            !left_out.empty()) {
+            warn(work, left_out);
+        }
+        return newest;
     }
 
     // The frame of build and import: a work directory, the tree, the image, its digest, one rename.
@@ -292,11 +330,13 @@ class DirectoryStore final : public TemplateStore {
         }
         Revert revert;
         revert.add([&] { (void)discard(work.id); });
-        ASSIGN_OR_RETURN(Template made, make_tree(place + "/tree"));
+        Tree tree{.path = place + "/tree", .newest = {}};
+        ASSIGN_OR_RETURN(Template made, make_tree(tree));
         work.progress("pack");
         const std::string result = place + "/result";
         RETURN_IF_ERROR(kernel::make_directory(result, 0700));
-        RETURN_IF_ERROR(pack_image(place + "/tree", result + "/" + kImageName, work.cancel_fd));
+        RETURN_IF_ERROR(
+            pack_image(tree.path, result + "/" + kImageName, tree.newest, work.cancel_fd));
         ASSIGN_OR_RETURN(const std::string hex, sha256_of(result + "/" + kImageName));
         RETURN_IF_ERROR(publish(result, hex));
         made.digest = std::string(kDigestPrefix) + hex;

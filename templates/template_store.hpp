@@ -39,6 +39,8 @@ using Progress = std::function<void(const std::string& step)>;
 struct Work {
     std::string id; ///< names its directory; the operation's UUID
     Progress progress;
+    /// Told a sentence about what of the source is not in the template; may be empty.
+    std::function<void(const std::string& sentence)> warn{};
     int cancel_fd = -1; ///< readable: stop and return `cancelled`
 };
 

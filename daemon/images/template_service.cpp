@@ -67,6 +67,7 @@ Result<Uuid> Templates::make(const std::string& verb,
              const templates::Work work{
                  .id = id.to_string(),
                  .progress = [this, id](const std::string& step) { engine_.progress(id, step); },
+                 .warn = [this, id](const std::string& what) { engine_.warn(id, what); },
                  .cancel_fd = engine_.cancel_fd(id)};
              ASSIGN_OR_RETURN(*made, make_template(work));
              made->name = name;

@@ -1,6 +1,8 @@
 #include "templates/unpack/extract.hpp"
 
 #include "lib/base/printable.hpp"
+#include "lib/kernel/fs.hpp"
+#include "templates/unpack/left_out.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -13,12 +15,14 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 namespace lodge::templates {
 
 namespace {
 
+constexpr int kFailed = 1;
 constexpr int kRefused = 2;
 constexpr int kNoSpace = 3;
 constexpr int kTooLarge = 4;
@@ -54,12 +58,12 @@ bool leaves_the_tree(std::string_view path) {
 }
 
 // Only what is harmless on the host and of use inside.
-void keep_harmless_xattrs(archive_entry* entry) {
+void keep_harmless_xattrs(archive_entry* entry, LeftOut& left_out) {
     std::vector<std::pair<std::string, std::string>> kept;
     const char* name = nullptr;
     const void* value = nullptr;
     std::size_t size = 0;
-    (void)archive_entry_xattr_reset(entry); // counts; the loop below ends by itself
+    const auto all = static_cast<std::size_t>(archive_entry_xattr_reset(entry));
     while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
         const std::string_view key(name);
         const bool overlay = key.starts_with("user.overlay.");
@@ -67,11 +71,24 @@ void keep_harmless_xattrs(archive_entry* entry) {
             kept.emplace_back(name, std::string(static_cast<const char*>(value), size));
         }
     }
+    if (kept.size() < all) {
+        left_out.of_an_entry(LeftOut::Kind::attributes);
+    }
+    if (archive_entry_acl_types(entry) != 0) {
+        left_out.of_an_entry(LeftOut::Kind::acl);
+    }
     archive_entry_xattr_clear(entry);
     for (const auto& [key, text] : kept) {
         archive_entry_xattr_add_entry(entry, key.c_str(), text.data(), text.size());
     }
     archive_entry_acl_clear(entry);
+}
+
+// Of an entry's mtime, rounded up; 0: it has none. No farther off than any clock will be.
+std::int64_t whole_seconds(archive_entry* entry) {
+    constexpr std::int64_t kLatest = std::int64_t{1} << 40;
+    return std::min<std::int64_t>(archive_entry_mtime(entry), kLatest) +
+           (archive_entry_mtime_nsec(entry) > 0 ? 1 : 0);
 }
 
 enum class Verdict { take, skip };
@@ -109,16 +126,36 @@ class Extraction {
                                std::to_string(limits_.most_bytes) + " bytes"};
         }
         bytes_ += size;
-        const auto type = archive_entry_filetype(entry);
-        const bool wanted =
-            link != nullptr || type == AE_IFREG || type == AE_IFDIR || type == AE_IFLNK;
-        verdict = wanted ? Verdict::take : Verdict::skip;
-        return std::nullopt;
+        newest_ = std::max(newest_, whole_seconds(entry));
+        verdict = sort_out(entry, path, link);
+        return left_out_.too_much()
+                   ? std::optional(Outcome{kTooLarge, "too much of the archive is to be left out"})
+                   : std::nullopt;
     }
 
     [[nodiscard]] bool empty() const { return entries_ == 0; }
+    [[nodiscard]] std::int64_t newest() const { return newest_; }
+    LeftOut& left_out() { return left_out_; }
 
   private:
+    Verdict sort_out(archive_entry* entry, const char* path, const char* link) {
+        const auto type = archive_entry_filetype(entry);
+        if (link != nullptr && left_out_.contains(link)) {
+            left_out_.entry(LeftOut::Kind::link_to_such, path);
+            return Verdict::skip;
+        }
+        if (link != nullptr || type == AE_IFREG || type == AE_IFDIR || type == AE_IFLNK) {
+            left_out_.taken(path);
+            left_out_.unholdable(path);
+            return Verdict::take;
+        }
+        left_out_.entry(type == AE_IFIFO    ? LeftOut::Kind::fifo
+                        : type == AE_IFSOCK ? LeftOut::Kind::socket
+                                            : LeftOut::Kind::device_node,
+                        path);
+        return Verdict::skip;
+    }
+
     // The directories on the way to it come about by themselves: those that the entry before, which
     // most archives have next to it, does not show to be there are counted.
     std::uint64_t made_by(std::string_view path) {
@@ -134,6 +171,8 @@ class Extraction {
     ExtractLimits limits_;
     std::uint64_t bytes_ = 0;
     std::uint64_t entries_ = 0;
+    std::int64_t newest_ = 0;
+    LeftOut left_out_;
     std::string before_; ///< path of the entry before
 };
 
@@ -199,6 +238,28 @@ Writer open_writer() {
     return writer;
 }
 
+// Below the current directory, which is hostile by now.
+Status remove(const std::set<std::string>& paths) {
+    ASSIGN_OR_RETURN(const UniqueFd tree, kernel::open_directory("."));
+    for (const std::string& path : paths) {
+        const std::size_t slash = path.rfind('/');
+        const bool top = slash == std::string::npos;
+        const auto parent = kernel::open_hostile(tree.get(),
+                                                 top ? "." : path.substr(0, slash),
+                                                 O_RDONLY | O_DIRECTORY,
+                                                 0,
+                                                 kernel::Resolve::beneath_no_symlinks);
+        if (!parent && parent.error().sys_errno() == ENOENT) {
+            continue; // gone with one above it
+        }
+        if (!parent) {
+            return std::unexpected<Error>(parent.error());
+        }
+        RETURN_IF_ERROR(kernel::remove_tree_at(parent->get(), path.substr(top ? 0 : slash + 1)));
+    }
+    return {};
+}
+
 // A tar ends with blocks of zeros (tar(5)). One that was cut between two entries has none, which
 // libarchive takes for its end all the same.
 bool has_end_mark(archive* reader, la_int64_t end_of_last_entry) {
@@ -238,7 +299,7 @@ Outcome extract(int archive_fd, const ExtractLimits& limits) {
         if (verdict == Verdict::skip) {
             continue;
         }
-        keep_harmless_xattrs(entry);
+        keep_harmless_xattrs(entry, extraction.left_out());
         if (archive_write_header(writer.get(), entry) < ARCHIVE_WARN) {
             return unwritable(writer.get(), archive_entry_pathname(entry));
         }
@@ -255,7 +316,10 @@ Outcome extract(int archive_fd, const ExtractLimits& limits) {
     if (archive_write_close(writer.get()) < ARCHIVE_WARN) {
         return unwritable(writer.get(), ".");
     }
-    return {};
+    if (const Status gone = remove(extraction.left_out().to_go()); !gone) {
+        return {kFailed, "leave out what no image can hold: " + gone.error().to_string()};
+    }
+    return {.newest = extraction.newest(), .left_out = extraction.left_out().sentence()};
 }
 
 } // namespace lodge::templates

@@ -12,13 +12,16 @@ struct ExtractLimits {
 
 struct Outcome {
     int exit_code = 0; ///< of lodge-unpack
-    std::string sentence;
+    std::string sentence{};
+    std::int64_t newest = 0; ///< mtime of the newest entry, Unix seconds, rounded up
+    std::string left_out{};  ///< a sentence; empty: nothing was left out
 };
 
 /// Unpacks the tar archive (plain, gzip, xz, zstd) read from `archive_fd` into the current
 /// directory. Refused: absolute and `..` paths and hard links, ids outside 0..65535, more than the
-/// limits, what is no archive or is cut. Left out: device nodes, fifos, sockets, ACLs, extended
-/// attributes but `user.` and `security.capability`. The caller has confined the process.
+/// limits, what is no archive or is cut. Left out and counted: device nodes, fifos, sockets, hard
+/// links to such, names that no image can hold (is_holdable), ACLs, extended attributes but `user.`
+/// and `security.capability`. The caller has confined the process.
 [[nodiscard]] Outcome extract(int archive_fd, const ExtractLimits& limits);
 
 } // namespace lodge::templates

@@ -1,7 +1,8 @@
 // lodge-unpack TREE MOST_BYTES: unpacks the tar archive on stdin into the empty directory TREE. The
 // archive is hostile and so may be what it makes libarchive do: the work is done in a process of
 // its own, inside TREE as its root, without network and with five capabilities. Exit codes: 0 done,
-// 2 refused, 3 no space, 4 too large, 1 anything else; one sentence on stderr.
+// 2 refused, 3 no space, 4 too large, 1 anything else; one sentence on stderr. Done, it says on
+// stdout of which time the newest entry is, and in the lines behind it what was left out.
 
 #include "lib/base/standard_streams.hpp"
 #include "templates/unpack/extract.hpp"
@@ -64,5 +65,8 @@ int main(int argc, char** argv) {
     if (outcome.exit_code != 0) {
         std::fprintf(stderr, "%s\n", outcome.sentence.c_str());
     }
-    return outcome.exit_code;
+    if (outcome.exit_code == 0) {
+        std::printf("%lld\n%s", static_cast<long long>(outcome.newest), outcome.left_out.c_str());
+    }
+    return std::fflush(stdout) == 0 ? outcome.exit_code : 1;
 }

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+
+namespace lodge::templates {
+
+/// What of an archive does not come into the tree. Nothing vanishes: each is counted.
+class LeftOut {
+  public:
+    enum class Kind { device_node, fifo, socket, link_to_such, name, attributes, acl };
+
+    /// An entry that is not unpacked. A hard link to it has nothing to lead to.
+    void entry(Kind kind, std::string_view path);
+    /// An entry that is unpacked under a name that no image can hold, so that hard links to it
+    /// work. It is to go again.
+    void unholdable(std::string_view path);
+    void of_an_entry(Kind kind) { ++counts_.at(static_cast<std::size_t>(kind)); }
+    /// Something else came under that name.
+    void taken(std::string_view path);
+    [[nodiscard]] bool contains(std::string_view path) const;
+    /// Paths of what is to go again, each with all below it.
+    [[nodiscard]] const std::set<std::string>& to_go() const { return to_go_; }
+    /// More names than are remembered: the archive is to be refused.
+    [[nodiscard]] bool too_much() const;
+    /// "left out of the archive: 2 device nodes, 1 hard link to such"; empty: nothing was.
+    [[nodiscard]] std::string sentence() const;
+
+  private:
+    std::array<std::uint64_t, 7> counts_{};
+    std::unordered_set<std::string> paths_; ///< normalised
+    std::set<std::string> to_go_;
+    std::size_t remembered_ = 0; ///< bytes of both
+};
+
+/// Whether an EROFS image can have a file of that name: mkfs.erofs 1.5 takes names of up to 254
+/// bytes, and passes over those that begin with lost+found without a word.
+[[nodiscard]] bool is_holdable(std::string_view name);
+
+/// A path of an archive without empty parts, `.` and a slash at either end. Pure.
+[[nodiscard]] std::string normalised(std::string_view path);
+
+} // namespace lodge::templates
