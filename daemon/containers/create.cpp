@@ -23,6 +23,7 @@ struct Creation {
     std::shared_ptr<CreateRequest> request;
     secret::SecretBuffer key;
     storage::OpenVolume volume;
+    Warn warn;
 };
 using CreationPtr = std::shared_ptr<Creation>;
 
@@ -59,7 +60,10 @@ Status seed(const Parts& parts, Creation& creation) {
         RETURN_IF_ERROR(with_context(templates::copy_tree(source.get(), target.get()),
                                      "unpack the template into the volume"));
     }
-    RETURN_IF_ERROR(seed_tree(lower.get(), target.get(), seed));
+    ASSIGN_OR_RETURN(const auto sentences, seed_tree(lower.get(), target.get(), seed));
+    for (const std::string& sentence : sentences) {
+        creation.warn(sentence);
+    }
     return remember_host_name(volume, seed.hostname);
 }
 
@@ -103,10 +107,12 @@ Status remove_directory(const Parts& parts, const model::Container& container) {
 
 Plan create_plan(const Parts& parts,
                  const model::Container& container,
-                 std::shared_ptr<CreateRequest> request) {
+                 std::shared_ptr<CreateRequest> request,
+                 Warn warn) {
     const auto creation = std::make_shared<Creation>();
     creation->container = container;
     creation->request = std::move(request);
+    creation->warn = std::move(warn);
     const storage::Volume volume = parts.volume_of(container);
     Plan plan;
     plan.steps.push_back({"reserve",

@@ -137,7 +137,11 @@ Result<Uuid> Containers::create(const Caller&, CreateRequest request) {
     });
     ASSIGN_OR_RETURN(model::Container container, design(request));
     const bool start = request.start;
-    Plan plan = create_plan(parts_, container, std::make_shared<CreateRequest>(std::move(request)));
+    ASSIGN_OR_RETURN(const Uuid id, Uuid::generate());
+    Plan plan = create_plan(parts_,
+                            container,
+                            std::make_shared<CreateRequest>(std::move(request)),
+                            [this, id](const std::string& what) { engine_.warn(id, what); });
     if (start) {
         plan = followed_by(std::move(plan), start_plan(parts_, container));
         plan.on_recovery = OnRecovery::undo;
@@ -147,6 +151,7 @@ Result<Uuid> Containers::create(const Caller&, CreateRequest request) {
         {.verb = start ? "create+start" : "create",
          .resource = container.spec.name,
          .arguments = to_arguments({.container = container.uuid, .halt_timeout = {}}),
+         .id = id,
          .prepare = [&]() -> Result<Plan> {
              RETURN_IF_ERROR(start ? starts_are_welcome() : Status{});
              return std::move(plan);

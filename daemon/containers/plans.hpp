@@ -5,6 +5,8 @@
 #include "daemon/services.hpp"
 
 #include <chrono>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -13,10 +15,14 @@ namespace lodge::daemon {
 /// The verbs of containers as plans. Each takes the row as it was read when the operation began; at
 /// recovery it is built again from the same row, so that its undo needs nothing but names.
 
-/// `request` is null at recovery, where only the undo is wanted.
+/// Told a sentence about what of a request will not hold.
+using Warn = std::function<void(const std::string& sentence)>;
+
+/// `request` is null at recovery, where only the undo is wanted, and nobody is warned.
 [[nodiscard]] Plan create_plan(const Parts& parts,
                                const model::Container& container,
-                               std::shared_ptr<CreateRequest> request);
+                               std::shared_ptr<CreateRequest> request,
+                               Warn warn = {});
 [[nodiscard]] Plan start_plan(const Parts& parts, const model::Container& container);
 /// By force, unless it says otherwise.
 struct StopOrder {

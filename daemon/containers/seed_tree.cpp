@@ -2,10 +2,14 @@
 
 #include "daemon/containers/hosts_file.hpp"
 #include "lib/kernel/fs.hpp"
+#include "templates/sshd_config.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <sstream>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -17,10 +21,16 @@ namespace {
 
 using kernel::Resolve;
 
-constexpr std::size_t kLongestAccountFile = std::size_t{1} << 20;
+constexpr std::size_t kLongestAccountFile = std::size_t{16} << 20;
+constexpr const char* kSshdConfig = "/etc/ssh/sshd_config";
+constexpr const char* kDropIn = "/etc/ssh/sshd_config.d/10-lodge-root-password.conf";
+// In a Match block, which counts more than anything outside one, wherever that stands, and changes
+// nothing for other users.
+constexpr const char* kRootByPassword =
+    "Match User root\n    PermitRootLogin yes\n    PasswordAuthentication yes\n";
 
 struct NewFile {
-    std::string path; ///< absolute, no symlinks wanted
+    std::string path; ///< absolute; a symlink there is replaced
     std::string content;
     mode_t mode = 0644;
     gid_t group = 0;
@@ -72,7 +82,65 @@ Result<UniqueFd> open_copied_directory(
     return directory;
 }
 
-Status put_file(int template_fd, int target_fd, const NewFile& file, mode_t directory_mode = 0755) {
+std::vector<std::string> parts_of(const std::string& path) {
+    std::vector<std::string> parts;
+    std::istringstream words(path);
+    for (std::string part; std::getline(words, part, '/');) {
+        if (!part.empty() && part != ".") {
+            parts.push_back(part);
+        }
+    }
+    return parts;
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+    std::string path;
+    for (const std::string& part : parts) {
+        path += (path.empty() ? "" : "/") + part;
+    }
+    return path;
+}
+
+// What a path's directory is in the template when all symlinks are resolved inside it, the missing
+// ones too that a link leads to: "/root/.ssh" with a link from /root to var/roothome is
+// "var/roothome/.ssh". As path_resolution(7).
+Result<std::string> resolve_directory(int template_fd, const std::string& path) {
+    constexpr unsigned kMostLinks = 40;
+    std::vector<std::string> ahead = parts_of(path);
+    std::reverse(ahead.begin(), ahead.end());
+    std::vector<std::string> resolved;
+    for (unsigned links = 0; !ahead.empty();) {
+        const std::string part = ahead.back();
+        ahead.pop_back();
+        if (part == "..") {
+            resolved.resize(resolved.size() - (resolved.empty() ? 0 : 1));
+            continue;
+        }
+        resolved.push_back(part);
+        const auto fd = kernel::open_hostile(
+            template_fd, joined(resolved), O_PATH | O_NOFOLLOW, 0, Resolve::beneath_no_symlinks);
+        std::string target(PATH_MAX, '\0');
+        const ssize_t size = fd ? ::readlinkat(fd->get(), "", target.data(), target.size()) : -1;
+        if (size <= 0) {
+            continue; // nothing, or no link
+        }
+        if (++links > kMostLinks) {
+            return fail(ErrorCode::invalid_argument,
+                        "the template's " + path + " goes through too many symbolic links");
+        }
+        target.resize(static_cast<std::size_t>(size));
+        resolved.resize(target.front() == '/' ? 0 : resolved.size() - 1);
+        const std::vector<std::string> inserted = parts_of(target);
+        ahead.insert(ahead.end(), inserted.rbegin(), inserted.rend());
+    }
+    return joined(resolved);
+}
+
+Status put_file(int template_fd, int target_fd, NewFile file, mode_t directory_mode = 0755) {
+    const std::size_t last = file.path.rfind('/');
+    ASSIGN_OR_RETURN(const std::string below,
+                     resolve_directory(template_fd, file.path.substr(0, last)));
+    file.path = (below.empty() ? "" : "/" + below) + file.path.substr(last);
     UniqueFd directory;
     int parent = target_fd;
     std::size_t start = 1;
@@ -120,9 +188,24 @@ std::string resolver_text(const Seed& seed) {
     return text;
 }
 
-Status put_ssh_keys(int template_fd, int target_fd, const Seed& seed) {
+using Sentences = std::vector<std::string>;
+
+// At its end.
+void add_root_by_password(templates::SshdConfig& config) {
+    for (templates::SshdSetting& setting :
+         templates::parse_sshd_config({.path = kDropIn, .text = kRootByPassword})) {
+        config.settings.push_back(std::move(setting));
+    }
+}
+
+bool has_sshd(int template_fd) {
+    return kernel::open_hostile(template_fd, "usr/sbin/sshd", O_PATH, 0, Resolve::in_root)
+        .has_value();
+}
+
+Result<Sentences> put_ssh_keys(int template_fd, int target_fd, const Seed& seed) {
     if (seed.ssh_keys.empty()) {
-        return {};
+        return Sentences{};
     }
     const auto passwd = read_template_file(template_fd, "etc/passwd");
     const std::string home = passwd ? home_of(*passwd, "root") : "/root";
@@ -130,16 +213,22 @@ Status put_ssh_keys(int template_fd, int target_fd, const Seed& seed) {
     for (const std::string& key : seed.ssh_keys) {
         lines += key + "\n";
     }
-    return put_file(template_fd,
-                    target_fd,
-                    {.path = home + "/.ssh/authorized_keys", .content = lines, .mode = 0600},
-                    0700);
+    RETURN_IF_ERROR(
+        put_file(template_fd,
+                 target_fd,
+                 {.path = home + "/.ssh/authorized_keys", .content = lines, .mode = 0600},
+                 0700));
+    if (!has_sshd(template_fd)) {
+        return Sentences{};
+    }
+    ASSIGN_OR_RETURN(templates::SshdConfig config, templates::read_sshd_config(template_fd));
+    if (!seed.password_hash.empty()) { // what put_password() adds lets keys in too
+        add_root_by_password(config);
+    }
+    return what_keeps_root_out(config, templates::LoginBy::key);
 }
 
-Status put_password(int template_fd, int target_fd, const Seed& seed) {
-    if (seed.password_hash.empty()) {
-        return {};
-    }
+Status put_shadow(int template_fd, int target_fd, const Seed& seed) {
     struct stat info{};
     auto shadow = read_template_file(template_fd, "etc/shadow", &info);
     if (!shadow && shadow.error().sys_errno() == ENOENT) {
@@ -150,18 +239,47 @@ Status put_password(int template_fd, int target_fd, const Seed& seed) {
         return std::unexpected<Error>(std::move(shadow).error());
     }
     ASSIGN_OR_RETURN(const std::string changed, with_password(*shadow, "root", seed.password_hash));
-    RETURN_IF_ERROR(put_file(template_fd,
-                             target_fd,
-                             {.path = "/etc/shadow",
-                              .content = changed,
-                              .mode = info.st_mode & 0777,
-                              .group = info.st_gid}));
-    // Whoever gives root a password means to log in with it; Debian's sshd takes keys only for
-    // root.
     return put_file(template_fd,
                     target_fd,
-                    {.path = "/etc/ssh/sshd_config.d/10-lodge-root-password.conf",
-                     .content = "PermitRootLogin yes\n"});
+                    {.path = "/etc/shadow",
+                     .content = changed,
+                     .mode = info.st_mode & 0777,
+                     .group = info.st_gid});
+}
+
+// Whoever gives root a password means to log in with it; Debian's sshd takes keys only for root.
+Result<Sentences> put_password(int template_fd, int target_fd, const Seed& seed) {
+    if (seed.password_hash.empty()) {
+        return Sentences{};
+    }
+    RETURN_IF_ERROR(put_shadow(template_fd, target_fd, seed));
+    if (!has_sshd(template_fd)) {
+        return Sentences{};
+    }
+    ASSIGN_OR_RETURN(
+        templates::SshdConfig config,
+        templates::read_sshd_config(template_fd, templates::SshdFile{kDropIn, kRootByPassword}));
+    const bool reads_drop_ins = std::any_of(
+        config.settings.begin(), config.settings.end(), [](const templates::SshdSetting& setting) {
+            return setting.file == kDropIn && setting.match == "User root";
+        });
+    if (reads_drop_ins) {
+        RETURN_IF_ERROR(
+            put_file(template_fd, target_fd, {.path = kDropIn, .content = kRootByPassword}));
+        return what_keeps_root_out(config, templates::LoginBy::password);
+    }
+    const std::string main = config.main.empty() ? kSshdConfig : config.main;
+    struct stat info{};
+    info.st_mode = 0644;
+    const auto text = read_template_file(template_fd, main.substr(1), &info);
+    RETURN_IF_ERROR(put_file(template_fd,
+                             target_fd,
+                             {.path = main,
+                              .content = (text ? *text + "\n" : "") + kRootByPassword,
+                              .mode = info.st_mode & 0777,
+                              .group = info.st_gid}));
+    add_root_by_password(config);
+    return what_keeps_root_out(config, templates::LoginBy::password);
 }
 
 } // namespace
@@ -205,7 +323,7 @@ std::string home_of(const std::string& passwd, const std::string& user) {
     return "/root";
 }
 
-Status seed_tree(int template_fd, int target_fd, const Seed& seed) {
+Result<std::vector<std::string>> seed_tree(int template_fd, int target_fd, const Seed& seed) {
     RETURN_IF_ERROR(seed_root(template_fd, target_fd));
     RETURN_IF_ERROR(put_file(
         template_fd, target_fd, {.path = "/etc/hostname", .content = seed.hostname + "\n"}));
@@ -215,8 +333,11 @@ Status seed_tree(int template_fd, int target_fd, const Seed& seed) {
                  {.path = "/etc/hosts", .content = hosts_text(seed.hostname, seed.addresses)}));
     RETURN_IF_ERROR(put_file(
         template_fd, target_fd, {.path = "/etc/resolv.conf", .content = resolver_text(seed)}));
-    RETURN_IF_ERROR(put_ssh_keys(template_fd, target_fd, seed));
-    return put_password(template_fd, target_fd, seed);
+    ASSIGN_OR_RETURN(std::vector<std::string> sentences,
+                     put_ssh_keys(template_fd, target_fd, seed));
+    ASSIGN_OR_RETURN(const auto more, put_password(template_fd, target_fd, seed));
+    sentences.insert(sentences.end(), more.begin(), more.end());
+    return sentences;
 }
 
 } // namespace lodge::daemon

@@ -20,8 +20,10 @@ struct Seed {
 /// upper directory, with the template in `template_fd`; or a private root, with both the same. The
 /// template is hostile: nothing is looked up in it outside its root, and nothing is followed in
 /// `target_fd`. invalid_argument when the template cannot take it (no real /etc, no shadow line for
-/// root).
-[[nodiscard]] Status seed_tree(int template_fd, int target_fd, const Seed& seed);
+/// root). Directories that are symlinks in the template are resolved inside it. Returns a sentence
+/// for each reason why root will not be let in by the password or the keys that it is given.
+[[nodiscard]] Result<std::vector<std::string>>
+seed_tree(int template_fd, int target_fd, const Seed& seed);
 
 /// The line of `user` in a shadow file's text replaced so that it has `hash`. Pure.
 [[nodiscard]] Result<std::string>
