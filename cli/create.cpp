@@ -45,6 +45,12 @@ struct CreateOptions {
     std::string wait;
 };
 
+// What Windows' editors and shells put in front of a text: U+FEFF in UTF-8.
+std::size_t size_of_byte_order_mark(std::string_view text) {
+    constexpr std::string_view kMark = "\xEF\xBB\xBF";
+    return text.starts_with(kMark) ? kMark.size() : 0;
+}
+
 Status read_key_file(const std::string& path, std::vector<std::string>& keys) {
     constexpr std::size_t kLongest = std::size_t{256} << 10;
     auto text = kernel::read_file(path, kLongest);
@@ -59,7 +65,7 @@ Status read_key_file(const std::string& path, std::vector<std::string>& keys) {
                         "' is a private key, which must stay with its owner; give the .pub file");
     }
     std::size_t taken = 0;
-    for (std::size_t start = 0; start < text->size();) {
+    for (std::size_t start = size_of_byte_order_mark(*text); start < text->size();) {
         const std::size_t end = std::min(text->find('\n', start), text->size());
         std::string line = text->substr(start, end - start);
         start = end + 1;
@@ -177,16 +183,24 @@ Result<model::ContainerSpec> make_spec(const CreateOptions& options) {
     return spec;
 }
 
-Result<secret::SecretBuffer> read_password() {
-    RETURN_IF_ERROR(kernel::forbid_tracing()); // neither a core dump nor a debugger is to show it
-    ASSIGN_OR_RETURN(std::string text, kernel::read_all(STDIN_FILENO, 1024));
-    if (!text.empty() && text.back() == '\n') {
-        text.pop_back();
+// One line, whichever way it ends.
+Result<secret::SecretBuffer> password_in(std::span<char> text) {
+    text = text.subspan(size_of_byte_order_mark({text.data(), text.size()}));
+    for (const char end : {'\n', '\r'}) {
+        if (!text.empty() && text.back() == end) {
+            text = text.first(text.size() - 1);
+        }
     }
     if (text.empty()) {
         return fail(ErrorCode::invalid_argument, "no password came on stdin");
     }
-    auto password = secret::SecretBuffer::copy_of(std::as_bytes(std::span(text)));
+    return secret::SecretBuffer::copy_of(std::as_bytes(text));
+}
+
+Result<secret::SecretBuffer> read_password() {
+    RETURN_IF_ERROR(kernel::forbid_tracing()); // neither a core dump nor a debugger is to show it
+    ASSIGN_OR_RETURN(std::string text, kernel::read_all(STDIN_FILENO, 1024));
+    auto password = password_in(text);
     secret::wipe(std::as_writable_bytes(std::span(text)));
     return password;
 }

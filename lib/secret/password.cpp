@@ -14,7 +14,9 @@ Result<std::string> hash_password(const SecretBuffer& password) {
         return fail(ErrorCode::invalid_argument, "the password is empty");
     }
     // A NUL would cut the password short, a newline could never be typed at a login.
-    const auto is_unusable = [](std::byte b) { return b == std::byte{0} || b == std::byte{'\n'}; };
+    const auto is_unusable = [](std::byte b) {
+        return b == std::byte{0} || b == std::byte{'\n'} || b == std::byte{'\r'};
+    };
     if (bytes.size() > CRYPT_MAX_PASSPHRASE_SIZE - 1 ||
         std::any_of(bytes.begin(), bytes.end(), is_unusable)) {
         return fail(ErrorCode::invalid_argument,

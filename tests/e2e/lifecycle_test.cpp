@@ -235,6 +235,14 @@ TEST_F(LifecycleTest, ServesManyClientsAtOnce) {
     }
 }
 
+// The file beside it, with a byte order mark and CR LF.
+std::string as_windows_has_it(const std::string& path) {
+    std::string text = kernel::read_file(path, 4096).value_or("");
+    text.insert(text.find('\n'), "\r");
+    std::ofstream(path + ".windows") << "\xEF\xBB\xBF" << text;
+    return path + ".windows";
+}
+
 TEST_F(LifecycleTest, BootsADistributionThatTakesSsh) {
     if (distribution_tar().empty()) {
         ASSERT_FALSE(everything_is_required()) << "LODGE_TEST_TEMPLATE names no tar";
@@ -253,12 +261,13 @@ TEST_F(LifecycleTest, BootsADistributionThatTakesSsh) {
                                         "--template",
                                         "debian",
                                         "--ssh-key",
-                                        key + ".pub",
+                                        as_windows_has_it(key + ".pub"),
                                         "--password-stdin",
                                         "--wait",
                                         "ready"},
-                                       "a secret of theirs\n");
+                                       "a secret of theirs\r\n");
     ASSERT_EQ(made.code, 0) << made.err << host->daemon_log();
+    EXPECT_EQ(made.err.find("warning"), std::string::npos) << made.err;
     const std::string text = host->lodge({"info", "web1", "--json"}).out;
     const std::size_t at = text.find('"', text.find('[', text.find("\"addresses\""))) + 1;
     const std::string address = text.substr(at, text.find('/', at) - at);
