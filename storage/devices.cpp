@@ -31,6 +31,11 @@ std::string label_of(const std::string& mapping, const BlockDevice& loop) {
                                                                                    : mapping;
 }
 
+// Removed just now: nothing to tell.
+Status unless_gone(const Error& error) {
+    return kernel::is_device_gone(error) ? Status{} : std::unexpected<Error>(error);
+}
+
 // Mappings that lie on one of `loops` (by "/dev/loopN"); dm/name is what dmsetup(8) shows.
 Status add_mappings(const std::map<std::string, BlockDevice>& loops,
                     std::vector<BlockDevice>& devices) {
@@ -42,9 +47,12 @@ Status add_mappings(const std::map<std::string, BlockDevice>& loops,
             }
             const std::string place = std::string(kBlocks) + "/" + block;
             auto name = kernel::read_file(place + "/dm/name", 256);
+            if (!name) {
+                return unless_gone(name.error());
+            }
             const auto slaves = kernel::open_file(place + "/slaves", O_RDONLY | O_DIRECTORY);
-            if (!name || !slaves) {
-                return {}; // removed just now
+            if (!slaves) {
+                return unless_gone(slaves.error());
             }
             while (!name->empty() && name->back() == '\n') {
                 name->pop_back();

@@ -1,6 +1,5 @@
 #include "storage/image_loops.hpp"
 
-#include <cerrno>
 #include <string_view>
 
 #include <sys/stat.h>
@@ -42,8 +41,7 @@ Result<std::vector<ImageLoop>> image_loops(const std::string& directory) {
             continue;
         }
         auto status = kernel::loop_status(loop.path);
-        if (!status && status.error().sys_errno() != ENXIO &&
-            status.error().sys_errno() != ENOENT) {
+        if (!status && !kernel::is_device_gone(status.error())) {
             return std::unexpected<Error>(std::move(status).error());
         }
         if (status) { // else detached just now

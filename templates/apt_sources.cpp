@@ -3,6 +3,7 @@
 #include "lib/kernel/fs.hpp"
 
 #include <array>
+#include <cerrno>
 #include <map>
 #include <sstream>
 
@@ -63,8 +64,9 @@ Result<std::string> host_codename() {
 
 Status read_folder(const std::string& path, std::vector<AptSource>& into) {
     const auto folder = kernel::open_directory(path);
-    if (!folder) {
-        return {}; // there need not be one
+    if (!folder) { // there need not be one
+        return folder.error().sys_errno() == ENOENT ? Status{}
+                                                    : std::unexpected<Error>(folder.error());
     }
     return kernel::for_each_entry(
         folder->get(), [&](const std::string& name, unsigned char) -> Status {
@@ -161,8 +163,11 @@ Result<std::string> sources_for_suite(const std::vector<AptSource>& host,
 Result<std::string> host_sources_for_suite(const std::string& suite) {
     ASSIGN_OR_RETURN(const std::string codename, host_codename());
     std::vector<AptSource> sources;
-    if (const auto text = kernel::read_file("/etc/apt/sources.list", kLongestFile)) {
+    const auto text = kernel::read_file("/etc/apt/sources.list", kLongestFile);
+    if (text) {
         sources = parse_sources_list(*text);
+    } else if (text.error().sys_errno() != ENOENT) {
+        return std::unexpected<Error>(text.error());
     }
     RETURN_IF_ERROR(read_folder("/etc/apt/sources.list.d", sources));
     return sources_for_suite(sources, codename, suite);

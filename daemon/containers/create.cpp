@@ -4,6 +4,7 @@
 #include "daemon/containers/resolvers.hpp"
 #include "daemon/containers/seed_tree.hpp"
 #include "daemon/records/files.hpp"
+#include "daemon/records/places.hpp"
 #include "lib/kernel/fs.hpp"
 
 #include <cerrno>
@@ -94,15 +95,6 @@ Status explain_full_host(const storage::Volume& volume, Status status) {
             .context(status.error().to_string()));
 }
 
-Status remove_directory(const Parts& parts, const model::Container& container) {
-    const auto parent = kernel::open_directory(parts.settings.containers_directory());
-    if (!parent) {
-        return parent.error().sys_errno() == ENOENT ? Status{}
-                                                    : std::unexpected<Error>(parent.error());
-    }
-    return kernel::remove_tree_at(parent->get(), container.uuid.to_string());
-}
-
 } // namespace
 
 Plan create_plan(const Parts& parts,
@@ -123,7 +115,7 @@ Plan create_plan(const Parts& parts,
                           // What is open still must not lose its name: by that it is found again.
                           [&parts, container, volume]() -> Status {
                               RETURN_IF_ERROR(parts.driver_of(container).close(volume));
-                              return remove_directory(parts, container);
+                              return remove_place(parts.settings, container.uuid);
                           }});
     plan.steps.push_back(
         {"volume",

@@ -2,8 +2,8 @@
 #include "daemon/containers/halt.hpp"
 #include "daemon/containers/plans.hpp"
 #include "daemon/records/files.hpp"
+#include "daemon/records/places.hpp"
 #include "lib/base/clock.hpp"
-#include "lib/kernel/fs.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -257,11 +257,7 @@ Plan destroy_plan(const Parts& parts, const model::Container& container) {
                           {}});
     plan.steps.push_back(
         {"directory",
-         [&parts, container]() -> Status {
-             const auto parent = kernel::open_directory(parts.settings.containers_directory());
-             return parent ? kernel::remove_tree_at(parent->get(), container.uuid.to_string())
-                           : Status{};
-         },
+         [&parts, container] { return remove_place(parts.settings, container.uuid); },
          {}});
     plan.steps.push_back({"forget",
                           [&parts, container]() -> Status {

@@ -10,18 +10,39 @@
 
 namespace lodge::daemon {
 
+namespace {
+
+// What could not be looked at is not absent: it would be removed as nobody's.
+Result<bool> is_there(int place, const char* name, struct stat& info) {
+    if (::fstatat(place, name, &info, AT_SYMLINK_NOFOLLOW) == 0) {
+        return true;
+    }
+    return errno == ENOENT ? Result<bool>(false) : fail_errno("stat", name);
+}
+
+} // namespace
+
 Result<Beside> look_beside(const std::string& directory) {
     ASSIGN_OR_RETURN(const auto place, kernel::open_directory(directory));
     Beside beside;
     struct stat info{};
-    beside.image = ::fstatat(place.get(), "volume.img", &info, AT_SYMLINK_NOFOLLOW) == 0;
+    ASSIGN_OR_RETURN(beside.image, is_there(place.get(), "volume.img", info));
     if (beside.image && S_ISREG(info.st_mode)) {
         beside.bytes = static_cast<std::uint64_t>(info.st_size);
     }
-    beside.record = ::fstatat(place.get(), kRecordName, &info, AT_SYMLINK_NOFOLLOW) == 0;
-    beside.up = ::fstatat(place.get(), kUpName, &info, AT_SYMLINK_NOFOLLOW) == 0;
-    beside.left = ::fstatat(place.get(), kLeftName, &info, AT_SYMLINK_NOFOLLOW) == 0;
+    ASSIGN_OR_RETURN(beside.record, is_there(place.get(), kRecordName, info));
+    ASSIGN_OR_RETURN(beside.up, is_there(place.get(), kUpName, info));
+    ASSIGN_OR_RETURN(beside.left, is_there(place.get(), kLeftName, info));
     return beside;
+}
+
+Status remove_place(const Settings& settings, const Uuid& container) {
+    const auto parent = kernel::open_directory(settings.containers_directory());
+    if (!parent) {
+        return parent.error().sys_errno() == ENOENT ? Status{}
+                                                    : std::unexpected<Error>(parent.error());
+    }
+    return kernel::remove_tree_at(parent->get(), container.to_string());
 }
 
 Result<std::vector<Uuid>> volumes_on_disk(const Settings& settings) {
@@ -61,8 +82,7 @@ Status remove_leavings(const Settings& settings, const Uuid& container) {
                         "alone. To have it back, stop lodged, move lodge.db away and run `lodge "
                         "recover`");
     }
-    ASSIGN_OR_RETURN(const auto parent, kernel::open_directory(settings.containers_directory()));
-    return kernel::remove_tree_at(parent.get(), container.to_string());
+    return remove_place(settings, container);
 }
 
 } // namespace lodge::daemon

@@ -33,6 +33,10 @@ struct Beside {
 /// is among them.
 [[nodiscard]] Result<std::vector<Uuid>> volumes_on_disk(const Settings& settings);
 
+/// Removes the directory of a container with all in it. Missing: success; what cannot be opened for
+/// want of a descriptor is not missing.
+[[nodiscard]] Status remove_place(const Settings& settings, const Uuid& container);
+
 /// Removes the directory of a container that has no row: what a create left that could not be
 /// undone. A record is written last and erased first, so where there is one it is the row that was
 /// lost: then, and where a rescue left something, nothing is removed (invalid_state).

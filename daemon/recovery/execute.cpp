@@ -3,7 +3,6 @@
 #include "daemon/containers/plans.hpp"
 #include "daemon/records/places.hpp"
 #include "daemon/recovery/earlier_boots.hpp"
-#include "lib/kernel/fs.hpp"
 
 #include <chrono>
 #include <utility>
@@ -87,16 +86,10 @@ Status close_volume(const Means& means, const RecoveryStep& step) {
     return (luks2->info().available ? luks2 : plain)->close(volume);
 }
 
-Status remove_directory(const Parts& parts, const Uuid& uuid) {
-    ASSIGN_OR_RETURN(const auto parent,
-                     kernel::open_directory(parts.settings.containers_directory()));
-    return kernel::remove_tree_at(parent.get(), uuid.to_string());
-}
-
 Status remove_row(const Means& means, const RecoveryStep& step) {
     RETURN_IF_ERROR(sweep(means.parts, step.uuid));
     RETURN_IF_ERROR(close_volume(means, step));
-    RETURN_IF_ERROR(remove_directory(means.parts, step.uuid));
+    RETURN_IF_ERROR(remove_place(means.parts.settings, step.uuid));
     return means.parts.containers.remove(step.uuid);
 }
 

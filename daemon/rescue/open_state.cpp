@@ -4,6 +4,8 @@
 #include "daemon/store/backups.hpp"
 #include "daemon/store/store.hpp"
 
+#include <cerrno>
+
 #include <sys/stat.h>
 
 namespace lodge::daemon {
@@ -30,7 +32,10 @@ Status check_not_lost(const Settings& settings) {
 
 bool has_database(const Settings& settings) {
     struct stat info{};
-    return ::lstat(settings.database_path().c_str(), &info) == 0 && info.st_size > 0;
+    if (::lstat(settings.database_path().c_str(), &info) != 0) {
+        return errno != ENOENT; // what cannot be looked at is there: whoever opens it is told why
+    }
+    return info.st_size > 0;
 }
 
 Result<std::unique_ptr<db::Database>> open_state(const Settings& settings) {

@@ -31,6 +31,9 @@ namespace {
 Result<secret::SecretBuffer> existing_master_key(const Settings& settings) {
     const std::string path = settings.master_key_path();
     if (::access(path.c_str(), F_OK) != 0) { // the provider would make a new one
+        if (errno != ENOENT) {
+            return fail_errno("look at the master key", path);
+        }
         return fail(ErrorCode::not_found,
                     "the master key '" + path +
                         "' is not there, and without it no volume can be opened: put the copy of "
@@ -145,8 +148,11 @@ Status fill(db::Database& database, const Found& found, const std::string& boot_
 
 Status mark_left(const LeftInPlace& left) {
     struct stat info{};
-    if (::lstat(left.path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
-        return {}; // a template's record, or gone meanwhile
+    if (::lstat(left.path.c_str(), &info) != 0) {
+        return errno == ENOENT ? Status{} : fail_errno("lstat", left.path); // gone meanwhile
+    }
+    if (!S_ISDIR(info.st_mode)) {
+        return {}; // a template's record
     }
     ASSIGN_OR_RETURN(const auto directory, kernel::open_directory(left.path));
     return kernel::replace_file(directory.get(), kLeftName, left.why + "\n", 0600);
@@ -177,7 +183,7 @@ Status set_log_aside(const std::string& database) {
 }
 
 Status put_into_place(const std::string& made, const std::string& database) {
-    if (::access((made + "-wal").c_str(), F_OK) == 0) {
+    if (::access((made + "-wal").c_str(), F_OK) == 0 || errno != ENOENT) {
         return fail(ErrorCode::internal, "the new database could not be closed");
     }
     const std::string state = database.substr(0, database.rfind('/'));

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include <fcntl.h>
 #include <linux/loop.h>
@@ -37,6 +38,28 @@ dev_t decode_device(std::uint64_t packed) {
     return makedev((packed >> 8) & 0xfff, (packed & 0xff) | ((packed >> 12) & 0xfff00));
 }
 
+// None: `name` is not attached, or was detached just now. Only what sysfs says of such a one means
+// that: whoever has no descriptor left must not take the host for one without loop devices.
+Result<std::optional<std::string>> backing_file_of(int blocks, const std::string& name) {
+    const auto read = [&]() -> Result<std::string> {
+        ASSIGN_OR_RETURN(const UniqueFd file,
+                         open_at(blocks, name + "/loop/backing_file", O_RDONLY));
+        return read_all(file.get(), 8192);
+    };
+    auto backing = read();
+    if (!backing) {
+        // ENAMETOOLONG: a path that fills a page, which none that we attach by does.
+        if (is_device_gone(backing.error()) || backing.error().sys_errno() == ENAMETOOLONG) {
+            return std::nullopt;
+        }
+        return std::unexpected<Error>(std::move(backing).error().context("look at " + name));
+    }
+    while (!backing->empty() && backing->back() == '\n') {
+        backing->pop_back();
+    }
+    return std::move(*backing);
+}
+
 } // namespace
 
 Result<UniqueFd> open_unseen(const std::string& path, int flags, mode_t mode) {
@@ -45,6 +68,11 @@ Result<UniqueFd> open_unseen(const std::string& path, int flags, mode_t mode) {
                      clone_mount(AT_FDCWD, slash == 0 ? "/" : path.substr(0, slash)));
     return with_context(open_at(directory.get(), path.substr(slash + 1), flags | O_NOFOLLOW, mode),
                         "open '" + path + "'");
+}
+
+bool is_device_gone(const Error& error) noexcept {
+    const int why = error.sys_errno();
+    return why == ENOENT || why == ENXIO || why == ENODEV;
 }
 
 Result<LoopDevice> LoopDevice::attach(int image_fd, const LoopOptions& options) {
@@ -91,18 +119,11 @@ Result<std::vector<LoopInfo>> list_loops() {
             if (name.rfind("loop", 0) != 0) {
                 return {};
             }
-            auto file = open_at(blocks.get(), name + "/loop/backing_file", O_RDONLY);
-            if (!file) {
-                return {}; // not attached, or detached just now
+            ASSIGN_OR_RETURN(std::optional<std::string> backing,
+                             backing_file_of(blocks.get(), name));
+            if (backing) {
+                loops.push_back({"/dev/" + name, std::move(*backing)});
             }
-            auto backing = read_all(file->get(), 8192);
-            if (!backing) {
-                return {};
-            }
-            while (!backing->empty() && backing->back() == '\n') {
-                backing->pop_back();
-            }
-            loops.push_back({"/dev/" + name, std::move(*backing)});
             return {};
         }));
     return loops;
@@ -123,9 +144,8 @@ Result<LoopStatus> loop_status(const std::string& path) {
 Status detach_loop(const std::string& path) {
     auto device = open_file(path, O_RDONLY);
     if (!device) {
-        return device.error().sys_errno() == ENOENT
-                   ? Status{}
-                   : std::unexpected<Error>(std::move(device).error());
+        return is_device_gone(device.error()) ? Status{}
+                                              : std::unexpected<Error>(std::move(device).error());
     }
     if (::ioctl(device->get(), LOOP_CLR_FD) != 0 && errno != ENXIO) {
         return fail_errno("LOOP_CLR_FD", path);

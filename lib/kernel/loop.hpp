@@ -47,8 +47,13 @@ struct LoopInfo {
     std::string path;         ///< "/dev/loop3"
     std::string backing_file; ///< see open_unseen(); " (deleted)" at its end when it was unlinked
 };
-/// All attached loop devices of the host: the inventory.
+/// All attached loop devices of the host: the inventory. Fails when one could not be looked at:
+/// what is not seen would be taken for closed.
 [[nodiscard]] Result<std::vector<LoopInfo>> list_loops();
+
+/// Whether an error of a block device, or of its file in sysfs, means that there is none (any
+/// more): ENOENT, ENXIO, ENODEV. All others mean that we could not look.
+[[nodiscard]] bool is_device_gone(const Error& error) noexcept;
 
 /// What an attached loop device says of itself, to those alone who may open it.
 struct LoopStatus {
