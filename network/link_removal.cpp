@@ -1,6 +1,7 @@
 #include "network/link_removal.hpp"
 
 #include "lib/base/clock.hpp"
+#include "lib/base/contained.hpp"
 #include "lib/base/unique_fd.hpp"
 #include "network/netlink.hpp"
 
@@ -90,7 +91,7 @@ Status remove_link_early(const std::string& name) {
     std::shared_ptr<nl_sock> shared = std::move(socket);
     try {
         std::thread([name, removal, shared] {
-            removal->status = remove_link(shared.get(), name);
+            removal->status = contained([&] { return remove_link(shared.get(), name); });
             (void)::eventfd_write(removal->done.get(), 1); // its counter is far from full
         }).detach();
     } catch (const std::system_error&) { // no thread to be had: then we wait ourselves

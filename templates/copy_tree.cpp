@@ -1,8 +1,10 @@
+#include "lib/base/contained.hpp"
 #include "templates/template_store.hpp"
 
-#include <exception>
 #include <memory>
+#include <system_error>
 #include <thread>
+#include <utility>
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -91,23 +93,17 @@ Status copy(int source_fd, int target_fd) {
 // them with no other (man 2 unshare, CLONE_FS).
 Status copy_tree(int source_fd, int target_fd) {
     Status copied;
-    const auto guarded = [&](const auto& act) {
-        try {
-            act();
-        } catch (const std::exception& error) { // no thread, or no memory, was to be had
-            copied = fail(ErrorCode::resource_exhausted,
-                          std::string("copy the template's tree: ") + error.what());
-        }
-    };
-    guarded([&] {
+    try {
         std::jthread([&] {
-            guarded([&] {
-                copied = ::unshare(CLONE_FS) == 0 ? copy(source_fd, target_fd)
-                                                  : fail_errno("unshare(CLONE_FS)");
+            copied = contained([&]() -> Status {
+                return ::unshare(CLONE_FS) == 0 ? copy(source_fd, target_fd)
+                                                : fail_errno("unshare(CLONE_FS)");
             });
         }).join();
-    });
-    return copied;
+    } catch (const std::system_error& error) { // no thread was to be had
+        copied = fail(ErrorCode::resource_exhausted, error.what());
+    }
+    return with_context(std::move(copied), "copy the template's tree");
 }
 
 } // namespace lodge::templates

@@ -6,31 +6,23 @@
 namespace lodge::daemon {
 
 void MonitorRegistry::put(const Uuid& container, MonitorPtr monitor) {
-    std::function<void()> notify;
-    {
-        const std::lock_guard guard(lock_);
-        MonitorPtr& known = monitors_[container];
-        killed_.erase(known.get());
-        known = std::move(monitor);
-        notify = notify_;
-    }
-    if (notify) {
-        notify();
+    const std::lock_guard guard(lock_);
+    MonitorPtr& known = monitors_[container];
+    killed_.erase(known.get());
+    known = std::move(monitor);
+    if (notify_) {
+        notify_();
     }
 }
 
 void MonitorRegistry::remove(const Uuid& container) {
-    std::function<void()> notify;
-    {
-        const std::lock_guard guard(lock_);
-        if (const auto at = monitors_.find(container); at != monitors_.end()) {
-            killed_.erase(at->second.get());
-            monitors_.erase(at);
-        }
-        notify = notify_;
+    const std::lock_guard guard(lock_);
+    if (const auto at = monitors_.find(container); at != monitors_.end()) {
+        killed_.erase(at->second.get());
+        monitors_.erase(at);
     }
-    if (notify) {
-        notify();
+    if (notify_) {
+        notify_();
     }
 }
 

@@ -32,7 +32,8 @@ class MonitorRegistry {
     /// SIGKILL is sent to its init on somebody's order: then it was not the kernel that ended it.
     void note_kill(const Monitor& monitor);
     [[nodiscard]] bool was_killed(const Monitor& monitor);
-    /// Called after every change.
+    /// `notify` is called after every change, with the registry's lock held: it must be short and
+    /// not come back here. When this returns the one before is not running any more.
     void on_change(std::function<void()> notify);
 
   private:

@@ -1,5 +1,7 @@
 #include "daemon/containers/watcher.hpp"
 
+#include "lib/base/contained.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <utility>
@@ -49,40 +51,47 @@ int Watcher::timeout_of(const ToldAll& told) {
     return first.poll_timeout();
 }
 
+// Want of memory ends no watch: it is gone on with after a pause.
 void Watcher::watch(const std::stop_token& stop) {
     ToldAll told; // news are level-triggered: those that were told stay readable
     while (!stop.stop_requested()) {
-        const auto monitors = monitors_.all();
-        std::vector<pollfd> waits{{.fd = wake_.get(), .events = POLLIN, .revents = 0}};
-        std::vector<Uuid> who{Uuid{}};
-        ToldAll still;
-        for (const auto& [container, monitor] : monitors) {
-            const auto mark = told.find(monitor.get());
-            if (mark != told.end()) {
-                still.insert(*mark);
-            }
-            if (mark == told.end() || !mark->second.waits()) {
-                waits.push_back({.fd = monitor->event_fd(), .events = POLLIN, .revents = 0});
-                who.push_back(container);
-            }
+        if (!contained([&] { return look(told), Status{}; })) {
+            (void)::poll(nullptr, 0, static_cast<int>(first_pause_.count())); // only time passes
         }
-        told = std::move(still);
-        if (::poll(waits.data(), waits.size(), timeout_of(told)) < 0) {
-            // More than the limit of descriptors, or no memory for the list: not for ever.
-            (void)::poll(waits.data(), 1, static_cast<int>(first_pause_.count()));
-            for (pollfd& wait : waits) {
-                wait.revents = POLLIN; // whoever has no news says so
-            }
+    }
+}
+
+void Watcher::look(ToldAll& told) {
+    const auto monitors = monitors_.all();
+    std::vector<pollfd> waits{{.fd = wake_.get(), .events = POLLIN, .revents = 0}};
+    std::vector<Uuid> who{Uuid{}};
+    ToldAll still;
+    for (const auto& [container, monitor] : monitors) {
+        const auto mark = told.find(monitor.get());
+        if (mark != told.end()) {
+            still.insert(*mark);
         }
-        if (waits[0].revents != 0) {
-            std::uint64_t count = 0;
-            (void)!::read(wake_.get(), &count, sizeof count); // only empties it
+        if (mark == told.end() || !mark->second.waits()) {
+            waits.push_back({.fd = monitor->event_fd(), .events = POLLIN, .revents = 0});
+            who.push_back(container);
         }
-        for (std::size_t i = 1; i < waits.size(); ++i) {
-            Monitor& monitor = *monitors.at(who[i]);
-            if (waits[i].revents != 0 || told.contains(&monitor)) {
-                tell(who[i], monitor, told);
-            }
+    }
+    told = std::move(still);
+    if (::poll(waits.data(), waits.size(), timeout_of(told)) < 0) {
+        // More than the limit of descriptors, or no memory for the list: not for ever.
+        (void)::poll(waits.data(), 1, static_cast<int>(first_pause_.count()));
+        for (pollfd& wait : waits) {
+            wait.revents = POLLIN; // whoever has no news says so
+        }
+    }
+    if (waits[0].revents != 0) {
+        std::uint64_t count = 0;
+        (void)!::read(wake_.get(), &count, sizeof count); // only empties it
+    }
+    for (std::size_t i = 1; i < waits.size(); ++i) {
+        Monitor& monitor = *monitors.at(who[i]);
+        if (waits[i].revents != 0 || told.contains(&monitor)) {
+            tell(who[i], monitor, told);
         }
     }
 }

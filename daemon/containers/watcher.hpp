@@ -29,6 +29,7 @@ class Watcher {
     /// What was told, and when to tell it again.
     using ToldAll = std::map<const Monitor*, Backoff>;
     void watch(const std::stop_token& stop);
+    void look(ToldAll& told);
     void wake() const;
     void tell(const Uuid& container, Monitor& monitor, ToldAll& told) const;
     [[nodiscard]] static int timeout_of(const ToldAll& told);

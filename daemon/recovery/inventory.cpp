@@ -1,11 +1,13 @@
 #include "daemon/recovery/inventory.hpp"
 
 #include "daemon/records/places.hpp"
+#include "lib/base/contained.hpp"
 #include "lib/kernel/fs.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -75,12 +77,19 @@ void probe_all(const Parts& parts, std::vector<Probe>& probes) {
     std::atomic<std::size_t> next = 0;
     const auto work = [&] {
         for (std::size_t mine = next++; mine < probes.size(); mine = next++) {
-            probe(parts, probes[mine]);
+            const Status probed = contained([&] { return probe(parts, probes[mine]), Status{}; });
+            if (!probed) {
+                probes[mine].failed = probed;
+            }
         }
     };
     std::vector<std::jthread> helpers;
-    for (std::size_t count = 1; count < std::min(kAtOnce, probes.size()); ++count) {
-        helpers.emplace_back(work);
+    try {
+        for (std::size_t count = 1; count < std::min(kAtOnce, probes.size()); ++count) {
+            helpers.emplace_back(work);
+        }
+    } catch (const std::system_error&) {
+        // No thread to be had: those that there are do it.
     }
     work();
 }

@@ -1,12 +1,12 @@
 #include "daemon/store/backups.hpp"
 
+#include "lib/base/contained.hpp"
 #include "lib/kernel/fs.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <exception>
 #include <utility>
 #include <vector>
 
@@ -148,13 +148,14 @@ void DailyBackup::run() {
     std::unique_lock guard(lock_);
     while (!stopping_) {
         guard.unlock();
-        try {
-            if (const Status taken = backups_.take_daily(database_, ::time(nullptr)); !taken) {
+        const Status taken =
+            contained([this] { return backups_.take_daily(database_, ::time(nullptr)); });
+        (void)contained([&]() -> Status { // no memory to tell of it
+            if (!taken) {
                 warn_(taken.error().to_string() + "; trying again in an hour");
             }
-        } catch (const std::exception& error) { // want of memory
-            warn_(std::string("copy the database: ") + error.what());
-        }
+            return {};
+        });
         guard.lock();
         (void)changed_.wait_for(guard, kLook, [this] { return stopping_; }); // looked at above
     }

@@ -10,6 +10,7 @@
 #include <queue>
 #include <thread>
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 
@@ -48,6 +49,31 @@ class NewsMonitor final : public Monitor {
     std::queue<Answer> answers_;
     UniqueFd news_;
 };
+
+// A watcher that is about to end takes its callback back: what that uses goes next.
+TEST(MonitorRegistryTest, CallsNobodyWhoHasTakenHisCallbackBack) {
+    MonitorRegistry registry;
+    std::promise<void> called;
+    std::promise<void> asked;
+    std::atomic<bool> taken_back = false;
+    std::atomic<bool> while_it_ran = false;
+    registry.on_change([&] {
+        called.set_value();
+        asked.get_future().wait();
+        (void)::poll(nullptr, 0, 50); // not waiting for anything: the other one has its chance
+        while_it_ran = taken_back.load();
+    });
+    std::thread changes([&] { registry.remove(Uuid{}); });
+    called.get_future().wait();
+    std::thread owner([&] {
+        asked.set_value();
+        registry.on_change({});
+        taken_back = true;
+    });
+    changes.join();
+    owner.join();
+    EXPECT_FALSE(while_it_ran);
+}
 
 class WatcherTest : public ::testing::Test {
   protected:
