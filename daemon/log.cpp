@@ -1,12 +1,21 @@
 #include "daemon/log.hpp"
 
+#include "lib/base/clock.hpp"
 #include "lib/base/printable.hpp"
-#include "lib/kernel/fs.hpp"
+#include "lib/base/unique_fd.hpp"
 
 #include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
 #include <cstdlib>
 #include <ctime>
+#include <mutex>
+#include <string_view>
 
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace lodge::daemon {
@@ -47,16 +56,71 @@ std::string quoted(const std::string& message) {
 
 } // namespace
 
+// O_NONBLOCK would be the terminal's or the pipe's for others too; a file that is opened anew has
+// flags of its own. A socket cannot be, but takes them with each message.
+class Log::Sink {
+  public:
+    explicit Sink(int fd)
+        : anew_(::open(("/proc/self/fd/" + std::to_string(fd)).c_str(),
+                       O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)),
+          fd_(anew_ ? anew_.get() : fd) {}
+
+    /// True: all of it. False: nobody takes it.
+    bool put(std::string_view text, const Deadline& deadline) const {
+        while (!text.empty()) {
+            ssize_t size = ::send(fd_, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+            if (size < 0 && errno == ENOTSOCK) {
+                size = ::write(fd_, text.data(), text.size());
+            }
+            if (size > 0) {
+                text.remove_prefix(static_cast<std::size_t>(size));
+                continue;
+            }
+            pollfd wait{.fd = fd_, .events = POLLOUT, .revents = 0};
+            const bool full = size < 0 && (errno == EAGAIN || errno == EINTR);
+            if (!full || ::poll(&wait, 1, deadline.poll_timeout()) == 0) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    std::mutex lock;      ///< protects the number, and keeps lines whole
+    std::size_t lost = 0; ///< lines since the last that was written
+
+  private:
+    UniqueFd anew_;
+    int fd_;
+};
+
 // systemd.exec(5): set when stderr is connected to the journal.
-Log::Log()
-    : journal_(std::getenv("JOURNAL_STREAM") != nullptr) {
-} // NOLINT(concurrency-mt-unsafe): at start
+Log::Log(int fd)
+    : journal_(std::getenv("JOURNAL_STREAM") != nullptr), // NOLINT(concurrency-mt-unsafe): at start
+      sink_(std::make_shared<Sink>(fd)) {}
+
+std::string Log::line_of(LogLevel level, const std::string& message) const {
+    return (journal_ ? "<" + std::to_string(static_cast<int>(level)) + ">"
+                     : "time=" + now() + " ") +
+           "level=" + name_of(level) + " msg=" + quoted(message) + "\n";
+}
 
 void Log::write(LogLevel level, const std::string& message) const {
-    std::string line =
-        journal_ ? "<" + std::to_string(static_cast<int>(level)) + ">" : "time=" + now() + " ";
-    line += std::string("level=") + name_of(level) + " msg=" + quoted(message) + "\n";
-    (void)kernel::write_all(STDERR_FILENO, line); // a full or closed log must not stop the daemon
+    constexpr auto kPatience = std::chrono::milliseconds(200);
+    const std::string line = line_of(level, message);
+    const std::lock_guard guard(sink_->lock);
+    if (sink_->lost > 0) { // it was full, and may be still: that is not waited for again
+        const std::string told =
+            line_of(LogLevel::warning,
+                    std::to_string(sink_->lost) + " lines are not here: nobody took them");
+        if (!sink_->put(told, Deadline::after(Deadline::Clock::duration::zero()))) {
+            ++sink_->lost;
+            return;
+        }
+        sink_->lost = 0;
+    }
+    if (!sink_->put(line, Deadline::after(kPatience))) {
+        ++sink_->lost;
+    }
 }
 
 } // namespace lodge::daemon

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <memory>
 #include <string>
+
+#include <unistd.h>
 
 namespace lodge::daemon {
 
@@ -8,13 +11,20 @@ enum class LogLevel { error = 3, warning = 4, info = 6 }; ///< as in syslog(3)
 
 /// Lines on stderr: `level=info msg="..."`, with a time and no priority on a terminal, with
 /// journald's priority prefix (sd-daemon(3)) when it reads them. Thread-safe: one write(2) a line.
+/// A reader that takes nothing holds nobody up: after a fifth of a second the line is lost, and so
+/// are others until there is room again, where it is told how many they were. Copies are the same
+/// log.
 class Log {
   public:
-    Log();
+    explicit Log(int fd = STDERR_FILENO);
     void write(LogLevel level, const std::string& message) const;
 
   private:
+    class Sink;
+    [[nodiscard]] std::string line_of(LogLevel level, const std::string& message) const;
+
     bool journal_ = false;
+    std::shared_ptr<Sink> sink_;
 };
 
 } // namespace lodge::daemon
