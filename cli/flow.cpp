@@ -54,8 +54,12 @@ pollfd Flow::wait() const {
 Flow::State Flow::move() {
     if (pending()) {
         const ssize_t written = write_some(sink_, &buffer_.at(begin_), end_ - begin_);
+        if (written < 0 && try_again(errno)) {
+            return State::flowing;
+        }
         if (written < 0) {
-            return try_again(errno) ? State::flowing : State::sink_ended;
+            sink_error_ = errno;
+            return State::sink_ended;
         }
         begin_ += static_cast<std::size_t>(written);
         return State::flowing;

@@ -20,6 +20,8 @@ class Flow {
     [[nodiscard]] pollfd wait() const;
     /// After poll() has said that it is ready: one read or one write.
     [[nodiscard]] State move();
+    /// Why the sink took no more: an errno; 0 while it does.
+    [[nodiscard]] int sink_error() const { return sink_error_; }
     /// From now on only what lies in the source already is read; then it has ended.
     void last_call();
     [[nodiscard]] bool pending() const { return begin_ < end_; }
@@ -33,6 +35,7 @@ class Flow {
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
     std::size_t left_ = SIZE_MAX; ///< bytes to be read
+    int sink_error_ = 0;
 };
 
 } // namespace lodge::cli

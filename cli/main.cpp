@@ -1,5 +1,6 @@
 #include "cli/app.hpp"
 #include "cli/exit_code.hpp"
+#include "cli/output.hpp"
 #include "cli/words.hpp"
 #include "lib/base/standard_streams.hpp"
 
@@ -15,6 +16,9 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 namespace lodge::cli {
 namespace {
@@ -184,16 +188,31 @@ int run(std::span<char* const> words) {
     return line->act();
 }
 
+// What was printed is said to be so: a script that keeps it would keep a part.
+int finish(int code) {
+    const Status written = flush_output();
+    if (written) {
+        return code;
+    }
+    report({}, written.error());
+    return code != 0 ? code : exit_code_of(written.error());
+}
+
 } // namespace
 } // namespace lodge::cli
 
 int main(int argc, char** argv) {
+    const bool closed = ::fcntl(STDOUT_FILENO, F_GETFD) < 0;
     if (!lodge::fill_standard_streams()) {
         return 1; // and perhaps nobody to tell
     }
     try {
+        if (closed) {
+            lodge::cli::close_output();
+        }
         const std::span all(argv, static_cast<std::size_t>(argc));
-        return lodge::cli::run(all.subspan(std::min<std::size_t>(1, all.size())));
+        return lodge::cli::finish(
+            lodge::cli::run(all.subspan(std::min<std::size_t>(1, all.size()))));
     } catch (const std::exception& error) { // of a library, or want of memory
         (void)std::fprintf(stderr, "lodge: %s\n", error.what());
         return 1;

@@ -9,11 +9,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <ctime>
 #include <iostream>
+#include <streambuf>
 
 #include <poll.h>
 #include <unistd.h>
@@ -95,6 +97,45 @@ Result<json> parse_answer(const std::string& text) {
     return parsed;
 }
 
+namespace {
+
+// A daemon that has ended since it took the operation, or has begun anew and knows nothing of it.
+Result<json> parse_answer_of_same(const Result<std::string>& answer) {
+    if (!answer && (answer.error().code() == ErrorCode::unreachable ||
+                    answer.error().code() == ErrorCode::not_found)) {
+        return std::unexpected<Error>(api::broke_off());
+    }
+    RETURN_IF_ERROR(answer);
+    return parse_answer(*answer);
+}
+
+// Whatever is put into it makes its stream fail.
+std::streambuf* closed_output() {
+    class Closed final : public std::streambuf {};
+    static Closed closed;
+    return &closed;
+}
+
+} // namespace
+
+Status flush_output() {
+    errno = 0;
+    const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+    int error = errno != 0 ? errno : EIO; // it was another write's that failed
+    if (written && std::cout) {
+        return {};
+    }
+    if (written && std::cout.rdbuf() == closed_output()) {
+        error = EBADF;
+    }
+    return error == EPIPE ? Status() // who reads no more wants no more
+                          : fail_errno("write to standard output", {}, error);
+}
+
+void close_output() {
+    std::cout.rdbuf(closed_output());
+}
+
 void print_json(const json& value) {
     std::cout << value.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
 }
@@ -162,11 +203,10 @@ Result<json> run_operation(const Globals& globals,
     while (operation.value("status", "") == "running") {
         progress.show(operation.value("verb", "") + ": " + operation.value("step", ""));
         const Deadline look = Deadline::after(kLook);
-        ASSIGN_OR_RETURN(text,
-                         client.call("GET",
-                                     "/v1/operations/" + operation.value("id", "") +
-                                         "/wait?wait=" + (progress.shown() ? "250ms" : "1h")));
-        ASSIGN_OR_RETURN(operation, parse_answer(text));
+        const auto looked = client.call("GET",
+                                        "/v1/operations/" + operation.value("id", "") +
+                                            "/wait?wait=" + (progress.shown() ? "250ms" : "1h"));
+        ASSIGN_OR_RETURN(operation, parse_answer_of_same(looked));
         if (operation.value("status", "") == "running") {
             // A daemon for which too many wait answers at once.
             (void)::poll(nullptr, 0, look.poll_timeout()); // only time passes

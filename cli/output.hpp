@@ -11,6 +11,11 @@ namespace lodge::cli {
 
 /// Parses an answer of the daemon.
 [[nodiscard]] Result<nlohmann::json> parse_answer(const std::string& text);
+/// Writes out what stdout still holds; fails when some of what was printed could not be written. A
+/// reader who has gone is no failure.
+[[nodiscard]] Status flush_output();
+/// Stdout is closed: what is printed from now on cannot be written.
+void close_output();
 /// Indented JSON and a line break on stdout.
 void print_json(const nlohmann::json& json);
 /// Columns as wide as their widest cell, the first row being the headings.

@@ -15,6 +15,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 
@@ -173,6 +174,16 @@ int code_of_signal(int number) {
     return kSignalBase + number;
 }
 
+// A reader who went away wanted no more; any other failure has lost what the command said.
+Status all_written(std::initializer_list<const Flow*> outputs) {
+    for (const Flow* flow : outputs) {
+        if (flow->sink_error() != 0 && flow->sink_error() != EPIPE) {
+            return fail_errno("write the command's output", {}, flow->sink_error());
+        }
+    }
+    return {};
+}
+
 Result<int> run_piped(const UniqueFd& connection, bool without_input) {
     ASSIGN_OR_RETURN(const UniqueFd signals, watch_signals());
     ASSIGN_OR_RETURN(Streams streams, hand_over_streams(connection.get(), without_input));
@@ -214,6 +225,7 @@ Result<int> run_piped(const UniqueFd& connection, bool without_input) {
             }
         }
     }
+    RETURN_IF_ERROR(all_written({&out, &err}));
     return ending.code;
 }
 
@@ -308,6 +320,7 @@ Result<int> run_terminal(const UniqueFd& connection) {
             screen.keyboard.close();
         }
     }
+    RETURN_IF_ERROR(all_written({&screen.output}));
     return ending.code;
 }
 
@@ -443,9 +456,9 @@ Result<int> console(const Globals& globals, const SessionOptions& options, bool 
             return 0;
         }
         const std::string kept = answer.value("log", "");
-        return ::write(STDOUT_FILENO, kept.data(), kept.size()) < 0
-                   ? Result<int>(fail_errno("write"))
-                   : Result<int>(0);
+        RETURN_IF_ERROR(
+            with_context(kernel::write_all(STDOUT_FILENO, kept), "write to standard output"));
+        return 0;
     }
     confirm(globals, "Connected to the console of '" + options.name + "'; leave it with Ctrl-]");
     ASSIGN_OR_RETURN(const UniqueFd connection, globals.client().upgrade(path + "/console", ""));

@@ -60,10 +60,7 @@ Result<UniqueFd> connect_socket(const std::string& path) {
 }
 
 std::unexpected<Error> closed() {
-    return fail(
-        ErrorCode::internal,
-        "lodged broke off before it answered; what it was asked for may be done, on its way "
-        "or undone: `lodge list` and `lodge operation list` show it");
+    return std::unexpected<Error>(broke_off());
 }
 
 // A peer that has gone is no error here: why it went is in its answer.
@@ -238,6 +235,12 @@ Result<std::string> receive_answer(int socket) {
 }
 
 } // namespace
+
+Error broke_off() {
+    return {ErrorCode::internal,
+            "lodged broke off before it answered; what it was asked for may be done, on its way "
+            "or undone: `lodge list` and `lodge operation list` show it"};
+}
 
 Result<std::string>
 Client::call(const std::string& method, const std::string& path, const std::string& body) const {

@@ -9,6 +9,9 @@
 
 namespace lodge::api {
 
+/// What is told to whoever loses the daemon in the midst of something.
+[[nodiscard]] Error broke_off();
+
 /// Talks to lodged over its unix socket; one connection per call. Errors of the daemon come back as
 /// they were there. not_found without a socket there, permission_denied when it may not be used.
 class Client {
