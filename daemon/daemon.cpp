@@ -133,7 +133,8 @@ class RealDaemon final : public Daemon {
           containers_(parts_, engine_), templates_(parts_, engine_),
           check_(parts_, engine_, log_, templates_) {}
 
-    ~RealDaemon() override { events_.close(); } // on which the thread of autostart_ ends
+    // What runs in the engine uses all that is declared behind it.
+    ~RealDaemon() override { (void)RealDaemon::shut_down(Deadline::never(), Deadline::never()); }
     RealDaemon(const RealDaemon&) = delete;
     RealDaemon& operator=(const RealDaemon&) = delete;
 
@@ -193,12 +194,9 @@ class RealDaemon final : public Daemon {
     Result<std::size_t> start_up_host() override { return autostart_->start_up(); }
     Result<CheckReport> check_host(bool repair) override { return check_.run(repair); }
 
-    void shut_down() override {
-        daily_backup_.reset();
-        watcher_.reset();
-        events_.close();
-        autostart_.reset();
-        engine_.drain();
+    bool shut_down(const Deadline& grace, const Deadline& deadline) override {
+        events_.close(); // on which the thread of autostart_ ends
+        return engine_.end(grace, deadline);
     }
 
   private:

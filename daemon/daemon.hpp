@@ -6,6 +6,7 @@
 #include "daemon/recovery/check.hpp"
 #include "daemon/services.hpp"
 #include "daemon/settings.hpp"
+#include "lib/base/clock.hpp"
 #include "lib/cgroup/groups.hpp"
 #include "lib/kernel/features.hpp"
 #include "storage/volume.hpp"
@@ -33,7 +34,8 @@ struct HostInfo {
 
 /// The daemon without its front: services over the real drivers. Building it makes the directories,
 /// opens the database, sets up bridge and firewall, and takes up what a predecessor left.
-/// Destroying it waits for operations on their way and leaves containers running.
+/// Destroying it waits for operations on their way, if it has not been shut down before, and leaves
+/// containers running. Pre: nobody asks anything any more.
 class Daemon {
   public:
     Daemon() = default;
@@ -49,8 +51,11 @@ class Daemon {
     [[nodiscard]] virtual Result<std::size_t> start_up_host() = 0;
     /// See HostCheck.
     [[nodiscard]] virtual Result<CheckReport> check_host(bool repair) = 0;
-    /// Ends event streams and waits, so that the front can be shut.
-    virtual void shut_down() = 0;
+    /// Wakes all waits and event streams, and gives the operations on their way until `grace` to
+    /// end; the others are left to the next daemon (OperationEngine::end()). Everything can still
+    /// be asked. False: one is in the midst of a step at `deadline`, and this must not be
+    /// destroyed.
+    [[nodiscard]] virtual bool shut_down(const Deadline& grace, const Deadline& deadline) = 0;
 };
 
 [[nodiscard]] Result<std::unique_ptr<Daemon>> make_daemon(Settings settings, const Log& log);

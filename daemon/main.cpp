@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -22,6 +23,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -128,6 +130,40 @@ void tell_manager(const char* state, const Log& log) {
     }
 }
 
+// An upgrade takes what this takes and the next one's start. Operations are over in a tenth of a
+// second, most of them; the others are the next daemon's.
+constexpr auto kGrace = std::chrono::milliseconds(400);
+constexpr auto kLongestEnd = std::chrono::milliseconds(900);
+
+// Destroying waits for threads, of which one may hang with a monitor or in the kernel.
+void end_in_any_case() {
+    constexpr auto kLast = std::chrono::microseconds(std::chrono::milliseconds(1400));
+    struct sigaction action{};
+    action.sa_handler = [](int) { ::_exit(0); };
+    const itimerval timer{
+        .it_interval = {},
+        .it_value = {.tv_sec = kLast.count() / 1'000'000, .tv_usec = kLast.count() % 1'000'000}};
+    (void)::sigaction(SIGALRM, &action, nullptr); // fails for bad arguments only, as the next
+    (void)::setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
+// No new request, no wait, no operation, no connection; then everything may be destroyed. What
+// hangs all the same is left as SIGKILL would leave it, which recovery is for.
+void end(Daemon& daemon, Server& server, const Log& log) {
+    const Deadline grace = Deadline::after(kGrace);
+    const Deadline deadline = Deadline::after(kLongestEnd);
+    end_in_any_case();
+    server.refuse();
+    const bool drained = daemon.shut_down(grace, deadline);
+    const bool stopped = server.stop(deadline);
+    if (!drained || !stopped) {
+        log.write(LogLevel::warning,
+                  std::string("ending while ") + (drained ? "a request" : "an operation") +
+                      " is on its way; the next start sees to it");
+        ::_exit(0);
+    }
+}
+
 Status serve(const Options& options, const Log& log) {
     const sigset_t signals = block_signals();
     if (::geteuid() != 0) {
@@ -147,11 +183,7 @@ Status serve(const Options& options, const Log& log) {
     log.write(LogLevel::info,
               "stopping on signal " + std::to_string(received) + "; containers go on");
     tell_manager("STOPPING=1", log);
-    daemon->shut_down();
-    server->stop();
-    if (::unlink(settings.socket().c_str()) != 0) {
-        return fail_errno("unlink", settings.socket());
-    }
+    end(*daemon, *server, log);
     return {};
 }
 

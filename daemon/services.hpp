@@ -13,13 +13,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 /// What the daemon can do, as the HTTP routes see it. Routes translate between JSON and these calls
-/// and decide nothing; services know nothing of HTTP.
+/// and decide nothing; services know nothing of HTTP. What cannot be answered because the daemon
+/// ends fails with `unreachable`: whoever asked is told what he would be told of a killed one.
 namespace lodge::daemon {
 
 /// Who asks: as SO_PEERCRED of the connection says.
@@ -71,8 +73,10 @@ class EventSubscription {
     EventSubscription(const EventSubscription&) = delete;
     EventSubscription& operator=(const EventSubscription&) = delete;
     virtual ~EventSubscription() = default;
-    /// Next event; nullopt at the deadline or when the daemon stops.
+    /// Next event; nullopt at the deadline or when the daemon ends.
     [[nodiscard]] virtual std::optional<Event> next(const Deadline& deadline) = 0;
+    /// The daemon ends: next() does not wait any more.
+    [[nodiscard]] virtual bool ended() = 0;
 };
 
 class OperationService {
@@ -83,7 +87,8 @@ class OperationService {
     virtual ~OperationService() = default;
     [[nodiscard]] virtual Result<OperationView> get(const Uuid& id) = 0;
     [[nodiscard]] virtual std::vector<OperationView> list() = 0;
-    /// Waits until it ended or the deadline; the view then says which.
+    /// Waits until it ended or the deadline; the view then says which. unreachable when the daemon
+    /// ends before.
     [[nodiscard]] virtual Result<OperationView> wait(const Uuid& id, const Deadline& deadline) = 0;
     /// invalid_state when it has ended or is past its commit point.
     [[nodiscard]] virtual Status cancel(const Uuid& id) = 0;
@@ -154,6 +159,12 @@ class ContainerService {
     [[nodiscard]] virtual Result<std::string> ssh_host_keys(const std::string& name) = 0;
 };
 
+/// A tree as a stream of bytes.
+struct Archive {
+    UniqueFd bytes;
+    std::shared_future<Status> copied = {}; ///< there before `bytes` ends: whether that is all
+};
+
 class TemplateService {
   public:
     TemplateService() = default;
@@ -163,10 +174,9 @@ class TemplateService {
     /// `definition` as named in the definitions directory; `name` of the result, empty: the same.
     [[nodiscard]] virtual Result<Uuid>
     build(const Caller& caller, const std::string& definition, const std::string& name) = 0;
-    /// Reads the archive from `archive`, blocks until it was consumed; the operation it returns has
-    /// ended.
+    /// Reads the archive, blocks until it was consumed; the operation it returns has ended.
     [[nodiscard]] virtual Result<Uuid>
-    import(const Caller& caller, const std::string& name, UniqueFd archive) = 0;
+    import(const Caller& caller, const std::string& name, Archive archive) = 0;
     [[nodiscard]] virtual Result<Uuid> remove(const Caller& caller, const std::string& name) = 0;
     [[nodiscard]] virtual Result<std::vector<templates::Template>> list() = 0;
     [[nodiscard]] virtual Result<templates::Template> info(const std::string& name) = 0;

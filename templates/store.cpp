@@ -101,6 +101,9 @@ class DirectoryStore final : public TemplateStore {
         return make(work, [&](Tree& tree) -> Result<Template> {
             work.progress("unpack");
             ASSIGN_OR_RETURN(tree.newest, unpack(archive_fd, tree.path, work));
+            if (work.received) {
+                RETURN_IF_ERROR(work.received());
+            }
             work.progress("finish the tree");
             ASSIGN_OR_RETURN(const auto root, kernel::open_directory(tree.path));
             ASSIGN_OR_RETURN(const TreeKind kind, inspect_tree(root.get()));

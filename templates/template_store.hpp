@@ -42,6 +42,9 @@ struct Work {
     /// Told a sentence about what of the source is not in the template; may be empty.
     std::function<void(const std::string& sentence)> warn{};
     int cancel_fd = -1; ///< readable: stop and return `cancelled`
+    /// Asked when an import has read its archive, before it makes anything of it: whether that was
+    /// the whole. Empty: it was.
+    std::function<Status()> received;
 };
 
 /// Makes templates in a directory of their own and mounts them. One subdirectory per digest:

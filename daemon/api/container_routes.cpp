@@ -13,6 +13,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr const char* kForce = "force";
+
 json to_json(const ContainerView& view) {
     const model::Container& container = view.container;
     const model::ContainerSpec& spec = container.spec;
@@ -51,9 +53,10 @@ Status require_session(const Exchange& exchange) {
 Status create(Daemon& daemon, Exchange& exchange) {
     ASSIGN_OR_RETURN(json body, exchange.body());
     ASSIGN_OR_RETURN(CreateRequest request, read_create(std::move(body)));
+    ASSIGN_OR_RETURN(const auto wait, read_wait(exchange));
     ASSIGN_OR_RETURN(const Uuid id,
                      daemon.containers().create(exchange.caller(), std::move(request)));
-    return reply_operation(daemon.operations(), exchange, id);
+    return reply_operation(daemon.operations(), exchange, id, wait);
 }
 
 Status list(Daemon& daemon, Exchange& exchange) {
@@ -72,14 +75,22 @@ Status info(Daemon& daemon, Exchange& exchange) {
     return {};
 }
 
+Status start(Daemon& daemon, Exchange& exchange) {
+    ASSIGN_OR_RETURN(const auto wait, read_wait(exchange));
+    ASSIGN_OR_RETURN(const Uuid id,
+                     daemon.containers().start(exchange.caller(), exchange.path()[1]));
+    return reply_operation(daemon.operations(), exchange, id, wait);
+}
+
 Status stop_or_restart(Daemon& daemon, Exchange& exchange, bool restart) {
     ASSIGN_OR_RETURN(const json body, exchange.body());
     ASSIGN_OR_RETURN(const StopRequest request, read_stop(body));
     const std::string& name = exchange.path()[1];
+    ASSIGN_OR_RETURN(const auto wait, read_wait(exchange));
     ASSIGN_OR_RETURN(const Uuid id,
                      restart ? daemon.containers().restart(exchange.caller(), name, request)
                              : daemon.containers().stop(exchange.caller(), name, request));
-    return reply_operation(daemon.operations(), exchange, id);
+    return reply_operation(daemon.operations(), exchange, id, wait);
 }
 
 Status kill(Daemon& daemon, Exchange& exchange) {
@@ -93,22 +104,25 @@ Status kill(Daemon& daemon, Exchange& exchange) {
 Status set(Daemon& daemon, Exchange& exchange) {
     ASSIGN_OR_RETURN(const json body, exchange.body());
     ASSIGN_OR_RETURN(const model::SpecChange change, api::change_from_json(body));
+    ASSIGN_OR_RETURN(const auto wait, read_wait(exchange));
     ASSIGN_OR_RETURN(const Uuid id,
                      daemon.containers().set(exchange.caller(), exchange.path()[1], change));
-    return reply_operation(daemon.operations(), exchange, id);
+    return reply_operation(daemon.operations(), exchange, id, wait);
 }
 
 Status set_frozen(Daemon& daemon, Exchange& exchange, bool frozen) {
+    ASSIGN_OR_RETURN(const auto wait, read_wait(exchange));
     ASSIGN_OR_RETURN(const Uuid id,
                      daemon.containers().set_frozen(exchange.caller(), exchange.path()[1], frozen));
-    return reply_operation(daemon.operations(), exchange, id);
+    return reply_operation(daemon.operations(), exchange, id, wait);
 }
 
 Status destroy(Daemon& daemon, Exchange& exchange) {
-    const bool force = exchange.query("force").value_or("false") == "true";
+    ASSIGN_OR_RETURN(const bool force, read_flag(exchange, kForce));
+    ASSIGN_OR_RETURN(const auto wait, read_wait(exchange));
     ASSIGN_OR_RETURN(const Uuid id,
                      daemon.containers().destroy(exchange.caller(), exchange.path()[1], force));
-    return reply_operation(daemon.operations(), exchange, id);
+    return reply_operation(daemon.operations(), exchange, id, wait);
 }
 
 Status wait(Daemon& daemon, Exchange& exchange) {
@@ -141,6 +155,14 @@ Status reply_text(Exchange& exchange, const Result<std::string>& text, const cha
     return {};
 }
 
+Status console_log(Daemon& daemon, Exchange& exchange) {
+    return reply_text(exchange, daemon.containers().console_log(exchange.path()[1]), "log");
+}
+
+Status ssh_host_keys(Daemon& daemon, Exchange& exchange) {
+    return reply_text(exchange, daemon.containers().ssh_host_keys(exchange.path()[1]), "keys");
+}
+
 } // namespace
 
 std::vector<Route> container_routes(Daemon& daemon) {
@@ -148,46 +170,38 @@ std::vector<Route> container_routes(Daemon& daemon) {
         return [&daemon, handler](Exchange& exchange) { return handler(daemon, exchange); };
     };
     return {
-        {"GET", {"containers"}, with(list)},
-        {"POST", {"containers"}, with(create)},
-        {"GET", {"containers", "*"}, with(info)},
-        {"DELETE", {"containers", "*"}, with(destroy)},
-        {"PATCH", {"containers", "*"}, with(set)},
-        {"POST",
-         {"containers", "*", "start"},
-         [&daemon](Exchange& exchange) -> Status {
-             ASSIGN_OR_RETURN(const Uuid id,
-                              daemon.containers().start(exchange.caller(), exchange.path()[1]));
-             return reply_operation(daemon.operations(), exchange, id);
-         }},
+        {"GET", {"containers"}, {}, Body::none, with(list)},
+        {"POST", {"containers"}, {kWait}, Body::object, with(create)},
+        {"GET", {"containers", "*"}, {}, Body::none, with(info)},
+        {"DELETE", {"containers", "*"}, {kForce, kWait}, Body::none, with(destroy)},
+        {"PATCH", {"containers", "*"}, {kWait}, Body::object, with(set)},
+        {"POST", {"containers", "*", "start"}, {kWait}, Body::none, with(start)},
         {"POST",
          {"containers", "*", "stop"},
+         {kWait},
+         Body::object,
          [&daemon](Exchange& exchange) { return stop_or_restart(daemon, exchange, false); }},
         {"POST",
          {"containers", "*", "restart"},
+         {kWait},
+         Body::object,
          [&daemon](Exchange& exchange) { return stop_or_restart(daemon, exchange, true); }},
-        {"POST", {"containers", "*", "kill"}, with(kill)},
+        {"POST", {"containers", "*", "kill"}, {}, Body::object, with(kill)},
         {"POST",
          {"containers", "*", "freeze"},
+         {kWait},
+         Body::none,
          [&daemon](Exchange& exchange) { return set_frozen(daemon, exchange, true); }},
         {"POST",
          {"containers", "*", "thaw"},
+         {kWait},
+         Body::none,
          [&daemon](Exchange& exchange) { return set_frozen(daemon, exchange, false); }},
-        {"GET", {"containers", "*", "wait"}, with(wait)},
-        {"POST", {"containers", "*", "exec"}, with(exec)},
-        {"POST", {"containers", "*", "console"}, with(console)},
-        {"GET",
-         {"containers", "*", "console-log"},
-         [&daemon](Exchange& exchange) {
-             return reply_text(
-                 exchange, daemon.containers().console_log(exchange.path()[1]), "log");
-         }},
-        {"GET",
-         {"containers", "*", "ssh-host-keys"},
-         [&daemon](Exchange& exchange) {
-             return reply_text(
-                 exchange, daemon.containers().ssh_host_keys(exchange.path()[1]), "keys");
-         }},
+        {"GET", {"containers", "*", "wait"}, {"for", "timeout"}, Body::none, with(wait)},
+        {"POST", {"containers", "*", "exec"}, {}, Body::object, with(exec)},
+        {"POST", {"containers", "*", "console"}, {}, Body::none, with(console)},
+        {"GET", {"containers", "*", "console-log"}, {}, Body::none, with(console_log)},
+        {"GET", {"containers", "*", "ssh-host-keys"}, {}, Body::none, with(ssh_host_keys)},
     };
 }
 

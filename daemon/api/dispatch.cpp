@@ -34,11 +34,27 @@ std::string status_name(OperationStatus status) {
     return "cancelled";
 }
 
+// Nothing is done for a request of which a part did not come or is not understood.
+Status handle(const Route& route, Exchange& exchange) {
+    RETURN_IF_ERROR(exchange.check_query(route.parameters));
+    if (route.body != Body::stream) {
+        RETURN_IF_ERROR(exchange.check_body());
+    }
+    if (route.body == Body::none) {
+        ASSIGN_OR_RETURN(const nlohmann::json body, exchange.body());
+        if (!body.empty()) {
+            return fail(ErrorCode::invalid_argument,
+                        "'" + body.items().begin().key() + "' is unknown: this path takes no body");
+        }
+    }
+    return route.handle(exchange);
+}
+
 } // namespace
 
 void dispatch(const std::vector<Route>& routes, Exchange& exchange) {
-    if (!exchange.well_formed()) {
-        exchange.reply_error(Error(ErrorCode::invalid_argument, "the request line is malformed"));
+    if (exchange.refusal()) {
+        exchange.reply_error(*exchange.refusal());
         return;
     }
     bool known_path = false;
@@ -50,8 +66,8 @@ void dispatch(const std::vector<Route>& routes, Exchange& exchange) {
         if (route.method != exchange.method()) {
             continue;
         }
-        const Status handled = route.handle(exchange);
-        if (!handled && !exchange.answered()) {
+        const Status handled = handle(route, exchange);
+        if (!handled && !exchange.answered() && handled.error().code() != ErrorCode::unreachable) {
             exchange.reply_error(handled.error());
         }
         return;
@@ -63,13 +79,32 @@ void dispatch(const std::vector<Route>& routes, Exchange& exchange) {
     exchange.reply(known_path ? 405 : 404, api::to_json(error));
 }
 
-Status reply_operation(OperationService& operations, Exchange& exchange, const Uuid& id) {
-    if (const auto wait = exchange.query("wait")) {
-        ASSIGN_OR_RETURN(const std::int64_t milliseconds, parse_duration_ms(*wait));
+Result<Wait> read_wait(const Exchange& exchange) {
+    const auto text = exchange.query(kWait);
+    if (!text) {
+        return Wait();
+    }
+    ASSIGN_OR_RETURN(const std::int64_t milliseconds, parse_duration_ms(*text));
+    return std::chrono::milliseconds(milliseconds);
+}
+
+Result<bool> read_flag(const Exchange& exchange, const std::string& parameter) {
+    const std::string value = exchange.query(parameter).value_or("false");
+    if (value != "true" && value != "false") {
+        return fail(ErrorCode::invalid_argument,
+                    "'" + parameter + "' must be true or false, not '" + value + "'");
+    }
+    return value == "true";
+}
+
+Status reply_operation(OperationService& operations,
+                       Exchange& exchange,
+                       const Uuid& id,
+                       const Wait& wait) {
+    if (wait) {
         // It is on its way by now: where too many wait, this is told at once.
         const auto seat = exchange.sit_down();
-        const Deadline deadline =
-            Deadline::after(std::chrono::milliseconds(seat ? milliseconds : 0));
+        const Deadline deadline = Deadline::after(seat ? *wait : std::chrono::milliseconds::zero());
         ASSIGN_OR_RETURN(const OperationView view, operations.wait(id, deadline));
         if (view.error) {
             return std::unexpected<Error>(*view.error);

@@ -1,62 +1,59 @@
 #include "daemon/api/exchange.hpp"
 
+#include "daemon/api/answer.hpp"
 #include "lib/api/json.hpp"
+#include "lib/base/clock.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/session/session.hpp"
 
 #include <Poco/Exception.h>
-#include <Poco/Net/HTTPServerRequestImpl.h>
-#include <Poco/Net/HTTPServerResponse.h>
-#include <Poco/Net/StreamSocket.h>
 #include <Poco/URI.h>
 #include <nlohmann/json.hpp>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
-#include <utility>
+#include <chrono>
+#include <sstream>
 
-#include <fcntl.h>
-#include <unistd.h>
+#include <poll.h>
+#include <sys/socket.h>
 
 namespace lodge::daemon {
 
 namespace {
 
-constexpr std::size_t kLargestBody = std::size_t{1} << 20;
+constexpr auto kPatience = std::chrono::seconds(30);
+constexpr const char* kBreak = "\r\n";
 
-std::unexpected<Error> too_large() {
-    return fail(ErrorCode::resource_exhausted, "the request's body is larger than 1 MiB");
+std::string as_chunk(const std::string& content) {
+    std::ostringstream text;
+    text << std::hex << content.size() << kBreak << content << kBreak;
+    return text.str();
 }
 
 } // namespace
 
-Exchange::Exchange(Poco::Net::HTTPServerRequest& request,
-                   Poco::Net::HTTPServerResponse& response,
-                   Caller caller,
-                   WaitingRoom& waiting_room)
-    : request_(request), response_(response), caller_(caller), waiting_room_(waiting_room),
-      method_(request.getMethod()) {
-    const std::string& version = request.getVersion();
-    well_formed_ =
-        version == Poco::Net::HTTPMessage::HTTP_1_1 || version == Poco::Net::HTTPMessage::HTTP_1_0;
+Exchange::Exchange(Incoming incoming, Caller caller, Hall& hall)
+    : incoming_(std::move(incoming)), caller_(caller), hall_(hall), refusal_(incoming_.refusal()) {
+    hall_.lines.add(incoming_.fd());
     try {
-        const Poco::URI uri(request.getURI());
+        const Poco::URI uri(incoming_.head().target);
         uri.getPathSegments(path_);
         for (const auto& [key, value] : uri.getQueryParameters()) {
             query_.emplace_back(key, value);
         }
     } catch (const Poco::SyntaxException&) {
-        well_formed_ = false;
-    }
-    if (!well_formed_) {
-        response.setVersion(Poco::Net::HTTPMessage::HTTP_1_1); // it has the request's
-        response.setKeepAlive(false);
+        refusal_ = Error(ErrorCode::invalid_argument, "the request line is malformed");
     }
     if (!path_.empty() && path_.front() == "v1") {
         path_.erase(path_.begin());
     } else {
         path_ = {"", ""}; // no route has such a path
     }
+}
+
+Exchange::~Exchange() {
+    hall_.lines.remove(incoming_.fd());
 }
 
 std::optional<std::string> Exchange::query(const std::string& key) const {
@@ -68,12 +65,27 @@ std::optional<std::string> Exchange::query(const std::string& key) const {
     return std::nullopt;
 }
 
+Status Exchange::check_query(const std::vector<std::string>& known) const {
+    for (auto at = query_.begin(); at != query_.end(); ++at) {
+        const std::string& name = at->first;
+        if (std::find(known.begin(), known.end(), name) == known.end()) {
+            return fail(ErrorCode::invalid_argument, "the parameter '" + name + "' is unknown");
+        }
+        if (std::any_of(
+                query_.begin(), at, [&](const auto& other) { return other.first == name; })) {
+            return fail(ErrorCode::invalid_argument, "the parameter '" + name + "' stands twice");
+        }
+    }
+    return {};
+}
+
 bool Exchange::asks_for_session() const {
-    return request_.get("Upgrade", "") == session::kUpgradeToken;
+    const auto upgrade = incoming_.head().fields.find("upgrade");
+    return upgrade != incoming_.head().fields.end() && upgrade->second == session::kUpgradeToken;
 }
 
 Result<WaitingRoom::Seat> Exchange::sit_down() {
-    if (auto seat = waiting_room_.enter()) {
+    if (auto seat = hall_.seats.enter()) {
         return seat;
     }
     return fail(ErrorCode::resource_exhausted,
@@ -81,86 +93,95 @@ Result<WaitingRoom::Seat> Exchange::sit_down() {
                 "when some have ended");
 }
 
-Result<nlohmann::json> Exchange::body() {
-    if (request_.hasContentLength() &&
-        request_.getContentLength64() > static_cast<Poco::Int64>(kLargestBody)) {
-        return too_large();
+Result<WaitingRoom::Seat> Exchange::take_archive() {
+    if (auto seat = hall_.archives.enter()) {
+        return seat;
     }
-    std::string text;
-    std::array<char, 16384> chunk{};
-    std::istream& stream = request_.stream();
-    while (stream.read(chunk.data(), chunk.size()) || stream.gcount() > 0) {
-        text.append(chunk.data(), static_cast<std::size_t>(stream.gcount()));
-        if (text.size() > kLargestBody) {
-            return too_large();
-        }
-    }
-    return api::parse_object(text);
+    return fail(ErrorCode::resource_exhausted,
+                "too many archives are on their way in already: try again when some have come");
 }
 
-void Exchange::copy_body_to(int fd) {
-    std::vector<char> chunk(std::size_t{1} << 18);
-    std::istream& stream = request_.stream();
-    while (stream.read(chunk.data(), static_cast<std::streamsize>(chunk.size())) ||
-           stream.gcount() > 0) {
-        if (!kernel::write_all(fd, {chunk.data(), static_cast<std::size_t>(stream.gcount())})) {
-            response_.setKeepAlive(false); // what is left of the body is not read
-            return;
+Status Exchange::check_body() const {
+    if (is_too_large()) {
+        return fail(ErrorCode::resource_exhausted, "the request's body is larger than 1 MiB");
+    }
+    return incoming_.whole();
+}
+
+Result<nlohmann::json> Exchange::body() {
+    return api::parse_object(incoming_.content());
+}
+
+Status Exchange::copy_body_to(int fd) {
+    while (true) {
+        if (!kernel::write_all(fd, incoming_.content())) {
+            return {};
         }
+        incoming_.content().clear();
+        if (!incoming_.has_more()) {
+            return incoming_.whole();
+        }
+        RETURN_IF_ERROR(incoming_.read_on());
     }
 }
 
 void Exchange::reply(int status, const nlohmann::json& body) {
     answered_ = true;
-    const std::string text =
-        body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-    response_.setStatusAndReason(static_cast<Poco::Net::HTTPResponse::HTTPStatus>(status));
-    response_.setContentType("application/json");
-    response_.sendBuffer(text.data(), text.size());
+    answer_ = answer_text(
+        status, body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 void Exchange::reply_error(const Error& error) {
-    const bool body_too_large = error.message() == too_large().error().message();
-    if (body_too_large) {
-        response_.setKeepAlive(false); // what is left of the body is not read
+    constexpr int kTooLarge = 413;
+    const bool body_too_large = is_too_large() && error.code() == ErrorCode::resource_exhausted;
+    reply(body_too_large ? kTooLarge : api::http_status(error.code()), api::to_json(error));
+}
+
+// False: nobody takes it.
+bool Exchange::send(std::string_view bytes) const {
+    while (!bytes.empty()) {
+        const ssize_t sent =
+            ::send(incoming_.fd(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent >= 0) {
+            bytes.remove_prefix(static_cast<std::size_t>(sent));
+            continue;
+        }
+        pollfd wait{.fd = incoming_.fd(), .events = POLLOUT, .revents = 0};
+        const Deadline deadline = Deadline::after(kPatience);
+        if (errno == EAGAIN ? ::poll(&wait, 1, deadline.poll_timeout()) == 0 : errno != EINTR) {
+            return false;
+        }
     }
-    reply(body_too_large ? 413 : api::http_status(error.code()), api::to_json(error));
+    return true;
 }
 
 void Exchange::reply_lines(const std::function<std::optional<std::string>()>& next) {
     answered_ = true;
-    response_.setChunkedTransferEncoding(true);
-    response_.setContentType("application/x-ndjson");
-    std::ostream& stream = response_.send();
-    stream.flush();
-    while (const auto line = next()) {
-        stream << *line << '\n' << std::flush;
-        if (!stream) {
-            return;
-        }
+    constexpr int kGood = 200;
+    bool taken = send(answer_head(kGood,
+                                  "Content-Type: application/x-ndjson\r\nTransfer-Encoding: "
+                                  "chunked\r\nConnection: close\r\n"));
+    while (taken) {
+        const auto line = next();
+        taken = line && send(as_chunk(*line + "\n"));
     }
 }
 
 Result<UniqueFd> Exchange::take_connection() {
+    constexpr int kSwitching = 101;
     answered_ = true;
-    try {
-        response_.setStatusAndReason(Poco::Net::HTTPResponse::HTTP_SWITCHING_PROTOCOLS);
-        response_.set("Connection", "Upgrade");
-        response_.set("Upgrade", session::kUpgradeToken);
-        response_.setContentLength(Poco::Net::HTTPMessage::UNKNOWN_CONTENT_LENGTH);
-        response_.send().flush();
-        auto& request = dynamic_cast<Poco::Net::HTTPServerRequestImpl&>(request_);
-        const Poco::Net::StreamSocket socket = request.detachSocket();
-        // The descriptor belongs to Poco's socket object; the copy is ours, and closing theirs does
-        // not shut the connection down.
-        const int copy = ::fcntl(socket.impl()->sockfd(), F_DUPFD_CLOEXEC, 0);
-        if (copy < 0) {
-            return fail_errno("fcntl(F_DUPFD_CLOEXEC)");
-        }
-        return UniqueFd(copy);
-    } catch (const Poco::Exception& error) {
-        return fail(ErrorCode::cancelled, "the client is gone: " + error.displayText());
+    if (!send(answer_head(kSwitching,
+                          std::string("Connection: Upgrade\r\nUpgrade: ") + session::kUpgradeToken +
+                              "\r\n"))) {
+        return fail(ErrorCode::cancelled, "the client is gone");
     }
+    hall_.lines.remove(incoming_.fd());
+    return incoming_.take_socket();
+}
+
+std::pair<UniqueFd, std::string> Exchange::finish() {
+    hall_.lines.remove(incoming_.fd());
+    return {incoming_.take_socket(), std::move(answer_)};
 }
 
 } // namespace lodge::daemon

@@ -68,10 +68,11 @@ Status shut_down(Daemon& daemon, Exchange& exchange) {
         return fail(ErrorCode::invalid_argument,
                     "'timeout_ms' must be a number of milliseconds, and nothing else is known");
     }
+    ASSIGN_OR_RETURN(const auto wait, read_wait(exchange));
     ASSIGN_OR_RETURN(
         const Uuid id,
         daemon.shut_down_host(std::chrono::milliseconds(timeout.get<std::uint64_t>())));
-    return reply_operation(daemon.operations(), exchange, id);
+    return reply_operation(daemon.operations(), exchange, id, wait);
 }
 
 json to_json(const Finding& finding) {
@@ -139,12 +140,20 @@ Result<Uuid> operation_id(const Exchange& exchange) {
 
 std::vector<Route> host_routes(Daemon& daemon) {
     return {
-        {"GET", {"host"}, [&daemon](Exchange& exchange) { return host_info(daemon, exchange); }},
+        {"GET",
+         {"host"},
+         {},
+         Body::none,
+         [&daemon](Exchange& exchange) { return host_info(daemon, exchange); }},
         {"POST",
          {"host", "shutdown"},
+         {kWait},
+         Body::object,
          [&daemon](Exchange& exchange) { return shut_down(daemon, exchange); }},
         {"POST",
          {"host", "startup"},
+         {},
+         Body::none,
          [&daemon](Exchange& exchange) -> Status {
              ASSIGN_OR_RETURN(const std::size_t starting, daemon.start_up_host());
              exchange.reply(200, {{"starting", starting}});
@@ -152,13 +161,23 @@ std::vector<Route> host_routes(Daemon& daemon) {
          }},
         {"GET",
          {"host", "check"},
+         {},
+         Body::none,
          [&daemon](Exchange& exchange) { return check(daemon, exchange, false); }},
         {"POST",
          {"host", "check"},
+         {},
+         Body::none,
          [&daemon](Exchange& exchange) { return check(daemon, exchange, true); }},
-        {"GET", {"events"}, [&daemon](Exchange& exchange) { return events(daemon, exchange); }},
+        {"GET",
+         {"events"},
+         {"last"},
+         Body::none,
+         [&daemon](Exchange& exchange) { return events(daemon, exchange); }},
         {"GET",
          {"version"},
+         {},
+         Body::none,
          [](Exchange& exchange) -> Status {
              exchange.reply(200, {{"version", LODGE_VERSION}, {"api", "v1"}});
              return {};
@@ -170,6 +189,8 @@ std::vector<Route> operation_routes(Daemon& daemon) {
     return {
         {"GET",
          {"operations"},
+         {},
+         Body::none,
          [&daemon](Exchange& exchange) -> Status {
              json result = json::array();
              for (const OperationView& view : daemon.operations().list()) {
@@ -180,6 +201,8 @@ std::vector<Route> operation_routes(Daemon& daemon) {
          }},
         {"GET",
          {"operations", "*"},
+         {},
+         Body::none,
          [&daemon](Exchange& exchange) -> Status {
              ASSIGN_OR_RETURN(const Uuid id, operation_id(exchange));
              ASSIGN_OR_RETURN(const OperationView view, daemon.operations().get(id));
@@ -188,12 +211,17 @@ std::vector<Route> operation_routes(Daemon& daemon) {
          }},
         {"GET",
          {"operations", "*", "wait"},
+         {kWait},
+         Body::none,
          [&daemon](Exchange& exchange) -> Status {
              ASSIGN_OR_RETURN(const Uuid id, operation_id(exchange));
-             return reply_operation(daemon.operations(), exchange, id);
+             ASSIGN_OR_RETURN(const auto wait, read_wait(exchange));
+             return reply_operation(daemon.operations(), exchange, id, wait);
          }},
         {"POST",
          {"operations", "*", "cancel"},
+         {},
+         Body::none,
          [&daemon](Exchange& exchange) -> Status {
              ASSIGN_OR_RETURN(const Uuid id, operation_id(exchange));
              RETURN_IF_ERROR(daemon.operations().cancel(id));

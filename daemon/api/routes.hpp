@@ -3,17 +3,31 @@
 #include "daemon/api/exchange.hpp"
 #include "daemon/daemon.hpp"
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace lodge::daemon {
 
-/// One route: method, path with "*" for a part that is a name, and what to do. Routes translate and
-/// decide nothing; an error they return is answered as such.
+/// What comes with a request beside its path.
+enum class Body : std::uint8_t {
+    none,   ///< nothing, or an empty object
+    object, ///< Exchange::body()
+    stream, ///< of any length, read by the route itself
+};
+using Parameters = std::vector<std::string>;
+
+/// One route: method, path with "*" for a part that is a name, what may be asked with it, and what
+/// to do. Routes translate and decide nothing: they read all that was asked, and only then act; an
+/// error they return is answered as such.
 struct Route {
     std::string method;
     std::vector<std::string> path;
+    Parameters parameters; ///< of the query
+    Body body = Body::none;
     std::function<Status(Exchange&)> handle;
 };
 
@@ -22,12 +36,22 @@ struct Route {
 [[nodiscard]] std::vector<Route> operation_routes(Daemon& daemon);
 [[nodiscard]] std::vector<Route> host_routes(Daemon& daemon);
 
-/// Finds the route and runs it; answers 404 and 405 itself.
+/// Finds the route and runs it, if all of the request is there and known; answers 404 and 405
+/// itself. No answer at all is for a client who loses a daemon that ends.
 void dispatch(const std::vector<Route>& routes, Exchange& exchange);
 
-/// Answers a started operation: 202 at once, or, with ?wait=SECONDS, when it has ended.
+/// The parameter of routes that start an operation.
+inline constexpr const char* kWait = "wait";
+/// Its value: how long the answer may wait for the operation's end; without it, not at all. To be
+/// read before the operation is started.
+using Wait = std::optional<std::chrono::milliseconds>;
+[[nodiscard]] Result<Wait> read_wait(const Exchange& exchange);
+/// "true" or "false", which is also what an absent one means.
+[[nodiscard]] Result<bool> read_flag(const Exchange& exchange, const std::string& parameter);
+
+/// Answers a started operation: 202 while it runs, 200 when it has ended.
 [[nodiscard]] Status
-reply_operation(OperationService& operations, Exchange& exchange, const Uuid& id);
+reply_operation(OperationService& operations, Exchange& exchange, const Uuid& id, const Wait& wait);
 
 [[nodiscard]] nlohmann::json to_json(const OperationView& operation);
 [[nodiscard]] nlohmann::json to_json(const Event& event);

@@ -1,8 +1,10 @@
 #include "daemon/api/routes.hpp"
+#include "lib/base/contained.hpp"
 #include "lib/kernel/pipe.hpp"
 
 #include <nlohmann/json.hpp>
 
+#include <future>
 #include <thread>
 #include <utility>
 
@@ -58,26 +60,36 @@ Status build(Daemon& daemon, Exchange& exchange) {
         }
         definition = value.get<std::string>();
     }
+    ASSIGN_OR_RETURN(const auto wait, read_wait(exchange));
     ASSIGN_OR_RETURN(const Uuid id,
                      daemon.templates().build(exchange.caller(), definition, exchange.path()[1]));
-    return reply_operation(daemon.operations(), exchange, id);
+    return reply_operation(daemon.operations(), exchange, id, wait);
 }
 
-// The body flows through a pipe into the unpacking; nothing of it is kept twice.
+// The body flows through a pipe into the unpacking; nothing of it is kept twice. Whether all of it
+// came is known before the pipe's end can be seen.
 Status import(Daemon& daemon, Exchange& exchange) {
+    ASSIGN_OR_RETURN(const auto seat, exchange.take_archive());
     ASSIGN_OR_RETURN(kernel::Pipe pipe, kernel::make_pipe());
-    Result<Uuid> imported = Uuid{};
+    std::promise<Status> copied;
+    Archive archive{.bytes = std::move(pipe.reader), .copied = copied.get_future().share()};
+    Status done;
+    Uuid id;
     {
         const std::jthread importing([&] {
-            imported = daemon.templates().import(
-                exchange.caller(), exchange.path()[1], std::move(pipe.reader));
-            pipe.reader.reset(); // a refusal leaves it with us: the copying below ends with EPIPE
+            done = contained([&]() -> Status {
+                ASSIGN_OR_RETURN(id,
+                                 daemon.templates().import(
+                                     exchange.caller(), exchange.path()[1], std::move(archive)));
+                return {};
+            });
+            archive.bytes.reset(); // of a refusal: the copying below ends with EPIPE
         });
-        exchange.copy_body_to(pipe.writer.get());
+        copied.set_value(contained([&] { return exchange.copy_body_to(pipe.writer.get()); }));
         pipe.writer.reset();
     }
-    RETURN_IF_ERROR(imported);
-    ASSIGN_OR_RETURN(const OperationView view, daemon.operations().get(*imported));
+    RETURN_IF_ERROR(done);
+    ASSIGN_OR_RETURN(const OperationView view, daemon.operations().get(id));
     if (view.error) {
         return std::unexpected<Error>(*view.error);
     }
@@ -86,9 +98,10 @@ Status import(Daemon& daemon, Exchange& exchange) {
 }
 
 Status remove(Daemon& daemon, Exchange& exchange) {
+    ASSIGN_OR_RETURN(const auto wait, read_wait(exchange));
     ASSIGN_OR_RETURN(const Uuid id,
                      daemon.templates().remove(exchange.caller(), exchange.path()[1]));
-    return reply_operation(daemon.operations(), exchange, id);
+    return reply_operation(daemon.operations(), exchange, id, wait);
 }
 
 } // namespace
@@ -98,12 +111,12 @@ std::vector<Route> template_routes(Daemon& daemon) {
         return [&daemon, handler](Exchange& exchange) { return handler(daemon, exchange); };
     };
     return {
-        {"GET", {"templates"}, with(list)},
-        {"GET", {"template-definitions"}, with(definitions)},
-        {"GET", {"templates", "*"}, with(info)},
-        {"DELETE", {"templates", "*"}, with(remove)},
-        {"POST", {"templates", "*", "build"}, with(build)},
-        {"POST", {"templates", "*", "import"}, with(import)},
+        {"GET", {"templates"}, {}, Body::none, with(list)},
+        {"GET", {"template-definitions"}, {}, Body::none, with(definitions)},
+        {"GET", {"templates", "*"}, {}, Body::none, with(info)},
+        {"DELETE", {"templates", "*"}, {kWait}, Body::none, with(remove)},
+        {"POST", {"templates", "*", "build"}, {kWait}, Body::object, with(build)},
+        {"POST", {"templates", "*", "import"}, {}, Body::stream, with(import)},
     };
 }
 

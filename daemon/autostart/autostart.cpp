@@ -2,6 +2,7 @@
 
 #include "daemon/autostart/boot_sequence.hpp"
 #include "daemon/records/files.hpp"
+#include "lib/base/contained.hpp"
 #include "lib/base/revert.hpp"
 
 #include <algorithm>
@@ -78,17 +79,22 @@ Autostart::Autostart(const Parts& parts,
 // Looks at the rows whenever something has happened that may concern them, and when the next start
 // is due.
 void Autostart::work() {
-    while (true) {
-        collect();
-        const Deadline deadline = held_ ? Deadline::never() : begin_due();
-        std::optional<Event> event;
-        do {
-            event = events_->next(deadline);
-        } while (event && event->what == "progress");
-        if (!event && !deadline.expired()) {
-            return; // the events have ended: the daemon does
+    while (!events_->ended()) {
+        const Status looked = contained([this] { return look(), Status{}; });
+        if (!looked) { // want of memory: it is gone on with after a pause
+            illness_.fail();
+            (void)contained([this] { return events_->next(illness_.until()), Status{}; });
         }
     }
+}
+
+void Autostart::look() {
+    collect();
+    const Deadline deadline = held_ ? Deadline::never() : begin_due();
+    std::optional<Event> event;
+    do {
+        event = events_->next(deadline);
+    } while (event && event->what == "progress");
 }
 
 // Until when nothing has to be looked at, unless something happens: room, or a name that is free.
@@ -192,7 +198,12 @@ Result<Uuid> Autostart::shut_down(std::chrono::milliseconds timeout) {
              held_ = true;
              Plan plan;
              plan.steps.push_back({"stop containers",
-                                   [this, timeout] { return stop_all(Deadline::after(timeout)); },
+                                   [this, timeout]() -> Status {
+                                       const Status stopped = stop_all(Deadline::after(timeout));
+                                       return events_->ended()
+                                                  ? fail(ErrorCode::cancelled, "lodged ends")
+                                                  : stopped;
+                                   },
                                    {}});
              plan.commit = 0; // nothing of it is undone
              plan.answer = plan.steps.size();

@@ -40,6 +40,7 @@ class Autostart {
 
   private:
     void work();
+    void look();
     Deadline begin_due();
     void begin(const model::Container& container);
     void collect();

@@ -209,7 +209,11 @@ Containers::wait(const std::string& name, const std::string& what, const Deadlin
             return fail(ErrorCode::invalid_state,
                         "'" + name + "' is not running and nothing is starting it");
         }
-        if (!subscription->next(deadline) && deadline.expired()) {
+        const bool told = subscription->next(deadline).has_value();
+        if (!told && subscription->ended()) {
+            return fail(ErrorCode::unreachable, "lodged ends");
+        }
+        if (!told && deadline.expired()) {
             return fail(ErrorCode::timeout, "'" + name + "' did not become " + what + " in time");
         }
     }

@@ -4,6 +4,7 @@
 #include "lib/kernel/process.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -79,10 +80,10 @@ Result<bool> ask(Monitor& monitor, int signal_number) {
 
 } // namespace
 
-bool wait_for_news(const Monitor& monitor, const Deadline& deadline) {
-    pollfd wait{.fd = monitor.event_fd(), .events = POLLIN, .revents = 0};
+bool wait_for_news(const Monitor& monitor, const Deadline& deadline, int end_fd) {
+    std::array<pollfd, 2> waits{{{monitor.event_fd(), POLLIN, 0}, {end_fd, POLLIN, 0}}};
     while (true) {
-        const int ready = ::poll(&wait, 1, deadline.poll_timeout());
+        const int ready = ::poll(waits.data(), waits.size(), deadline.poll_timeout());
         if (ready != -1 || errno != EINTR) {
             return ready > 0;
         }
@@ -98,10 +99,14 @@ Status halt(const Parts& parts,
     ASSIGN_OR_RETURN(bool sent, ask(monitor, number));
     while (sent && !deadline.expired()) {
         if (wait_for_news(monitor,
-                          deaf ? std::min(deadline, Deadline::after(kDeafLook)) : deadline)) {
+                          deaf ? std::min(deadline, Deadline::after(kDeafLook)) : deadline,
+                          parts.events.closed_fd())) {
             ASSIGN_OR_RETURN(const bool ended, has_ended(monitor));
             if (ended) {
                 break;
+            }
+            if (parts.events.closed()) {
+                return fail(ErrorCode::cancelled, "lodged ends while init is halting");
             }
         }
         if (deaf && !is_deaf(container, number)) {

@@ -3,7 +3,12 @@
 #include "daemon/records/files.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <utility>
+
+#include <poll.h>
+#include <unistd.h>
 
 namespace lodge::daemon {
 
@@ -21,6 +26,27 @@ Result<bool> is_claimed(const Parts& parts, const std::string& digest) {
         return true;
     }
     return parts.containers.uses_template(digest);
+}
+
+// What an archive has behind its end: most are padded.
+Status read_past(int fd, int cancel_fd) {
+    std::array<char, 16384> chunk{};
+    while (true) {
+        std::array<pollfd, 2> waits{{{fd, POLLIN, 0}, {cancel_fd, POLLIN, 0}}};
+        if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) {
+            return fail_errno("poll");
+        }
+        if (waits[1].revents != 0) {
+            return fail(ErrorCode::cancelled, "the import was cancelled");
+        }
+        const ssize_t size = waits[0].revents != 0 ? ::read(fd, chunk.data(), chunk.size()) : 1;
+        if (size == 0) {
+            return {};
+        }
+        if (size < 0 && errno != EINTR) {
+            return fail_errno("read", "the archive");
+        }
+    }
 }
 
 } // namespace
@@ -68,7 +94,8 @@ Result<Uuid> Templates::make(const std::string& verb,
                  .id = id.to_string(),
                  .progress = [this, id](const std::string& step) { engine_.progress(id, step); },
                  .warn = [this, id](const std::string& what) { engine_.warn(id, what); },
-                 .cancel_fd = engine_.cancel_fd(id)};
+                 .cancel_fd = engine_.cancel_fd(id),
+                 .received = {}};
              ASSIGN_OR_RETURN(*made, make_template(work));
              made->name = name;
              return {};
@@ -111,16 +138,21 @@ Templates::build(const Caller&, const std::string& definition_name, const std::s
                 });
 }
 
-Result<Uuid> Templates::import(const Caller&, const std::string& name, UniqueFd archive) {
-    const auto shared = std::make_shared<UniqueFd>(std::move(archive));
-    ASSIGN_OR_RETURN(
-        const Uuid id,
-        make("template import", name, [this, name, shared](const templates::Work& work) {
-            // Closed with the step, also when it did not read to the end: whoever still writes
-            // there must not wait for us.
-            const UniqueFd taken = std::move(*shared);
-            return parts_.store.import(name, taken.get(), work);
-        }));
+Result<Uuid> Templates::import(const Caller&, const std::string& name, Archive archive) {
+    const auto shared = std::make_shared<Archive>(std::move(archive));
+    ASSIGN_OR_RETURN(const Uuid id,
+                     make("template import", name, [this, name, shared](templates::Work work) {
+                         // Closed with the step, also when it did not read to the end: whoever
+                         // still writes there must not wait for us.
+                         const Archive taken = std::move(*shared);
+                         if (taken.copied.valid()) {
+                             work.received = [&]() -> Status {
+                                 RETURN_IF_ERROR(read_past(taken.bytes.get(), work.cancel_fd));
+                                 return taken.copied.get();
+                             };
+                         }
+                         return parts_.store.import(name, taken.bytes.get(), work);
+                     }));
     (void)engine_.wait(id, Deadline::never()); // the caller holds the other end of the archive
     return id;
 }

@@ -14,7 +14,7 @@ class Templates final : public TemplateService {
 
     Result<Uuid>
     build(const Caller& caller, const std::string& definition, const std::string& name) override;
-    Result<Uuid> import(const Caller& caller, const std::string& name, UniqueFd archive) override;
+    Result<Uuid> import(const Caller& caller, const std::string& name, Archive archive) override;
     Result<Uuid> remove(const Caller& caller, const std::string& name) override;
     Result<std::vector<templates::Template>> list() override { return parts_.templates.list(); }
     Result<templates::Template> info(const std::string& name) override {

@@ -2,6 +2,7 @@
 #include "daemon/operations/engine.hpp"
 
 #include "daemon/operations/running.hpp"
+#include "lib/base/contained.hpp"
 #include "lib/base/revert.hpp"
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 namespace lodge::daemon {
@@ -59,7 +61,7 @@ Status OperationEngine::take(const RunningPtr& operation) {
     (void)changed_.wait_for(
         guard, kLongestCleanup, free_or_busy); // what it found is looked at below
     if (stopping_) {
-        return fail(ErrorCode::cancelled, "the daemon is stopping");
+        return fail(ErrorCode::unreachable, "lodged ends");
     }
     if (const auto holder = held_.find(resource); holder != held_.end()) {
         return fail(ErrorCode::busy,
@@ -79,6 +81,7 @@ Result<OperationEngine::RunningPtr> OperationEngine::enter(const LoggedOperation
         .id = what.id, .verb = what.verb, .resource = what.resource, .started_at = now_ms()};
     operation->arguments = what.arguments;
     RETURN_IF_ERROR(take(operation));
+    operation->cancelled.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     const std::lock_guard guard(lock_);
     known_[what.id] = operation;
     return operation;
@@ -95,7 +98,7 @@ Result<Uuid> OperationEngine::submit(Request request) {
                                  .intended = {},
                                  .boot_id = parts_.boot_id};
     ASSIGN_OR_RETURN(const RunningPtr operation, enter(logged));
-    const Status ready = call([&]() -> Status {
+    const Status ready = contained([&]() -> Status {
         ASSIGN_OR_RETURN(operation->plan, request.prepare());
         return parts_.log.begin(logged);
     });
@@ -190,8 +193,31 @@ void OperationEngine::work() {
             operation = std::move(queue_.front());
             queue_.pop_front();
         }
-        run(operation);
+        const Status done = contained([&] { return run(operation), Status{}; });
+        if (!done) {
+            give_up(operation, done.error());
+        }
     }
+}
+
+// There was no memory for what stands between its steps. What it left half-made is in the log, for
+// the next start of a daemon.
+void OperationEngine::give_up(const RunningPtr& operation, const Error& error) noexcept {
+    (void)contained([&]() -> Status {
+        const std::lock_guard guard(lock_);
+        if (!operation->answered) {
+            operation->answered = true;
+            operation->view.status = OperationStatus::failed;
+            operation->view.ended_at = now_ms();
+            operation->view.error = error;
+        }
+        return {};
+    });
+    (void)contained([&] { return release(operation), Status{}; });
+    (void)contained([&] {
+        parts_.warn(operation->view.verb + ": " + error.to_string() + ", left to the next start");
+        return Status{};
+    });
 }
 
 void OperationEngine::answer(const RunningPtr& operation, const Status& status) {
@@ -228,6 +254,7 @@ void OperationEngine::release(const RunningPtr& operation) {
         const std::lock_guard guard(lock_);
         held_.erase(operation->view.resource);
         operation->released = true;
+        operation->cancelled.reset(); // what has ended holds nothing
         ended_.push_back(operation->view.id);
         if (ended_.size() > kMostEnded) {
             known_.erase(ended_.front());
@@ -262,7 +289,7 @@ void OperationEngine::run_followers(const std::string& resource) {
             followers_.erase(next);
             ++following_;
         }
-        if (const Status done = call([&act] { return act(), Status{}; }); !done) {
+        if (const Status done = contained([&act] { return act(), Status{}; }); !done) {
             parts_.warn("after an operation on '" + resource + "': " + done.error().to_string());
         }
         {
@@ -274,14 +301,17 @@ void OperationEngine::run_followers(const std::string& resource) {
 }
 
 void OperationEngine::announce(const RunningPtr& operation) {
-    Event event{.kind = "operation"};
-    {
-        const std::lock_guard guard(lock_);
-        event.resource = operation->view.resource;
-        event.what = operation->answered ? "ended" : "started";
-        event.operation = operation->view;
-    }
-    parts_.events.publish(std::move(event));
+    (void)contained([&]() -> Status { // no memory to tell of it is no reason not to do it
+        Event event{.kind = "operation"};
+        {
+            const std::lock_guard guard(lock_);
+            event.resource = operation->view.resource;
+            event.what = operation->answered ? "ended" : "started";
+            event.operation = operation->view;
+        }
+        parts_.events.publish(std::move(event));
+        return {};
+    });
 }
 
 std::string OperationEngine::busy_with(const std::string& resource) {
@@ -297,21 +327,18 @@ OperationEngine::RunningPtr OperationEngine::find(const Uuid& id) {
 }
 
 void OperationEngine::progress(const Uuid& id, const std::string& step) {
-    RunningPtr operation;
+    Event event{.kind = "operation", .what = "progress", .detail = step};
     {
         const std::lock_guard guard(lock_);
-        operation = find(id);
-        if (operation) {
-            operation->view.step = step;
+        const RunningPtr operation = find(id);
+        if (!operation) {
+            return;
         }
-    }
-    if (operation) {
-        Event event{.kind = "operation", .resource = operation->view.resource, .what = "progress"};
-        const std::lock_guard guard(lock_);
+        operation->view.step = step;
+        event.resource = operation->view.resource;
         event.operation = operation->view;
-        event.detail = step;
-        parts_.events.publish(std::move(event));
     }
+    parts_.events.publish(std::move(event));
 }
 
 void OperationEngine::warn(const Uuid& id, const std::string& sentence) {
@@ -324,14 +351,33 @@ void OperationEngine::warn(const Uuid& id, const std::string& sentence) {
 int OperationEngine::cancel_fd(const Uuid& id) {
     const std::lock_guard guard(lock_);
     const RunningPtr operation = find(id);
+    if (operation && stopping_) {
+        (void)::eventfd_write(operation->cancelled.get(), 1); // it came by while end() began
+    }
     return operation ? operation->cancelled.get() : -1;
 }
 
-void OperationEngine::drain() {
+bool OperationEngine::end(const Deadline& grace, const Deadline& deadline) {
     std::unique_lock guard(lock_);
     stopping_ = true;
+    for (const auto& [id, operation] : known_) {
+        (void)::eventfd_write(operation->cancelled.get(), 1); // -1 of those that have ended
+    }
     changed_.notify_all();
-    changed_.wait(guard, [&] { return held_.empty() && following_ == 0; });
+    const auto idle = [&] { return held_.empty() && following_ == 0; };
+    (void)changed_.wait_for(guard, grace.left(), idle); // looked at again below
+    leaving_ = true;
+    changed_.notify_all();
+    return changed_.wait_for(guard, deadline.left(), idle);
+}
+
+void OperationEngine::drain() {
+    (void)end(Deadline::never(), Deadline::never());
+}
+
+bool OperationEngine::leaving() {
+    const std::lock_guard guard(lock_);
+    return leaving_;
 }
 
 Result<OperationView> OperationEngine::get(const Uuid& id) {
@@ -362,8 +408,12 @@ Result<OperationView> OperationEngine::wait(const Uuid& id, const Deadline& dead
     if (!operation) {
         return fail(ErrorCode::not_found, "no operation has the id " + id.to_string());
     }
-    (void)changed_.wait_for(
-        guard, deadline.left(), [&] { return operation->answered; }); // the view tells which
+    (void)changed_.wait_for(guard, deadline.left(), [&] {
+        return operation->answered || leaving_;
+    }); // the view tells which
+    if (!operation->answered && leaving_) {
+        return fail(ErrorCode::unreachable, "lodged ends, and the operation has not");
+    }
     return operation->view;
 }
 

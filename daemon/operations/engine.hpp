@@ -41,7 +41,7 @@ using Hold = std::shared_ptr<const Holder>;
 /// Runs operations: one at a time per resource, each in a worker thread, every step's intent logged
 /// before it acts, undone in reverse when a step before the commit point fails. A step that cannot
 /// be undone and fails is tried once more, unless with timeout or busy it has waited its time out.
-/// Thread-safe.
+/// Thread-safe. Publishes and logs without its lock: a log that nobody reads holds up no request.
 class OperationEngine final : public OperationService {
   public:
     /// Threads, each with one operation at a time. One that is there stays.
@@ -86,9 +86,16 @@ class OperationEngine final : public OperationService {
     /// Adds a sentence to a running operation's answer: of what is asked for, so much will not
     /// hold. Not for what the caller cannot have wanted otherwise: that is an error.
     void warn(const Uuid& id, const std::string& sentence);
-    /// Readable once cancel() was called for the operation; -1 for an unknown one.
+    /// Readable once cancel() was called for the operation, or the daemon ends; -1 for one that is
+    /// unknown or has ended.
     [[nodiscard]] int cancel_fd(const Uuid& id);
-    /// Waits until all operations and what followed them have ended; no new one is taken.
+    /// Ends with the daemon: takes no operation any more. Those on their way have until `grace` to
+    /// come to their end. From then on each is left where it is as soon as its step is done: not
+    /// undone, not answered, and in the log, as a killed daemon would leave it to the next. A step
+    /// that takes its time looks at cancel_fd() or EventBus::closed_fd() and returns `cancelled`;
+    /// it is left at once. False: one is still in its step at `deadline`.
+    [[nodiscard]] bool end(const Deadline& grace, const Deadline& deadline);
+    /// end(), with all the time that it takes.
     void drain();
 
     Result<OperationView> get(const Uuid& id) override;
@@ -120,6 +127,9 @@ class OperationEngine final : public OperationService {
     Status
     complete(const Uuid& operation, const Plan& plan, std::size_t from, const std::string& what);
     void answer(const RunningPtr& operation, const Status& status);
+    void leave(const RunningPtr& operation);
+    void give_up(const RunningPtr& operation, const Error& error) noexcept;
+    [[nodiscard]] bool leaving();
     void forget(const RunningPtr& holder);
     void end_log(const RunningPtr& operation);
     void run_followers(const std::string& resource);
@@ -137,7 +147,8 @@ class OperationEngine final : public OperationService {
     std::deque<Uuid> ended_;
     std::multimap<std::string, std::function<void()>> followers_; ///< by resource, see when_free
     unsigned following_ = 0;                                      ///< followers that run now
-    bool stopping_ = false;
+    bool stopping_ = false;                                       ///< takes no operation
+    bool leaving_ = false;                                        ///< leaves those that there are
     const std::size_t most_workers_;
     std::size_t idle_ = 0; ///< workers that wait for work
     std::vector<std::jthread> workers_;

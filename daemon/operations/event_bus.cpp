@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <utility>
 
+#include <sys/eventfd.h>
+
 namespace lodge::daemon {
 
 namespace {
@@ -49,10 +51,15 @@ class QueueSubscription final : public EventSubscription {
         return event;
     }
 
+    bool ended() override { return bus_.closed(); }
+
   private:
     EventBus& bus_;
     std::list<std::deque<Event>>::iterator queue_;
 };
+
+EventBus::EventBus(std::function<void(const Event&)> witness)
+    : witness_(std::move(witness)), closed_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 void EventBus::publish(Event event) {
     if (witness_) {
@@ -82,7 +89,13 @@ void EventBus::close() {
         const std::lock_guard guard(lock_);
         closed_ = true;
     }
+    (void)::eventfd_write(closed_fd_.get(), 1); // its counter is far from full
     changed_.notify_all();
+}
+
+bool EventBus::closed() {
+    const std::lock_guard guard(lock_);
+    return closed_;
 }
 
 } // namespace lodge::daemon

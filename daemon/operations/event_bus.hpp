@@ -1,6 +1,7 @@
 #pragma once
 
 #include "daemon/services.hpp"
+#include "lib/base/unique_fd.hpp"
 
 #include <condition_variable>
 #include <cstddef>
@@ -18,13 +19,15 @@ class EventBus {
   public:
     /// `witness` sees every event on the thread that publishes it, before it is queued and
     /// numbered. It must be thread-safe.
-    explicit EventBus(std::function<void(const Event&)> witness = {})
-        : witness_(std::move(witness)) {}
+    explicit EventBus(std::function<void(const Event&)> witness = {});
     void publish(Event event);
     /// Begins with the last `past` events, at most kKeptEvents.
     [[nodiscard]] std::unique_ptr<EventSubscription> subscribe(std::size_t past = 0);
-    /// Wakes and ends all subscriptions.
+    /// The daemon ends: wakes and ends all subscriptions, and whoever looks at closed_fd().
     void close();
+    [[nodiscard]] bool closed();
+    /// Readable once closed: to be polled beside what a step waits for.
+    [[nodiscard]] int closed_fd() const { return closed_fd_.get(); }
 
   private:
     friend class QueueSubscription;
@@ -35,6 +38,7 @@ class EventBus {
     std::deque<Event> past_; ///< the last kKeptEvents
     std::uint64_t sequence_ = 0;
     bool closed_ = false;
+    UniqueFd closed_fd_;
 };
 
 } // namespace lodge::daemon

@@ -1,9 +1,9 @@
 // How the engine carries a plan out: its steps, their undoing, and the end of what a dead daemon
 // left.
 #include "daemon/operations/running.hpp"
+#include "lib/base/contained.hpp"
 
 #include <algorithm>
-#include <exception>
 #include <iterator>
 #include <utility>
 
@@ -40,21 +40,18 @@ std::string what_of(const OperationView& view) {
 
 } // namespace
 
-Status call(const std::function<Status()>& body) {
-    try {
-        return body();
-    } catch (const std::exception& error) {
-        return fail(ErrorCode::internal, std::string("unexpected: ") + error.what());
-    }
-}
-
 void OperationEngine::run(const RunningPtr& operation) {
     announce(operation);
-    Status status = perform(operation);
+    const Status status = perform(operation);
+    if (operation->left) {
+        leave(operation);
+        return;
+    }
     answer(operation, status);
-    if (status) {
-        const Plan& plan = operation->plan;
-        (void)complete(operation->view.id, plan, plan.answer, what_of(operation->view)); // told
+    const Plan& plan = operation->plan;
+    if (status && !complete(operation->view.id, plan, plan.answer, what_of(operation->view))) {
+        leave(operation); // what fails is told; it is told to go no further
+        return;
     }
     end_log(operation);
     operation->plan = {}; // what its steps hold, keys and descriptors among it, goes now
@@ -68,6 +65,13 @@ void OperationEngine::end_log(const RunningPtr& operation) {
     }
 }
 
+// As a killed daemon leaves it: its log says how far it came.
+void OperationEngine::leave(const RunningPtr& operation) {
+    operation->plan = {};
+    parts_.warn(what_of(operation->view) + ": left to the next start");
+    release(operation);
+}
+
 // The part that decides between success and failure. On failure what can be undone is; what cannot
 // must be done, so it is tried once more.
 Status OperationEngine::perform(const RunningPtr& operation) {
@@ -76,6 +80,9 @@ Status OperationEngine::perform(const RunningPtr& operation) {
     std::size_t tried_twice = 0; // the steps before this one
     for (std::size_t index = 0; index < plan.answer;) {
         const Status status = attempt(operation, index);
+        if (operation->left) {
+            return status;
+        }
         if (status) {
             ++index;
             continue;
@@ -93,19 +100,30 @@ Status OperationEngine::perform(const RunningPtr& operation) {
     return {};
 }
 
-// Unless it was cancelled.
+// Unless it was cancelled, or the daemon ends.
 Status OperationEngine::attempt(const RunningPtr& operation, std::size_t index) {
     bool cancelled = false;
     {
         const std::lock_guard guard(lock_);
+        if (leaving_) {
+            operation->left = true;
+            return fail(ErrorCode::unreachable, "lodged ends");
+        }
         operation->past_commit = must_be_done(operation->plan, index);
         cancelled = operation->cancel_asked && !operation->past_commit;
         if (cancelled) {
             operation->view.error = Error(ErrorCode::cancelled, "cancelled on request");
         }
     }
-    return cancelled ? Status(fail(ErrorCode::cancelled, operation->view.verb + " was cancelled"))
-                     : perform_step(operation, index);
+    if (cancelled) {
+        return fail(ErrorCode::cancelled, operation->view.verb + " was cancelled");
+    }
+    Status done = perform_step(operation, index);
+    if (!done && done.error().code() == ErrorCode::cancelled) {
+        const std::lock_guard guard(lock_);
+        operation->left = stopping_ && !operation->cancel_asked;
+    }
+    return done;
 }
 
 void OperationEngine::warn_of_retry(const std::string& what, const Step& step, const Error& error) {
@@ -123,7 +141,7 @@ Status OperationEngine::perform_step(const RunningPtr& operation, std::size_t in
 
 Status OperationEngine::act(const Uuid& operation, const Step& step) {
     RETURN_IF_ERROR(parts_.log.intend(operation, step.name));
-    return call(step.perform);
+    return contained(step.perform);
 }
 
 void OperationEngine::undo(const Plan& plan, std::size_t steps, const std::string& what) {
@@ -132,7 +150,7 @@ void OperationEngine::undo(const Plan& plan, std::size_t steps, const std::strin
         if (!step.undo) {
             continue;
         }
-        if (const Status undone = call(step.undo); !undone) {
+        if (const Status undone = contained(step.undo); !undone) {
             parts_.warn(what + ": undo of " + step.name + ": " + undone.error().to_string() +
                         ", ignoring");
         }
@@ -146,6 +164,9 @@ Status OperationEngine::complete(const Uuid& operation,
                                  std::size_t from,
                                  const std::string& what) {
     for (std::size_t index = from; index < plan.steps.size(); ++index) {
+        if (leaving()) {
+            return fail(ErrorCode::unreachable, "lodged ends");
+        }
         const Step& step = plan.steps[index];
         Status done = act(operation, step); // its intents too: this daemon may die as well
         if (!done && !is_final(done.error())) {

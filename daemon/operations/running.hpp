@@ -5,8 +5,6 @@
 
 #include <string>
 
-#include <sys/eventfd.h>
-
 namespace lodge::daemon {
 
 /// An operation, or a hold, while the engine knows it. Protected by the engine's lock, but for the
@@ -15,15 +13,13 @@ struct OperationEngine::Running {
     OperationView view;
     Plan plan;
     std::string arguments;
-    UniqueFd cancelled{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    UniqueFd cancelled; ///< an eventfd while somebody may cancel it
     bool cancel_asked = false;
+    bool left = false; ///< to the next daemon; its worker's alone
     bool accepted = false;
     bool past_commit = false;
     bool answered = false;
     bool released = false;
 };
-
-/// Runs `body`; exceptions of libraries end here and become an error.
-[[nodiscard]] Status call(const std::function<Status()>& body);
 
 } // namespace lodge::daemon

@@ -36,7 +36,8 @@ class AtOnce : public ::testing::TestWithParam<unsigned> {
   protected:
     void SetUp() override {
         UniqueFd archive(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-        ASSERT_TRUE(rig_.outcome(rig_.templates().import(Caller{}, "base", std::move(archive))));
+        ASSERT_TRUE(
+            rig_.outcome(rig_.templates().import(Caller{}, "base", {.bytes = std::move(archive)})));
         for (std::ptrdiff_t made = 0; made < kContainers; ++made) {
             daemon::CreateRequest request;
             request.spec.name = "web" + std::to_string(made);

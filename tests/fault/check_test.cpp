@@ -28,7 +28,7 @@ class HostCheckTest : public ::testing::Test {
     }
     Status import(const std::string& name) {
         UniqueFd archive(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-        return rig_.outcome(rig_.templates().import(Caller{}, name, std::move(archive)));
+        return rig_.outcome(rig_.templates().import(Caller{}, name, {.bytes = std::move(archive)}));
     }
     CheckReport check(bool repair = false) {
         auto report = rig_.check().run(repair);

@@ -22,7 +22,8 @@ class Exit : public ::testing::Test {
   protected:
     void SetUp() override {
         UniqueFd archive(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-        ASSERT_TRUE(rig_.outcome(rig_.templates().import(Caller{}, "base", std::move(archive))));
+        ASSERT_TRUE(
+            rig_.outcome(rig_.templates().import(Caller{}, "base", {.bytes = std::move(archive)})));
         daemon::CreateRequest request;
         request.spec.name = "web1";
         request.spec.template_name = "base";

@@ -23,7 +23,8 @@ TEST(HeldVolume, KeepsItsNameUntilItIsClosed) {
     World world(directory.path());
     Rig rig(world);
     UniqueFd archive(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    ASSERT_TRUE(rig.outcome(rig.templates().import(Caller{}, "base", std::move(archive))));
+    ASSERT_TRUE(
+        rig.outcome(rig.templates().import(Caller{}, "base", {.bytes = std::move(archive)})));
     const auto before = rig.ledger();
     std::string holder;
     world.before("volume.create", [&] {

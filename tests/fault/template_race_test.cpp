@@ -20,7 +20,7 @@ class TemplateRace : public ::testing::Test {
     Status import(const std::string& name) {
         UniqueFd archive(::open("/dev/null", O_RDONLY | O_CLOEXEC));
         const Status status =
-            rig_.outcome(rig_.templates().import(Caller{}, name, std::move(archive)));
+            rig_.outcome(rig_.templates().import(Caller{}, name, {.bytes = std::move(archive)}));
         EXPECT_TRUE(rig_.settle("template " + name)); // its last write is no cue for before()
         return status;
     }

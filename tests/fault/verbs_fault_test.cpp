@@ -112,8 +112,9 @@ Status build(Rig& rig) {
 }
 Status import(Rig& rig) {
     UniqueFd archive(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    return outcome(
-        rig, "template base", rig.templates().import(Caller{}, "base", std::move(archive)));
+    return outcome(rig,
+                   "template base",
+                   rig.templates().import(Caller{}, "base", {.bytes = std::move(archive)}));
 }
 Status remove_template(Rig& rig) {
     return outcome(rig, "template base", rig.templates().remove(Caller{}, "base"));

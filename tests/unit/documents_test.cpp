@@ -121,9 +121,10 @@ class NoDaemon final : public daemon::Daemon {
     Result<Uuid> shut_down_host(std::chrono::milliseconds) override { std::abort(); }
     Result<std::size_t> start_up_host() override { std::abort(); }
     Result<daemon::CheckReport> check_host(bool) override { std::abort(); }
-    void shut_down() override {}
+    bool shut_down(const Deadline&, const Deadline&) override { return true; }
 };
 
+// "GET /v1/x" or "GET /v1/x ?name".
 std::set<std::string> daemon_routes() {
     NoDaemon none;
     std::set<std::string> routes;
@@ -137,6 +138,9 @@ std::set<std::string> daemon_routes() {
                 text += "/" + part;
             }
             EXPECT_TRUE(routes.insert(text).second) << text << " stands twice";
+            for (const std::string& parameter : route.parameters) {
+                routes.insert(text + " ?" + parameter);
+            }
         }
     }
     return routes;
@@ -147,6 +151,22 @@ std::string without_names(std::string path) {
         path.replace(open, path.find('}') - open + 1, "*");
     }
     return path;
+}
+
+// Of the query.
+std::set<std::string> documented_parameters(const yaml::Node& document, const yaml::Node& owner) {
+    std::set<std::string> names;
+    const auto& shared = test::child(test::child(document, "components"), "parameters");
+    for (const yaml::Node& item : test::child(owner, "parameters").items) {
+        const std::string& reference = test::child(item, "$ref").scalar;
+        const yaml::Node& parameter =
+            reference.empty() ? item
+                              : test::child(shared, reference.substr(reference.rfind('/') + 1));
+        if (test::child(parameter, "in").scalar == "query") {
+            names.insert(test::child(parameter, "name").scalar);
+        }
+    }
+    return names;
 }
 
 std::set<std::string> documented_routes(const yaml::Node& document) {
@@ -160,13 +180,17 @@ std::set<std::string> documented_routes(const yaml::Node& document) {
             for (char& c : method) {
                 c = static_cast<char>(c - 'a' + 'A');
             }
-            routes.insert(method + " " + without_names(path));
+            const std::string route = method + " " + without_names(path);
+            routes.insert(route);
+            for (const std::string& name : documented_parameters(document, operation)) {
+                routes.insert(route + " ?" + name);
+            }
         }
     }
     return routes;
 }
 
-TEST(Documents, OpenApiHasTheDaemonsRoutes) {
+TEST(Documents, OpenApiHasTheDaemonsRoutesAndTheirParameters) {
     const auto document = yaml::parse(read_document("docs/openapi.yaml"), "openapi.yaml");
     ASSERT_TRUE(document) << document.error().message();
     EXPECT_EQ(documented_routes(*document), daemon_routes());

@@ -1,0 +1,78 @@
+#pragma once
+
+#include "daemon/api/body.hpp"
+#include "lib/base/error.hpp"
+#include "lib/base/unique_fd.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace lodge::daemon {
+
+/// More than a request's body may have, but for an archive.
+inline constexpr std::size_t kLargestBody = std::size_t{1} << 20;
+
+/// What stands before a body. Names of fields are in small letters.
+struct RequestHead {
+    std::string method;
+    std::string target;
+    std::string version;
+    std::map<std::string, std::string> fields;
+};
+
+/// A request as far as it has come over its connection. Not thread-safe.
+class Incoming {
+  public:
+    explicit Incoming(UniqueFd socket) : socket_(std::move(socket)) {}
+
+    /// Reads what lies in the connection, without waiting. True: nothing more is to be waited for
+    /// before somebody looks at it. It is whole then, or never will be, or is too large to be held.
+    [[nodiscard]] bool read();
+    /// Waits for more of the body, at most 30 seconds (timeout).
+    [[nodiscard]] Status read_on();
+
+    /// Nobody said a word.
+    [[nodiscard]] bool empty() const { return !began_; }
+    /// Set when the head makes no sense: there is no request then.
+    [[nodiscard]] const std::optional<Error>& refusal() const { return refusal_; }
+    [[nodiscard]] const RequestHead& head() const { return head_; }
+    /// Of a body that is longer than kLargestBody, or says that it will be.
+    [[nodiscard]] bool is_too_large() const;
+    /// What the body lacks; success when all of it has come.
+    [[nodiscard]] Status whole() const;
+    /// The rest of the body may still come.
+    [[nodiscard]] bool has_more() const { return is_partial() && !ended_; }
+    /// As much of the body as has come; may be taken away by its reader.
+    [[nodiscard]] std::string& content() { return content_; }
+    /// Bytes of memory that it holds.
+    [[nodiscard]] std::size_t size() const { return raw_.size() + content_.size(); }
+    [[nodiscard]] int fd() const { return socket_.get(); }
+    /// Gives the connection up.
+    [[nodiscard]] UniqueFd take_socket() { return std::move(socket_); }
+
+  private:
+    bool receive();
+    void advance();
+    [[nodiscard]] Status parse_head(const std::string& text);
+    [[nodiscard]] Status frame_body();
+    [[nodiscard]] bool is_ready() const;
+    [[nodiscard]] bool is_partial() const { return body_.state() == BodyDecoder::State::partial; }
+
+    UniqueFd socket_;
+    std::string raw_;           ///< not taken apart yet
+    std::size_t looked_at_ = 0; ///< of raw_, in search of the head's end
+    RequestHead head_;
+    BodyDecoder body_;
+    std::string content_;
+    std::uint64_t announced_ = 0; ///< Content-Length
+    std::optional<Error> refusal_;
+    bool began_ = false;
+    bool has_head_ = false;
+    bool ended_ = false; ///< nothing more will come
+};
+
+} // namespace lodge::daemon

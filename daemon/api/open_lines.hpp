@@ -1,0 +1,41 @@
+#pragma once
+
+#include <mutex>
+#include <set>
+
+#include <sys/socket.h>
+
+namespace lodge::daemon {
+
+/// The connections whose requests are being served, so that they can be broken off from outside.
+/// Thread-safe.
+class OpenLines {
+  public:
+    void add(int socket) {
+        const std::lock_guard guard(lock_);
+        sockets_.insert(socket);
+        if (broken_) {
+            (void)::shutdown(socket, SHUT_RDWR);
+        }
+    }
+    /// Before it is closed or given away.
+    void remove(int socket) {
+        const std::lock_guard guard(lock_);
+        sockets_.erase(socket);
+    }
+    /// Ends all, and those that come later: who reads or writes there is told at once.
+    void break_off() {
+        const std::lock_guard guard(lock_);
+        broken_ = true;
+        for (const int socket : sockets_) {
+            (void)::shutdown(socket, SHUT_RDWR); // whose peer may have gone before us
+        }
+    }
+
+  private:
+    std::mutex lock_;
+    std::set<int> sockets_;
+    bool broken_ = false;
+};
+
+} // namespace lodge::daemon
