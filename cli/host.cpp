@@ -125,7 +125,8 @@ void tell(const Globals& globals, const json& report, std::size_t remaining) {
         std::cout << printable(told(finding)) << '\n';
     }
     for (const json& holder : report["busy"]) {
-        std::cout << "busy: " << holder.value("verb", "") << ' ' << holder.value("resource", "")
+        std::cout << printable("busy: " + holder.value("verb", "") + " " +
+                               holder.value("resource", ""))
                   << '\n';
     }
     const std::string but_for = report["busy"].empty() ? "" : "; what is busy was left out";
@@ -156,7 +157,7 @@ Result<int> check(const Globals& globals, bool repair) {
 
 void print_event(const Globals& globals, const std::string& line) {
     if (globals.json) {
-        std::cout << line << '\n' << std::flush;
+        std::cout << line << '\n' << std::flush; // one JSON object, escaped by the daemon
         return;
     }
     const json event = json::parse(line, nullptr, false);

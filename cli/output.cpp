@@ -4,6 +4,7 @@
 #include "lib/base/clock.hpp"
 #include "lib/base/printable.hpp"
 #include "lib/base/units.hpp"
+#include "lib/kernel/fs.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -45,7 +46,7 @@ class ProgressLine {
     [[nodiscard]] bool shown() const { return shown_; }
     void show(const std::string& text) {
         if (shown_ && text != last_) {
-            std::cerr << "\r\033[K" << text << " ..." << std::flush;
+            std::cerr << "\r\033[K" << printable(text) << " ..." << std::flush;
             last_ = text;
         }
     }
@@ -137,7 +138,7 @@ void close_output() {
 }
 
 void print_json(const json& value) {
-    std::cout << value.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+    std::cout << api::to_text(value, 2) << '\n';
 }
 
 void print_table(const std::vector<std::vector<std::string>>& rows) {
@@ -177,7 +178,7 @@ void print_object(const json& object) {
 
 void confirm(const Globals& globals, const std::string& what) {
     if (!globals.quiet && !globals.json) {
-        std::cerr << what << '\n';
+        std::cerr << printable(what) << '\n';
     }
 }
 
@@ -185,6 +186,19 @@ void show_warnings(const json& operation) {
     for (const json& warning : operation.value("warnings", json::array())) {
         std::cerr << "lodge: warning: " << printable(warning.get<std::string>()) << '\n';
     }
+}
+
+Status print_text(const std::string& text) {
+    if (::isatty(STDOUT_FILENO) != 1) {
+        return kernel::write_all(STDOUT_FILENO, text);
+    }
+    std::string lines;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        if (text.compare(at, 2, "\r\n") != 0) { // a line's end as a terminal writes it
+            lines += text[at];
+        }
+    }
+    return kernel::write_all(STDOUT_FILENO, printable(lines, "\n\t"));
 }
 
 Result<json> run_operation(const Globals& globals,

@@ -16,8 +16,11 @@ namespace lodge::cli {
 [[nodiscard]] Status flush_output();
 /// Stdout is closed: what is printed from now on cannot be written.
 void close_output();
-/// Indented JSON and a line break on stdout.
+/// Indented JSON and a line break on stdout, nothing in it that a terminal would obey.
 void print_json(const nlohmann::json& json);
+/// Lines that others chose, on stdout: to a terminal printable() ones, to a file or a pipe as they
+/// came.
+[[nodiscard]] Status print_text(const std::string& text);
 /// Columns as wide as their widest cell, the first row being the headings.
 void print_table(const std::vector<std::vector<std::string>>& rows);
 /// A line for each key: times ("..._at", Unix seconds) as ISO 8601, sizes ("...bytes") with a unit,

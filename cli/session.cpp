@@ -455,9 +455,8 @@ Result<int> console(const Globals& globals, const SessionOptions& options, bool 
             print_json(answer);
             return 0;
         }
-        const std::string kept = answer.value("log", "");
         RETURN_IF_ERROR(
-            with_context(kernel::write_all(STDOUT_FILENO, kept), "write to standard output"));
+            with_context(print_text(answer.value("log", "")), "write to standard output"));
         return 0;
     }
     confirm(globals, "Connected to the console of '" + options.name + "'; leave it with Ctrl-]");

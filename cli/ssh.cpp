@@ -1,5 +1,6 @@
 #include "cli/output.hpp"
 #include "cli/words.hpp"
+#include "lib/base/printable.hpp"
 #include "lib/model/address.hpp"
 #include "lib/model/verb.hpp"
 
@@ -54,7 +55,7 @@ Result<int> print_known_hosts(const Globals& globals, const std::string& name) {
     }
     std::istringstream lines(keys.value("keys", ""));
     for (std::string line; std::getline(lines, line);) {
-        std::cout << alias_of(info) << ' ' << line << '\n';
+        std::cout << alias_of(info) << ' ' << printable(line) << '\n';
     }
     return 0;
 }

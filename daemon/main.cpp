@@ -202,7 +202,7 @@ int recover(const Options& options, const Log& log) {
     const Result<Rescued> rescued = rebuild();
     if (!rescued) {
         log.write(LogLevel::error, "recover: " + rescued.error().to_string());
-        (void)std::puts(api::to_json(rescued.error()).dump(2).c_str());
+        (void)std::puts(api::to_text(api::to_json(rescued.error()), 2).c_str());
         return 1;
     }
     (void)std::puts(to_json(*rescued).c_str());

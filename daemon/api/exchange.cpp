@@ -127,8 +127,8 @@ Status Exchange::copy_body_to(int fd) {
 
 void Exchange::reply(int status, const nlohmann::json& body) {
     answered_ = true;
-    answer_ = answer_text(
-        status, body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    answer_ = answer_text(status, api::to_text(body) + "
+");
 }
 
 void Exchange::reply_error(const Error& error) {

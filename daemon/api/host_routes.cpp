@@ -125,7 +125,7 @@ Status events(Daemon& daemon, Exchange& exchange) {
     exchange.reply_lines([&]() -> std::optional<std::string> {
         const Deadline heartbeat = Deadline::after(std::chrono::seconds(10));
         if (const auto event = subscription->next(heartbeat)) {
-            return to_json(*event).dump(-1, ' ', false, json::error_handler_t::replace);
+            return api::to_text(to_json(*event));
         }
         return heartbeat.expired() ? std::optional<std::string>("") : std::nullopt;
     });

@@ -6,6 +6,7 @@
 #include "daemon/rescue/open_state.hpp"
 #include "daemon/seccomp/profile.hpp"
 #include "daemon/store/store.hpp"
+#include "lib/api/json.hpp"
 #include "lib/base/revert.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/mount.hpp"
@@ -284,7 +285,7 @@ std::string to_json(const Rescued& rescued) {
     for (const LeftInPlace& left : rescued.left) {
         result["left"].push_back({{"path", left.path}, {"name", left.name}, {"why", left.why}});
     }
-    return result.dump(2, ' ', false, json::error_handler_t::replace);
+    return api::to_text(result, 2);
 }
 
 } // namespace lodge::daemon

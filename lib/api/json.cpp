@@ -104,6 +104,29 @@ Status read_list(const json& value,
 
 } // namespace
 
+std::string to_text(const json& value, int indent) {
+    const std::string plain = value.dump(indent, ' ', false, json::error_handler_t::replace);
+    constexpr std::string_view kHex = "0123456789abcdef";
+    std::string text;
+    text.reserve(plain.size());
+    // JSON demands the escape of C0 alone, and what is left stands in strings only: DEL, and U+0080
+    // to U+009F, which are 0xc2 and a byte from 0x80 to 0x9f in UTF-8.
+    for (std::size_t at = 0; at < plain.size(); ++at) {
+        const auto next = static_cast<unsigned char>(at + 1 < plain.size() ? plain[at + 1] : 0);
+        const bool c1 = plain[at] == '\xc2' && next >= 0x80 && next < 0xa0;
+        if (!c1 && plain[at] != '\x7f') {
+            text += plain[at];
+            continue;
+        }
+        const unsigned point = c1 ? next : 0x7fU;
+        text += "\\u00";
+        text += kHex[point >> 4U];
+        text += kHex[point & 0xfU];
+        at += c1 ? 1 : 0;
+    }
+    return text;
+}
+
 json to_json(const Error& error) {
     return {{"error",
              {{"code", std::string(to_string(error.code()))},

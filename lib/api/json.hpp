@@ -12,6 +12,11 @@
 /// Wire types and their JSON, as docs/openapi.yaml describes them.
 namespace lodge::api {
 
+/// One line, or indented by so many blanks. Whatever the texts in it hold, it can be shown on a
+/// terminal: control characters, DEL and C1 among them, are escaped; a byte that is not UTF-8
+/// becomes U+FFFD.
+[[nodiscard]] std::string to_text(const nlohmann::json& value, int indent = -1);
+
 /// {"error": {"code", "message", "errno", "trail"}}
 [[nodiscard]] nlohmann::json to_json(const Error& error);
 /// The reverse, for the client; `internal` when the text is not of that form.

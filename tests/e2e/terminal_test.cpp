@@ -183,6 +183,23 @@ TEST_F(TerminalTest, AttachesToTheConsoleUntilTheDetachKey) {
     EXPECT_EQ(third.wait(), 0);
 }
 
+TEST_F(TerminalTest, NothingThatATenantWroteReachesTheTerminalUncleaned) {
+    const std::string hostile = "\x1b]0;x\x07 \u009b2J\x7f end";
+    const std::string cleaned = "?]0;x? ?2J? end";
+    ASSERT_EQ(
+        host->lodge({"exec", "web1", "--", "/bin/guest", "write", "/dev/console", hostile}).code,
+        0);
+    CliProcess log(*host, {"console", "web1", "--log"}, screen);
+    const std::string seen = see(" end");
+    EXPECT_NE(seen.find("guest: up\r\n"), std::string::npos) << "lines stay lines: " << seen;
+    EXPECT_NE(seen.find(cleaned), std::string::npos) << seen;
+    EXPECT_EQ(log.wait(), 0);
+    EXPECT_NE(host->lodge({"console", "web1", "--log"}).out.find(hostile), std::string::npos)
+        << "a file gets what was written";
+    const std::string json = host->lodge({"console", "web1", "--log", "--json"}).out;
+    EXPECT_NE(json.find("\\u001b]0;x\\u0007 \\u009b2J\\u007f end"), std::string::npos) << json;
+}
+
 TEST_F(TerminalTest, TheConsoleEndsWithTheContainer) {
     CliProcess cli(*host, {"console", "web1"}, screen);
     see("guest: up");

@@ -16,6 +16,17 @@ namespace lodge::api {
 
 namespace {
 
+TEST(ApiText, HoldsNothingThatATerminalObeys) {
+    const nlohmann::json hostile{
+        {"\u0085key\x7f", "\x1b[2J \u009b2J\u0080\u009f \u00a0h\u00f6flich\xc2"}};
+    EXPECT_EQ(to_text(hostile),
+              "{\"\\u0085key\\u007f\":\"\\u001b[2J "
+              "\\u009b2J\\u0080\\u009f \u00a0h\u00f6flich\ufffd\"}");
+    const auto read = nlohmann::json::parse(to_text(hostile, 2));
+    EXPECT_EQ(read.value("\u0085key\x7f", "").rfind("\x1b[2J \u009b2J\u0080\u009f \u00a0h", 0), 0U)
+        << "the same value, whatever way it is written";
+}
+
 TEST(ApiError, ArrivesWithEverythingItLeftWith) {
     const Error sent = Error(ErrorCode::no_space, "the host's filesystem has no space for an image")
                            .with_errno(28)
