@@ -1,6 +1,7 @@
 #include "daemon/monitor/protocol.hpp"
 #include "daemon/monitor/server.hpp"
 #include "daemon/monitor/start.hpp"
+#include "daemon/monitor/tenant_limits.hpp"
 #include "lib/base/standard_streams.hpp"
 #include "lib/kernel/privileges.hpp"
 
@@ -40,12 +41,15 @@ void set_signals() {
 
 // What is left needs little: it may signal and enter the container as the owner of its user
 // namespace (man 7 user_namespaces), which is the container's root as the host knows it, and must
-// write in the container's control groups, which belong to the tenant.
+// write in the container's control groups, which belong to the tenant. What a session's process
+// takes up for its first act (reset_session_oom_adjustment) is laid aside.
 Status drop_privileges(uid_t owner) {
+    constexpr kernel::CapabilitySet kKept = kernel::capability_set(CAP_DAC_OVERRIDE);
+    ASSIGN_OR_RETURN(const kernel::CapabilitySet permitted, kernel::permitted_capabilities());
     RETURN_IF_ERROR(leave_start_mounts());
-    RETURN_IF_ERROR(kernel::limit_bounding_set(kernel::capability_set(CAP_DAC_OVERRIDE)));
+    RETURN_IF_ERROR(kernel::limit_bounding_set(kKept));
     RETURN_IF_ERROR(kernel::act_as(owner));
-    return kernel::set_capabilities(kernel::capability_set(CAP_DAC_OVERRIDE));
+    return kernel::set_capabilities(kKept | (kLaidAside & permitted), kKept);
 }
 
 Result<std::unique_ptr<Server>> start(UniqueFd& channel, StartStage& stage) {

@@ -41,7 +41,7 @@ struct Child {
 // CLONE_INTO_CGROUP. After: all the container's, and no descriptor of the host left but the channel
 // and stdio.
 Status join(Child& child, const std::array<UniqueFd, 3>& stdio) {
-    reset_oom_adjustment(child.context.proc, "self");
+    RETURN_IF_ERROR(reset_session_oom_adjustment(child.context.proc));
     RETURN_IF_ERROR(kernel::join_namespaces(child.context.container, kNamespaces));
     RETURN_IF_ERROR(kernel::become(0, 0, {}));
     RETURN_IF_ERROR(kernel::forbid_tracing());

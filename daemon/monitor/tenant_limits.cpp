@@ -1,12 +1,9 @@
 #include "daemon/monitor/tenant_limits.hpp"
 
 #include "lib/kernel/fs.hpp"
-#include "lib/kernel/privileges.hpp"
 
 #include <array>
 #include <span>
-
-#include <linux/capability.h>
 
 namespace lodge::monitor {
 
@@ -75,8 +72,15 @@ Status set_tenant_limits() {
 }
 
 void reset_oom_adjustment(int proc, const std::string& process) {
-    // Refused only when it would make it worth more, and then it is not needed.
+    // Refused where the least value is higher, and then there is nothing to take away.
     (void)kernel::write_control(proc, process + "/oom_score_adj", "0");
+}
+
+Status reset_session_oom_adjustment(int proc) {
+    ASSIGN_OR_RETURN(const kernel::CapabilitySet permitted, kernel::permitted_capabilities());
+    RETURN_IF_ERROR(kernel::set_capabilities(permitted, permitted));
+    reset_oom_adjustment(proc, "self");
+    return {};
 }
 
 Status confine(std::string_view seccomp_program) {

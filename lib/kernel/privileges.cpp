@@ -33,17 +33,32 @@ Status limit_bounding_set(CapabilitySet keep) {
     return {};
 }
 
-Status set_capabilities(CapabilitySet capabilities) {
+namespace {
+
+constexpr unsigned kBitsPerWord = 32;
+using CapabilityWords = std::array<__user_cap_data_struct, 2>; // the lower half first
+
+} // namespace
+
+Result<CapabilitySet> permitted_capabilities() {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    CapabilityWords data{};
+    if (::syscall(SYS_capget, &header, data.data()) != 0) {
+        return fail_errno("capget");
+    }
+    return CapabilitySet{data[1].permitted} << kBitsPerWord | data[0].permitted;
+}
+
+Status set_capabilities(CapabilitySet permitted, CapabilitySet effective) {
     if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) {
         return fail_errno("prctl(PR_CAP_AMBIENT_CLEAR_ALL)");
     }
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-    std::array<__user_cap_data_struct, 2> data{};
-    constexpr unsigned kBitsPerWord = 32;
-    data[0].permitted = static_cast<__u32>(capabilities);
-    data[1].permitted = static_cast<__u32>(capabilities >> kBitsPerWord);
-    data[0].effective = data[0].permitted;
-    data[1].effective = data[1].permitted;
+    CapabilityWords data{};
+    data[0].permitted = static_cast<__u32>(permitted);
+    data[1].permitted = static_cast<__u32>(permitted >> kBitsPerWord);
+    data[0].effective = static_cast<__u32>(effective);
+    data[1].effective = static_cast<__u32>(effective >> kBitsPerWord);
     if (::syscall(SYS_capset, &header, data.data()) != 0) {
         return fail_errno("capset");
     }

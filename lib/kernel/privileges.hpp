@@ -23,8 +23,11 @@ template <typename... Numbers>
 /// Takes everything but `keep` out of the bounding set, for good. Capabilities that this kernel
 /// does not know are passed over.
 [[nodiscard]] Status limit_bounding_set(CapabilitySet keep);
-/// Sets permitted and effective to `capabilities`, inheritable and ambient to none.
-[[nodiscard]] Status set_capabilities(CapabilitySet capabilities);
+/// What may be taken up: the permitted set. Root of a host that is itself confined lacks some.
+[[nodiscard]] Result<CapabilitySet> permitted_capabilities();
+/// Sets these two, inheritable and ambient to none. Pre: `effective` is a part of `permitted`, and
+/// that of what is permitted now.
+[[nodiscard]] Status set_capabilities(CapabilitySet permitted, CapabilitySet effective);
 
 /// setgroups, setresgid, setresuid: all ids of the thread. Groups first: without the user id's
 /// power they could not be set any more.

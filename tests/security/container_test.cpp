@@ -1,4 +1,5 @@
 #include "lib/kernel/fs.hpp"
+#include "lib/kernel/privileges.hpp"
 #include "tests/support/guest_container.hpp"
 #include "tests/support/leak_check.hpp"
 #include "tests/support/patience.hpp"
@@ -16,6 +17,7 @@
 #include <thread>
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/nsfs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -146,6 +148,30 @@ TEST_F(ContainerTest, TheMonitorItselfHoldsNoMountAndAlmostNoPrivilege) {
     const std::string status = kernel::read_file(monitor + "status", 65536).value();
     EXPECT_EQ(status_field(status, "CapEff"), "0000000000000002") << "CAP_DAC_OVERRIDE";
     EXPECT_EQ(status_field(status, "CapBnd"), "0000000000000002");
+    const std::uint64_t permitted = std::stoull(status_field(status, "CapPrm"), nullptr, 16);
+    const kernel::CapabilitySet own = kernel::permitted_capabilities().value();
+    EXPECT_EQ(permitted, 2U | (own & kernel::capability_set(CAP_SYS_RESOURCE)))
+        << "and what a session's process takes up for a moment";
+}
+
+TEST_F(ContainerTest, NobodyInsideBecomesWorthAsMuchToTheKernelAsTheDaemon) {
+    REQUIRES("sys_resource"); // else this process, and with it the monitor, cannot be protected
+    const auto protect = [](const char* value) {
+        const auto self = kernel::open_directory("/proc/self");
+        ASSERT_TRUE(self);
+        ASSERT_TRUE(kernel::write_control(self->get(), "oom_score_adj", value));
+    };
+    ASSERT_NO_FATAL_FAILURE(protect("-500"));
+    const Status started = guest_->start();
+    ASSERT_NO_FATAL_FAILURE(protect("0"));
+    ASSERT_TRUE(started) << started.error().to_string();
+    ASSERT_TRUE(guest_->await_up());
+    for (const char* who : {"self", "1"}) {
+        const std::string file = std::string("/proc/") + who + "/oom_score_adj";
+        EXPECT_EQ(run({"cat", file}).output, "0\n") << who;
+        EXPECT_NE(run({"write", file, "-1"}).code, 0) << who;
+        EXPECT_EQ(run({"write", file, "1"}).code, 0) << "worth less he may be: " << who;
+    }
 }
 
 TEST_F(ContainerTest, InitAndSessionsAreConfinedAlike) {

@@ -3,11 +3,13 @@
 #include "daemon/host_settings.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/mount.hpp"
+#include "lib/kernel/privileges.hpp"
 
 #include <algorithm>
 #include <cstdlib>
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <unistd.h>
 
 namespace lodge::test {
@@ -83,6 +85,12 @@ std::string missing(const std::string& feature) {
         return ::access("/proc/sys/abi/vsyscall32", F_OK) == 0
                    ? ""
                    : "this kernel runs no 32-bit programs";
+    }
+    if (feature == "sys_resource") {
+        constexpr kernel::CapabilitySet kNeeded = kernel::capability_set(CAP_SYS_RESOURCE);
+        return (kernel::permitted_capabilities().value_or(0) & kNeeded) != 0
+                   ? ""
+                   : "root has no CAP_SYS_RESOURCE here";
     }
     if (feature == "systemd") { // as sd_booted(3) has it
         return ::access("/run/systemd/system", F_OK) == 0 ? "" : "systemd is not PID 1 here";
