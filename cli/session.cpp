@@ -56,12 +56,16 @@ T payload_of(const Frame& frame) {
 struct Ending {
     bool over = false;
     int code = 0;
+    bool started = false; ///< by this frame
 };
 
 Result<Ending> read_ending(int connection, UniqueFd* terminal) {
     ASSIGN_OR_RETURN(Frame frame, session::receive_frame(connection));
     if (frame.type == FrameType::exited) {
         return Ending{.over = true, .code = payload_of<session::ExitPayload>(frame).code};
+    }
+    if (frame.type == FrameType::started) {
+        return Ending{.started = true};
     }
     if (frame.type == FrameType::terminal && terminal != nullptr && frame.fds.size() == 1) {
         *terminal = std::move(frame.fds[0]);
@@ -71,7 +75,11 @@ Result<Ending> read_ending(int connection, UniqueFd* terminal) {
         const std::size_t offset = std::min(sizeof head, frame.payload.size());
         const std::string text(reinterpret_cast<const char*>(frame.payload.data()) + offset,
                                frame.payload.size() - offset);
-        report({}, Error(static_cast<ErrorCode>(head.code), text));
+        const Error error(static_cast<ErrorCode>(head.code), text);
+        if (error.code() == ErrorCode::timeout) {
+            return std::unexpected<Error>(error); // ours to tell: no command has an exit code
+        }
+        report({}, error);
     }
     return Ending{};
 }
@@ -167,6 +175,20 @@ Status forward_signal(int connection, int number) {
                                                             std::as_bytes(std::span(&payload, 1)));
 }
 
+// Whoever asks for the third time means us: the command does not heed it, or nothing reaches it.
+class Patience {
+  public:
+    bool ends_with(int number) {
+        constexpr int kMost = 3;
+        const bool asks =
+            number == SIGINT || number == SIGTERM || number == SIGQUIT || number == SIGHUP;
+        return asks && ++asked_ == kMost;
+    }
+
+  private:
+    int asked_ = 0;
+};
+
 // What a shell reports of a program that a signal ended: we end as by its default action, but the
 // terminal is put in order first.
 int code_of_signal(int number) {
@@ -190,6 +212,7 @@ Result<int> run_piped(const UniqueFd& connection, bool without_input) {
     Flow& out = streams[1].flow;
     Flow& err = streams[2].flow;
     Ending ending;
+    Patience patience;
     // After the exit, what lies in the pipes of the output is fetched, and nothing that comes
     // later: the command may have left a process behind that writes for ever.
     while (!ending.over || out.open() || err.open()) {
@@ -217,8 +240,8 @@ Result<int> run_piped(const UniqueFd& connection, bool without_input) {
         }
         if (waits[1].revents != 0) {
             const int number = next_signal(signals.get());
-            if (ending.over && number != SIGWINCH) {
-                return code_of_signal(number); // whoever should read our output does not
+            if (patience.ends_with(number) || (ending.over && number != SIGWINCH)) {
+                return code_of_signal(number); // or whoever should read our output does not
             }
             if (!ending.over) {
                 RETURN_IF_ERROR(forward_signal(connection.get(), number));
@@ -235,14 +258,23 @@ bool hung_up() {
     return ::isatty(STDIN_FILENO) == 1;
 }
 
-// Waits for the container's terminal; the session may end before there is one.
-Result<Ending> await_terminal(int connection, UniqueFd& master) {
+// Waits for the command to start on the container's terminal; the session may end before. Until
+// then ours is as it was, so that Ctrl-C is a signal, which ends us.
+Result<Ending> await_terminal(int connection, int signal_fd, UniqueFd& master) {
     Ending ending;
-    while (!master && !ending.over) {
-        ASSIGN_OR_RETURN(ending, read_ending(connection, &master));
+    while (!ending.started && !ending.over) {
+        std::array<pollfd, 2> waits{{{connection, POLLIN, 0}, {signal_fd, POLLIN, 0}}};
+        (void)::poll(waits.data(), waits.size(), -1); // signals are blocked: it does not fail
+        if (waits[1].revents != 0) {
+            const int number = next_signal(signal_fd);
+            ending =
+                number == SIGWINCH ? ending : Ending{.over = true, .code = code_of_signal(number)};
+        } else if (waits[0].revents != 0) {
+            ASSIGN_OR_RETURN(ending, read_ending(connection, &master));
+        }
     }
-    if (master && ::fcntl(master.get(), F_SETFL, O_RDWR | O_NONBLOCK) != 0) {
-        return fail_errno("fcntl(F_SETFL)");
+    if (!ending.over && ::fcntl(master.get(), F_SETFL, O_RDWR | O_NONBLOCK) != 0) {
+        return fail_errno("fcntl(F_SETFL)", "the container's terminal");
     }
     return ending;
 }
@@ -289,7 +321,7 @@ std::optional<int> take_signal(const Screen& screen, int signal_fd) {
 Result<int> run_terminal(const UniqueFd& connection) {
     ASSIGN_OR_RETURN(const UniqueFd signals, watch_signals());
     UniqueFd master;
-    ASSIGN_OR_RETURN(Ending ending, await_terminal(connection.get(), master));
+    ASSIGN_OR_RETURN(Ending ending, await_terminal(connection.get(), signals.get(), master));
     if (ending.over) {
         return ending.code;
     }

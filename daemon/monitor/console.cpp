@@ -18,6 +18,9 @@ namespace {
 constexpr std::size_t kMostClients = 8;
 // A container that writes without end must not keep the monitor from its other work.
 constexpr int kReadsPerTurn = 16;
+// Nor may it make the monitor work all the time: this much is two hundredths of a processor.
+constexpr int kReadsPerWindow = 128;
+constexpr auto kWindow = std::chrono::milliseconds(50);
 // Edge-triggered, because while nobody in the container has the console open the master reports a
 // hang-up without end; it works again when somebody opens it.
 constexpr std::uint32_t kEvents = EPOLLIN | EPOLLET;
@@ -32,7 +35,8 @@ struct Console::Viewer final : Watcher {
 };
 
 Console::Console(Loop& loop, UniqueFd master, std::size_t log_size)
-    : loop_(loop), master_(std::move(master)), log_(new char[log_size]), log_size_(log_size) {}
+    : loop_(loop), master_(std::move(master)), log_(new char[log_size]), log_size_(log_size),
+      window_(loop, [this] { resume(); }) {}
 
 Console::~Console() = default;
 
@@ -44,21 +48,44 @@ Status Console::open() {
 }
 
 void Console::ready(std::uint32_t) {
-    drain(kReadsPerTurn);
+    if (reads_ == 0) {
+        window_.set(Deadline::after(kWindow));
+    }
+    reads_ += drain(kReadsPerTurn);
+    if (reads_ >= kReadsPerWindow) {
+        pause();
+    }
 }
 
-void Console::drain(int most_reads) {
+// Its writers wait when the terminal's buffer is full.
+void Console::pause() {
+    loop_.remove(master_.get());
+    paused_ = true;
+}
+
+void Console::resume() {
+    reads_ = 0;
+    if (paused_ && !loop_.add(master_.get(), kEvents, *this)) {
+        window_.set(Deadline::after(kWindow)); // it was in the set: only memory can lack
+        return;
+    }
+    paused_ = false;
+}
+
+// How many reads it took.
+int Console::drain(int most_reads) {
     std::array<char, 2048> buffer; // not initialised: read fills it
-    for (int i = 0; i < most_reads; ++i) {
+    for (int count = 1; count <= most_reads; ++count) {
         const ssize_t size = ::read(master_.get(), buffer.data(), buffer.size());
         if (size <= 0) {
-            return; // EAGAIN, or EIO while nobody has it open
+            return count; // EAGAIN, or EIO while nobody has it open
         }
         const std::string_view bytes(buffer.data(), static_cast<std::size_t>(size));
         record(bytes);
         show(bytes);
     }
     (void)loop_.rearm(master_.get(), kEvents, *this); // fails only for a descriptor not in the set
+    return most_reads;
 }
 
 void Console::record(std::string_view bytes) {
@@ -137,12 +164,13 @@ void Console::finish(std::int32_t code) {
     }
     exit_code_ = code;
     // The terminal's buffers are bounded, so this ends.
-    drain(INT_MAX);
+    (void)drain(INT_MAX);
     for (const auto& viewer : clients_) {
         (void)viewer->client.send_exited(code); // it is dropped anyhow
         loop_.remove(viewer->client.fd());
     }
     clients_.clear();
+    window_.stop();
     loop_.remove(master_.get());
     master_.reset();
 }

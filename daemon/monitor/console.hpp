@@ -13,7 +13,8 @@ namespace lodge::monitor {
 
 /// The console: reads the PTY's master always, so that the container never waits for a reader,
 /// keeps the last bytes and shows them to any number of clients. A client that does not keep up is
-/// dropped.
+/// dropped. A container that writes faster than a few megabytes a second waits for us: our time is
+/// not charged to it.
 class Console final : public Watcher {
   public:
     Console(Loop& loop, UniqueFd master, std::size_t log_size);
@@ -31,7 +32,9 @@ class Console final : public Watcher {
 
   private:
     struct Viewer;
-    void drain(int most_reads);
+    int drain(int most_reads);
+    void pause();
+    void resume();
     void record(std::string_view bytes);
     void show(std::string_view bytes);
     void input(Viewer& viewer);
@@ -44,6 +47,9 @@ class Console final : public Watcher {
     std::size_t written_ = 0;    ///< bytes ever recorded
     std::int32_t exit_code_ = 0; ///< of init, once finished
     std::vector<std::unique_ptr<Viewer>> clients_;
+    Alarm window_;
+    int reads_ = 0; ///< since it was set
+    bool paused_ = false;
 };
 
 } // namespace lodge::monitor

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/ptrace.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -258,18 +259,45 @@ void Server::reap(std::uint32_t) {
         if (pid <= 0) {
             break;
         }
-        if (pid == container_.pid) {
-            init_ended(wait_status);
-            continue;
-        }
-        for (const auto& session : sessions_) {
-            if (session->pid() == pid) {
-                session->reaped(wait_status);
-                break;
-            }
+        if (WIFSTOPPED(wait_status)) {
+            let_go_of_traced(pid, WSTOPSIG(wait_status));
+        } else {
+            ended(pid, wait_status);
         }
     }
     remove_ended_sessions();
+}
+
+void Server::ended(pid_t pid, int wait_status) {
+    if (pid == container_.pid) {
+        init_ended(wait_status);
+        return;
+    }
+    for (const auto& session : sessions_) {
+        if (session->pid() == pid) {
+            session->reaped(wait_status);
+            return;
+        }
+    }
+}
+
+// A child that asked to be traced by its parent (PTRACE_TRACEME) made us its tracer, and of a
+// tracee's stops waitpid(2) tells unasked. A stop is no end: it goes on as if nobody traced it. One
+// that does nothing else costs us time, so it does not do it for ever. `pid` may be a thread's.
+void Server::let_go_of_traced(pid_t pid, int signal_number) {
+    constexpr auto kWindow = std::chrono::seconds(1);
+    constexpr unsigned kMostInWindow = 64;
+    if (trace_window_.expired()) {
+        trace_window_ = Deadline::after(kWindow);
+        traced_ = 0;
+    }
+    if (++traced_ > kMostInWindow) {
+        (void)::kill(pid, SIGKILL); // it is ours and not reaped: it exists
+        return;
+    }
+    // SIGTRAP is what tells a tracer of an execve(2).
+    const long passed_on = signal_number == SIGTRAP ? 0 : signal_number;
+    (void)::ptrace(PTRACE_DETACH, pid, nullptr, passed_on); // it may have been killed meanwhile
 }
 
 void Server::init_ended(int wait_status) {

@@ -4,6 +4,7 @@
 #include "daemon/monitor/loop.hpp"
 #include "daemon/monitor/session.hpp"
 #include "daemon/monitor/start.hpp"
+#include "lib/base/clock.hpp"
 
 #include <memory>
 #include <optional>
@@ -42,6 +43,8 @@ class Server {
     void drop(const Connection& connection);
 
     void reap(std::uint32_t events);
+    void ended(pid_t pid, int wait_status);
+    void let_go_of_traced(pid_t pid, int signal_number);
     void init_ended(int wait_status);
     void announce_exit();
     void remove_ended_sessions();
@@ -57,6 +60,8 @@ class Server {
     std::vector<std::unique_ptr<Session>> sessions_;
     std::optional<int> exit_; ///< init's wait status
     bool released_ = false;
+    Deadline trace_window_ = Deadline::after(Deadline::Clock::duration::zero());
+    unsigned traced_ = 0; ///< stops that were told until then
 };
 
 } // namespace lodge::monitor

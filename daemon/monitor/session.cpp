@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -37,8 +38,13 @@ Result<kernel::Cloned> clone_into_container(int cgroup) {
     return with_context(std::move(cloned), "make a process in the container's control group");
 }
 
+constexpr int kSignalBase = 128; // as a shell reports it
+
+// A healthy set-up takes milliseconds. What it walks and where it lives is the tenant's, who may
+// hold it for ever: a frozen group, a file whose server never answers, a SIGSTOP.
+constexpr auto kSetUpDeadline = std::chrono::seconds(10);
+
 std::int32_t exit_code(int wait_status) {
-    constexpr int kSignalBase = 128; // as a shell reports it
     return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : kSignalBase + WTERMSIG(wait_status);
 }
 
@@ -46,7 +52,8 @@ std::int32_t exit_code(int wait_status) {
 
 Session::Session(Loop& loop, const SessionContext& context, ExecOrder order, UniqueFd connection)
     : loop_(loop), context_(context), order_(std::move(order)), client_(std::move(connection)),
-      client_port_(*this, &Session::client_ready), child_port_(*this, &Session::child_ready) {}
+      client_port_(*this, &Session::client_ready), child_port_(*this, &Session::child_ready),
+      set_up_(loop, [this] { give_up_set_up(); }) {}
 
 Session::~Session() {
     close_child_channel();
@@ -70,6 +77,7 @@ Status Session::launch(std::array<UniqueFd, 3> stdio) {
     pid_ = cloned.pid;
     child_channel_ = std::move(pair.first);
     order_ = ExecOrder{};
+    set_up_.set(Deadline::after(kSetUpDeadline));
     return loop_.add(child_channel_.get(), EPOLLIN, child_port_);
 }
 
@@ -102,26 +110,42 @@ void Session::handle(const Client::Part& part) {
     }
 }
 
-// Before the exec there is only our own code to signal, and the client may know of the exec, from
-// the command's output, before we do: what comes early is kept for the command.
+// Before the exec there is no command that could hear of it: then it is meant for all of this. The
+// client may know of the exec, from the command's output, before we looked.
 void Session::signal_command(std::int32_t number) {
     if (number <= 0 || number >= NSIG) {
         return;
     }
-    if (!executed_) {
-        early_signals_ |= std::uint64_t{1} << (number - 1);
-    } else if (pid_ > 0) {
+    hear_child();
+    if (!executed_ && !failed_) {
+        end_session(kSignalBase + number);
+    } else if (executed_ && pid_ > 0) {
         // The session's process group, as a terminal's Ctrl-C reaches a whole pipeline. The leader
         // is not reaped while pid_ is set, so the number is still its.
         (void)::kill(-pid_, number); // it may be ending: then `exited` follows
     }
 }
 
+void Session::give_up_set_up() {
+    fail_session(Error(ErrorCode::timeout,
+                       "the container kept the command from starting for " +
+                           std::to_string(kSetUpDeadline.count()) +
+                           " s: what a session walks or lives in there is held (a frozen control "
+                           "group, a file system that does not answer, a SIGSTOP); `lodge stop "
+                           "--force` ends it whatever holds it"));
+}
+
 void Session::fail_session(const Error& error) {
-    failed_ = true;
     constexpr std::int32_t kCannotExecute = 126;
-    (void)client_.send_error(error); // dropped in any case
-    (void)client_.send_exited(kCannotExecute);
+    (void)client_.send_error(error); // it is dropped in any case
+    end_session(kCannotExecute);
+}
+
+// Of one that has not come to its exec. Its process may be held where not even SIGKILL reaches; the
+// client is not.
+void Session::end_session(std::int32_t code) {
+    failed_ = true;
+    (void)client_.send_exited(code); // it is dropped in any case
     drop_client();
 }
 
@@ -133,6 +157,13 @@ void Session::drop_client() {
         // exec yet has no use any more.
         (void)::kill(pid_, executed_ ? SIGHUP : SIGKILL);
         (void)::kill(pid_, SIGCONT);
+    }
+}
+
+void Session::hear_child() {
+    pollfd wait{.fd = child_channel_.get(), .events = POLLIN, .revents = 0};
+    while (child_channel_ && ::poll(&wait, 1, 0) > 0) {
+        child_ready(0);
     }
 }
 
@@ -155,12 +186,8 @@ void Session::child_ready(std::uint32_t) {
         return;
     }
     close_child_channel();
+    set_up_.stop();
     executed_ = !failed_;
-    for (int number = 1; executed_ && number < NSIG; ++number) {
-        if ((early_signals_ >> (number - 1) & 1) != 0) {
-            signal_command(number);
-        }
-    }
     if (executed_ && client_.open() && !client_.send(session::FrameType::started, {})) {
         drop_client();
     }

@@ -45,7 +45,10 @@ class Session {
     void handle(const Client::Part& part);
     Status launch(std::array<UniqueFd, 3> stdio);
     void signal_command(std::int32_t number);
+    void hear_child();
+    void give_up_set_up();
     void fail_session(const Error& error);
+    void end_session(std::int32_t code);
     void drop_client();
     void close_child_channel();
 
@@ -57,8 +60,8 @@ class Session {
     Port<Session> child_port_;
     UniqueFd child_channel_; ///< open until the exec
     pid_t pid_ = 0;
+    Alarm set_up_; ///< set from the clone to the exec
     bool executed_ = false;
-    std::uint64_t early_signals_ = 0; ///< that came before the exec; bit n - 1 is signal n
     bool failed_ = false;
 };
 

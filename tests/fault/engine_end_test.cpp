@@ -35,7 +35,7 @@ std::size_t eventfds() {
     std::size_t count = 0;
     for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
         std::error_code gone;
-        count += std::filesystem::read_symlink(entry, gone) == "anon_inode:[eventfd]" ? 1 : 0;
+        count += std::filesystem::read_symlink(entry, gone) == "anon_inode:[eventfd]" ? 1U : 0U;
     }
     return count;
 }

@@ -392,10 +392,12 @@ int run_prowl(const Arguments& arguments) {
     return 0;
 }
 
-// Writes so many bytes.
+// Writes so many bytes, in blocks of 4096 or of the given size.
 int run_flood(const Arguments& arguments) {
     const int fd = ::open(arguments.at(0).c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC);
-    const std::string block(4096, 'x');
+    const std::string block(
+        arguments.size() > 2 ? static_cast<std::size_t>(std::atoi(arguments[2].c_str())) : 4096,
+        'x');
     for (long left = std::atol(arguments.at(1).c_str()); left > 0;) {
         const ssize_t size = ::write(fd, block.data(), block.size());
         if (size < 0) {
@@ -473,6 +475,7 @@ constexpr std::array kCommands{
     Command{"change-settings", guest::run_change_settings, 1},
     Command{"take-terminals", guest::run_take_terminals, 1},
     Command{"take-aio", guest::run_take_aio, 1},
+    Command{"trace-me", guest::run_trace_me, 2},
 };
 
 } // namespace

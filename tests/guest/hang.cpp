@@ -4,12 +4,14 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -78,6 +80,18 @@ int run_hang_in_fuse(const std::vector<std::string>& arguments) {
     say_hung();
     (void)::pause();
     return 0;
+}
+
+int run_trace_me(const std::vector<std::string>& arguments) {
+    const int signal_number = std::atoi(arguments.at(1).c_str());
+    (void)!::write(STDOUT_FILENO, "asks\n", 5);
+    for (int left = std::atoi(arguments.at(0).c_str()); left > 0; --left) {
+        if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) {
+            return complain("ptrace");
+        }
+        (void)::raise(signal_number);
+    }
+    return 7;
 }
 
 int run_hang_in_vfork(const std::vector<std::string>&) {

@@ -259,24 +259,6 @@ TEST_F(MonitorTest, ForwardsSignalsAndHangsUpWithTheClient) {
     EXPECT_EQ(static_cast<int>(exited->payload[0]), SIGTERM);
 }
 
-TEST_F(MonitorTest, KeepsASignalForACommandThatHasNotBegun) {
-    ASSERT_NO_FATAL_FAILURE(start());
-    ExecRequest request;
-    request.argv = {"guest", "sleep", "3600"};
-    auto session = test::OpenSession::open(guest_->monitor(), request);
-    ASSERT_TRUE(session) << session.error().to_string();
-    const session::SignalPayload payload{.number = SIGTERM};
-    ASSERT_TRUE(session->send(session::FrameType::signal,
-                              {reinterpret_cast<const char*>(&payload), sizeof payload}));
-    const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    const std::array fds{null.get(), null.get(), null.get()};
-    ASSERT_TRUE(session->send(session::FrameType::stdio, {}, fds));
-    ASSERT_TRUE(session->expect(session::FrameType::started));
-    auto exited = session->expect(session::FrameType::exited);
-    ASSERT_TRUE(exited) << exited.error().to_string();
-    EXPECT_EQ(static_cast<unsigned char>(exited->payload[0]), 128 + SIGTERM);
-}
-
 TEST_F(MonitorTest, HangsUpOnACommandWhoseClientWentAway) {
     ASSERT_NO_FATAL_FAILURE(start());
     ExecRequest request;
