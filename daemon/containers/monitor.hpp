@@ -92,8 +92,8 @@ class Monitor {
 };
 
 /// Whether a failure of Monitor::status() or MonitorLauncher::connect() says that nobody watches
-/// the container: its monitor is gone, or hangs for good. Any other (no descriptor to be had) says
-/// nothing of it.
+/// the container: its monitor is gone, or hangs for good. Any other (no descriptor to be had, no
+/// place among its connections) says nothing of it.
 [[nodiscard]] bool is_unwatched(const Error& error);
 /// What such a call told; nothing where nobody watches. Its error says nothing of the container:
 /// ask again.

@@ -20,6 +20,7 @@ using namespace std::chrono_literals;
 // A monitor answers at once; this long only when the machine hangs.
 constexpr auto kAnswerDeadline = 10s;
 constexpr auto kSleeperDeadline = 1s; // after which it may be one that somebody stopped
+constexpr auto kCrowdedLook = 20ms;   // one without a free place says when there is none, not when
 
 std::optional<InitExit> decode_exit(const monitor::MonitorState& state) {
     if (state.exit_kind == 0) {
@@ -38,6 +39,11 @@ bool is_hung_up(const Error& error) {
     const int number = error.sys_errno();
     return error.code() == ErrorCode::cancelled || number == ECONNREFUSED || number == ENOENT ||
            number == EPIPE || number == ECONNRESET;
+}
+
+// It has no place for one more connection; what fails in it for another reason has an errno.
+bool is_crowded(const Error& error) {
+    return error.code() == ErrorCode::busy && error.sys_errno() == 0;
 }
 
 // A monitor that is gone is not_found, however that shows.
@@ -78,13 +84,23 @@ Result<monitor::Message> await_welcome(int socket) {
     return monitor::expect(socket, MessageType::welcome, Deadline::after(kAnswerDeadline));
 }
 
+// A monitor that has no place for us says so and closes, perhaps before it hears our request: what
+// it said is still to be had.
+template <typename Await>
+Result<monitor::Message> answer_to(const Status& sent, Await await) {
+    Result<monitor::Message> answer = await();
+    return !sent && !answer && is_hung_up(answer.error()) ? std::unexpected<Error>(sent.error())
+                                                          : std::move(answer);
+}
+
 Result<MonitorConnection> greet(int directory_fd, bool subscribe) {
     ASSIGN_OR_RETURN(UniqueFd socket, kernel::connect_messages(directory_fd, monitor::kSocketName));
-    RETURN_IF_ERROR(
+    const Status sent =
         monitor::send(socket.get(),
                       MessageType::hello,
-                      monitor::Writer().u16(monitor::kVersion).u8(subscribe ? 1 : 0).payload()));
-    ASSIGN_OR_RETURN(const monitor::Message welcome, await_welcome(socket.get()));
+                      monitor::Writer().u16(monitor::kVersion).u8(subscribe ? 1 : 0).payload());
+    ASSIGN_OR_RETURN(const monitor::Message welcome,
+                     answer_to(sent, [&] { return await_welcome(socket.get()); }));
     monitor::Reader reader(welcome.payload);
     MonitorConnection connection;
     connection.version = reader.u16();
@@ -157,17 +173,33 @@ class ConnectedMonitor final : public Monitor {
     int event_fd() const override { return events_.get(); }
 
   private:
+    // What a crowded monitor refuses it has not begun: asked again until there is a place.
     Result<monitor::Message> ask(MessageType request,
                                  const std::string& payload,
                                  MessageType answer,
                                  std::span<const int> fds = {}) {
-        ASSIGN_OR_RETURN(const MonitorConnection connection,
-                         connect_monitor(directory_.get(), false));
-        const int socket = connection.socket.get();
-        RETURN_IF_ERROR(told_of_monitor(monitor::send(socket, request, payload, fds)));
-        return with_context(
-            told_of_monitor(monitor::expect(socket, answer, Deadline::after(kAnswerDeadline))),
-            "ask the container's monitor");
+        const Deadline deadline = Deadline::after(kAnswerDeadline);
+        while (true) {
+            const auto connection = connect_monitor(directory_.get(), false);
+            Result<monitor::Message> told =
+                connection ? ask_once(connection->socket.get(), request, payload, answer, fds)
+                           : std::unexpected<Error>(connection.error());
+            if (told || !is_crowded(told.error()) || deadline.expired()) {
+                return with_context(std::move(told), "ask the container's monitor");
+            }
+            (void)::poll(nullptr, 0, static_cast<int>(kCrowdedLook.count())); // only time passes
+        }
+    }
+
+    static Result<monitor::Message> ask_once(int socket,
+                                             MessageType request,
+                                             const std::string& payload,
+                                             MessageType answer,
+                                             std::span<const int> fds) {
+        const Status sent = monitor::send(socket, request, payload, fds);
+        return told_of_monitor(answer_to(sent, [&] {
+            return monitor::expect(socket, answer, Deadline::after(kAnswerDeadline));
+        }));
     }
 
     Status command(MessageType request, const std::string& payload, std::span<const int> fds = {}) {
@@ -182,11 +214,22 @@ class ConnectedMonitor final : public Monitor {
 } // namespace
 
 Result<UniqueFd> open_monitor_process(int directory_fd) {
-    auto socket = kernel::connect_messages(directory_fd, monitor::kSocketName);
-    if (socket) {
-        return open_peer(socket->get());
+    const auto look = [&]() -> Result<pid_t> {
+        ASSIGN_OR_RETURN(
+            const UniqueFd socket,
+            told_of_monitor(kernel::connect_messages(directory_fd, monitor::kSocketName)));
+        ASSIGN_OR_RETURN(const kernel::PeerCredentials peer,
+                         kernel::peer_credentials(socket.get()));
+        return peer.pid;
+    };
+    ASSIGN_OR_RETURN(const pid_t pid, look());
+    auto pidfd = kernel::open_process(pid);
+    // Who listens still has been there meanwhile, so that the number was not another's.
+    ASSIGN_OR_RETURN(const pid_t again, look());
+    if (again != pid) {
+        return fail(ErrorCode::not_found, "the container's monitor has ended");
     }
-    return std::unexpected<Error>(told_of_monitor(std::move(socket)).error());
+    return pidfd;
 }
 
 std::string monitor_directory(const std::string& run_directory, const Uuid& container) {

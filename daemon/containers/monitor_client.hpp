@@ -14,7 +14,7 @@ namespace lodge::daemon {
 
 /// A greeted connection to the monitor whose directory is `directory_fd`. not_found when none
 /// listens, or the one that does is about to be gone. One that does not answer within a second gets
-/// SIGCONT; timeout when it still does not.
+/// SIGCONT; timeout when it still does not. busy when it has no place for another connection.
 struct MonitorConnection {
     UniqueFd socket;
     std::uint16_t version = 0;

@@ -206,7 +206,8 @@ class Launcher final : public MonitorLauncher {
         const std::string path = monitor_directory(settings_.run_directory, request.uuid);
         RETURN_IF_ERROR(kernel::make_directory(path, 0700));
         ASSIGN_OR_RETURN(UniqueFd directory, kernel::open_directory(path));
-        if (connect_monitor(directory.get(), false)) {
+        ASSIGN_OR_RETURN(const auto living, if_watched(connect_monitor(directory.get(), false)));
+        if (living) {
             return fail(ErrorCode::invalid_state, "the container has a living monitor");
         }
         if (::unlinkat(directory.get(), monitor::kSocketName, 0) != 0 && errno != ENOENT) {

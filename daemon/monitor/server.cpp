@@ -22,11 +22,21 @@ namespace {
 
 // Bounds on what the daemon's clients can make one monitor hold.
 constexpr std::size_t kMostConnections = 64;
+// Beyond those, for who wants to be told of init's end.
+constexpr std::size_t kMostSubscribers = 8;
+// One that says nothing for so long gives its place to another, when places are wanted. A daemon
+// has one request on a connection, at once.
+constexpr auto kIdle = std::chrono::seconds(1);
 constexpr std::size_t kMostSessions = 128;
 
 // man 2 reboot, "Behavior inside PID namespaces".
 constexpr int kRebootSignal = SIGHUP;
 constexpr int kHaltSignal = SIGINT;
+
+// Said, not shown: an end without a word is what a monitor's death looks like.
+Error too_many_connections() {
+    return {ErrorCode::busy, "the container's monitor has its most connections; try again"};
+}
 
 // As the daemon's InitExit::Kind, plus one.
 enum ExitKind : std::uint8_t { halted = 1, rebooted = 2, exited = 3, signalled = 4 };
@@ -51,8 +61,10 @@ void describe_exit(int wait_status, MonitorState& state) {
 struct Server::Connection final : Watcher {
     Connection(Server& owner, UniqueFd fd) : server(owner), socket(std::move(fd)) {}
     void ready(std::uint32_t) override { server.serve(*this); }
+    [[nodiscard]] bool idles() const { return !subscribed && idle_from.expired(); }
     Server& server;
     UniqueFd socket;
+    Deadline idle_from = Deadline::after(kIdle);
     bool greeted = false;
     bool subscribed = false;
 };
@@ -103,10 +115,30 @@ void Server::accept_connection(std::uint32_t) {
         return; // it went away again
     }
     const auto peer = kernel::peer_credentials(socket.get());
-    if (!peer || peer->uid != 0 || connections_.size() >= kMostConnections) {
+    if (!peer || peer->uid != 0) {
         return; // closed: its reader sees the end of the file
     }
+    if (connections_.size() >= kMostConnections) {
+        drop_idle();
+    }
+    if (connections_.size() >= kMostConnections + kMostSubscribers) {
+        (void)send_failure(socket.get(), StartStage::none, too_many_connections()); // it is closed
+        return;
+    }
     add_connection(std::move(socket), false);
+}
+
+void Server::drop_idle() {
+    for (std::size_t i = connections_.size(); i-- > 0;) {
+        const Connection& connection = *connections_[i];
+        if (connection.idles()) {
+            (void)send_failure( // it is dropped in any case
+                connection.socket.get(),
+                StartStage::none,
+                too_many_connections());
+            drop(connection);
+        }
+    }
 }
 
 void Server::add_connection(UniqueFd socket, bool subscribed) {
@@ -134,9 +166,11 @@ void Server::serve(Connection& connection) {
         }
         return;
     }
+    connection.idle_from = Deadline::after(kIdle);
     Status status = answer(connection, *request);
-    if (!status && !send_failure(connection.socket.get(), StartStage::none, status.error())) {
-        drop(connection); // it asks and does not read
+    if (!status && (!send_failure(connection.socket.get(), StartStage::none, status.error()) ||
+                    !connection.greeted)) {
+        drop(connection); // it asks and does not read, or was refused
     }
 }
 
@@ -180,6 +214,9 @@ Status Server::greet(Connection& connection, const Message& request) {
     connection.subscribed = reader.u8() != 0;
     if (!reader.ok()) {
         return fail(ErrorCode::corrupt, "malformed greeting");
+    }
+    if (!connection.subscribed && connections_.size() > kMostConnections) {
+        return std::unexpected<Error>(too_many_connections());
     }
     connection.greeted = true;
     RETURN_IF_ERROR(send(connection.socket.get(),

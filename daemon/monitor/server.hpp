@@ -31,6 +31,7 @@ class Server {
     [[nodiscard]] Status watch();
     void accept_connection(std::uint32_t events);
     void add_connection(UniqueFd socket, bool subscribed);
+    void drop_idle();
     void serve(Connection& connection);
     [[nodiscard]] Status answer(Connection& connection, Message& request);
     [[nodiscard]] Status obey(Message& request);

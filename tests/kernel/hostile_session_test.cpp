@@ -163,5 +163,27 @@ TEST_F(HostileSession, AConsoleFloodCostsTheMonitorLittle) {
     EXPECT_EQ(guest_->monitor().console_log()->size(), guest_->request.console_log_bytes);
 }
 
+TEST_F(HostileSession, ACrowdedMonitorIsNotTakenForADeadOne) {
+    const auto directory =
+        kernel::open_directory(monitor_directory(guest_->run_directory(), guest_->request.uuid));
+    ASSERT_TRUE(directory);
+    std::vector<UniqueFd> crowd;
+    for (int i = 0; i < 64; ++i) {
+        auto one = kernel::connect_messages(directory->get(), monitor::kSocketName);
+        ASSERT_TRUE(one) << one.error().to_string();
+        crowd.push_back(std::move(*one));
+    }
+    const auto refused = connect_monitor(directory->get(), false);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::busy) << refused.error().to_string();
+    EXPECT_FALSE(is_unwatched(refused.error()));
+    const auto process = open_monitor_process(directory->get());
+    EXPECT_TRUE(process) << process.error().to_string();
+    EXPECT_TRUE(guest_->another_launcher()->connect(guest_->request.uuid))
+        << "who wants to be told of its end has a place";
+    const auto status = guest_->monitor().status();
+    EXPECT_TRUE(status) << "idle ones give way: " << status.error().to_string();
+}
+
 } // namespace
 } // namespace lodge::daemon
