@@ -183,6 +183,28 @@ Result<ContainerView> Containers::info(const std::string& name) {
     return view_of(std::move(container));
 }
 
+// Knocks until it is answered (true) or something has happened to the container.
+Result<bool>
+Containers::knock(const ContainerView& view, EventSubscription& news, const Deadline& deadline) {
+    constexpr auto kKnock = std::chrono::milliseconds(25);
+    const std::string& name = view.container.spec.name;
+    SshKnock knock(view.container.addresses.front().address);
+    while (!deadline.expired()) {
+        if (knock.answered_within(
+                std::min(kKnock, std::chrono::ceil<std::chrono::milliseconds>(deadline.left())))) {
+            return true;
+        }
+        while (const auto event = news.next(Deadline::after(Deadline::Clock::duration::zero()))) {
+            if (event->resource == name) {
+                return false;
+            }
+        }
+    }
+    return fail(ErrorCode::timeout,
+                "no SSH server answered at " +
+                    view.container.addresses.front().address.to_string() + " in time");
+}
+
 Status
 Containers::wait(const std::string& name, const std::string& what, const Deadline& deadline) {
     if (what != "running" && what != "stopped" && what != "ready") {
@@ -196,7 +218,11 @@ Containers::wait(const std::string& name, const std::string& what, const Deadlin
         const bool running = container.state == model::State::running;
         if (running && what == "ready" && view.template_ready == "ssh" &&
             !container.addresses.empty()) {
-            return wait_for_ssh(container.addresses.front().address, deadline);
+            ASSIGN_OR_RETURN(const bool ready, knock(view, *subscription, deadline));
+            if (ready) {
+                return {};
+            }
+            continue; // something has happened: to it, perhaps
         }
         if ((what == "stopped") == (container.state == model::State::stopped) &&
             (running || what == "stopped")) {
@@ -205,9 +231,12 @@ Containers::wait(const std::string& name, const std::string& what, const Deadlin
         if (what == "ready" && container.state == model::State::frozen && view.busy_with.empty()) {
             return fail(ErrorCode::invalid_state, "'" + name + "' is frozen; thaw it first");
         }
-        if (what == "ready" && !running && view.busy_with.empty()) {
+        if (what == "ready" && !running && view.busy_with.empty() && !container.start_at) {
             return fail(ErrorCode::invalid_state,
-                        "'" + name + "' is not running and nothing is starting it");
+                        "'" + name + "' is not running and nothing is starting it" +
+                            (container.last_exit.empty()
+                                 ? ""
+                                 : "; its init ended last with: " + container.last_exit));
         }
         const bool told = subscription->next(deadline).has_value();
         if (!told && subscription->ended()) {

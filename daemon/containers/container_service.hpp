@@ -67,6 +67,8 @@ class Containers final : public ContainerService {
                         const StopOrder& order = {});
     Result<std::shared_ptr<Monitor>> living_monitor(const std::string& name, model::Verb verb);
     [[nodiscard]] Status starts_are_welcome() const;
+    static Result<bool>
+    knock(const ContainerView& view, EventSubscription& news, const Deadline& deadline);
     void look_again(const Uuid& uuid);
     ContainerView view_of(model::Container container);
 

@@ -1,13 +1,10 @@
 #include "daemon/containers/readiness.hpp"
 
-#include "lib/base/unique_fd.hpp"
-
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <string>
+#include <string_view>
 
 #include <arpa/inet.h>
 #include <poll.h>
@@ -46,14 +43,7 @@ UniqueFd begin_connect(const model::IpAddress& address) {
 }
 
 // RFC 4253, section 4.2: the server's first line begins with "SSH-".
-bool greets(const UniqueFd& socket, std::chrono::milliseconds patience) {
-    if (!socket) {
-        return false;
-    }
-    pollfd wait{.fd = socket.get(), .events = POLLIN, .revents = 0};
-    if (::poll(&wait, 1, static_cast<int>(patience.count())) != 1) {
-        return false;
-    }
+bool greets(const UniqueFd& socket) {
     std::array<char, 4> start{};
     return ::recv(socket.get(), start.data(), start.size(), MSG_DONTWAIT) == 4 &&
            std::string_view(start.data(), 4) == "SSH-";
@@ -61,21 +51,23 @@ bool greets(const UniqueFd& socket, std::chrono::milliseconds patience) {
 
 } // namespace
 
-Status wait_for_ssh(const model::IpAddress& address, const Deadline& deadline) {
-    // A refused connection says "not yet" and nothing says when: knock again, patiently.
-    constexpr auto kBetween = std::chrono::milliseconds(25);
+bool SshKnock::answered_within(std::chrono::milliseconds span) {
     constexpr auto kPatience = std::chrono::milliseconds(2000);
-    while (!deadline.expired()) {
-        if (greets(begin_connect(address),
-                   std::min<std::chrono::milliseconds>(
-                       kPatience,
-                       std::chrono::duration_cast<std::chrono::milliseconds>(deadline.left())))) {
-            return {};
-        }
-        (void)::poll(nullptr, 0, static_cast<int>(kBetween.count())); // only time passes
+    const Deadline end = Deadline::after(span);
+    if (patience_.expired() || !socket_) {
+        socket_ = begin_connect(address_);
+        patience_ = Deadline::after(kPatience);
     }
-    return fail(ErrorCode::timeout,
-                "no SSH server answered at " + address.to_string() + " in time");
+    pollfd wait{.fd = socket_.get(), .events = POLLIN, .revents = 0};
+    if (::poll(&wait, 1, end.poll_timeout()) == 1) {
+        if (greets(socket_)) {
+            return true;
+        }
+        // Refused says "not yet", and nothing says when: the next knock comes after the span.
+        socket_.reset();
+        (void)::poll(nullptr, 0, end.poll_timeout()); // only time passes
+    }
+    return false;
 }
 
 } // namespace lodge::daemon
