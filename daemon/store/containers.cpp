@@ -26,7 +26,7 @@ constexpr const char* kColumns = "uuid, name, template_name, template_digest, ho
                                  "rootfs, uid_base, mac_address, state, init_pid, init_start_time, "
                                  "last_exit, broken_why, created_at, started_at, "
                                  "onboot, boot_order, boot_delay, restart, restart_limit, "
-                                 "restart_backoff, start_at, resume, restarts";
+                                 "restart_backoff, start_at, resume, restarts, last_error";
 
 std::uint32_t number(const Value& value) {
     return static_cast<std::uint32_t>(db::integer(value));
@@ -70,6 +70,7 @@ Result<model::Container> read_container(const db::Row& row) {
     container.created_at = db::integer(row[18]);
     container.started_at = db::integer(row[19]);
     RETURN_IF_ERROR(read_policies(std::span(row).subspan(20), container));
+    container.last_error = db::text(row[29]);
     return container;
 }
 
@@ -150,21 +151,31 @@ Status ContainerRepository::publish(const Uuid& uuid) {
 
 Status ContainerRepository::update_state(const model::Container& c, const std::string& boot_id) {
     return database_.write(db::Durability::process, [&](db::Transaction& transaction) -> Status {
-        RETURN_IF_ERROR(transaction.execute("UPDATE container SET state = ?, init_pid = ?, "
-                                            "init_start_time = ?, last_exit = ?, broken_why = ?, "
-                                            "started_at = ?, start_at = ?, resume = ?, "
-                                            "restarts = ?, boot_id = ? WHERE uuid = ?",
-                                            {std::string(model::to_string(c.state)),
-                                             optional_integer(c.init_pid),
-                                             optional_integer(c.init_start_time),
-                                             c.last_exit,
-                                             c.broken_why,
-                                             c.started_at,
-                                             optional_integer(c.start_at),
-                                             std::int64_t{c.resume},
-                                             std::int64_t{c.restarts},
-                                             boot_id,
-                                             c.uuid.to_string()}));
+        RETURN_IF_ERROR(
+            transaction.execute("UPDATE container SET state = ?, init_pid = ?, "
+                                "init_start_time = ?, last_exit = ?, broken_why = ?, "
+                                "started_at = ?, start_at = ?, resume = ?, "
+                                "restarts = ?, last_error = ?, boot_id = ? WHERE uuid = ?",
+                                {std::string(model::to_string(c.state)),
+                                 optional_integer(c.init_pid),
+                                 optional_integer(c.init_start_time),
+                                 c.last_exit,
+                                 c.broken_why,
+                                 c.started_at,
+                                 optional_integer(c.start_at),
+                                 std::int64_t{c.resume},
+                                 std::int64_t{c.restarts},
+                                 c.last_error,
+                                 boot_id,
+                                 c.uuid.to_string()}));
+        return {};
+    });
+}
+
+Status ContainerRepository::note_error(const Uuid& uuid, const std::string& error) {
+    return database_.write(db::Durability::process, [&](db::Transaction& transaction) -> Status {
+        RETURN_IF_ERROR(transaction.execute("UPDATE container SET last_error = ? WHERE uuid = ?",
+                                            {error, uuid.to_string()}));
         return {};
     });
 }

@@ -7,7 +7,7 @@ namespace lodge::daemon {
 namespace {
 
 // Append only: what was released stays as it is.
-constexpr std::array<const char*, 2> kMigrations{
+constexpr std::array<const char*, 3> kMigrations{
     R"sql(
 CREATE TABLE container (
     uuid            TEXT PRIMARY KEY,
@@ -76,6 +76,9 @@ CREATE TABLE host (
     one     INTEGER PRIMARY KEY CHECK (one = 1),
     boot_id TEXT NOT NULL
 ) STRICT;
+)sql",
+    R"sql(
+ALTER TABLE container ADD COLUMN last_error TEXT NOT NULL DEFAULT '';
 )sql",
 };
 

@@ -35,6 +35,8 @@ class ContainerRepository {
     /// Writes state, init, last exit and times. They do not outlive a boot, so they need no fsync.
     [[nodiscard]] Status update_state(const model::Container& container,
                                       const std::string& boot_id);
+    /// Writes `last_error` alone. Missing: success.
+    [[nodiscard]] Status note_error(const Uuid& uuid, const std::string& error);
     /// Writes `start_at` and `restarts` alone.
     [[nodiscard]] Status plan_start(const model::Container& container);
     /// Writes what a boot is to start, in place of all that was planned before, and that this boot

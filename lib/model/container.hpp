@@ -65,6 +65,7 @@ struct Container {
     std::optional<std::uint64_t> init_start_time; ///< field 22 of /proc/PID/stat
     std::string last_exit;  ///< how init ended last: "", "halt", "reboot", "exit 1", "signal 11"
     std::string broken_why; ///< set while `broken`
+    std::string last_error; ///< why it last failed to start, or ended unasked; empty once it starts
     std::int64_t created_at = 0; ///< Unix seconds
     std::int64_t started_at = 0; ///< Unix seconds, 0: never
     std::optional<std::int64_t>

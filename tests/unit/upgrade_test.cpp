@@ -84,6 +84,42 @@ TEST(Upgrade, FindsAllInADatabaseOfSchema1) {
     EXPECT_EQ(left[0].intended, (std::vector<std::string>{"reserve", "directory"}));
 }
 
+TEST(Upgrade, FindsAllInADatabaseOfSchema2) {
+    const test::TempDir directory;
+    const std::string path = directory.path() + "/lodge.db";
+    const std::string sql = fixture("2/database.sql");
+    {
+        const std::array<const char*, 2> as_it_was{"", sql.c_str()};
+        ASSERT_TRUE(db::open_database(path, as_it_was));
+    }
+    const auto database = open_store(path);
+    ASSERT_TRUE(database) << database.error().to_string();
+    ContainerRepository containers(**database);
+    const auto web1 = containers.find("web1");
+    ASSERT_TRUE(web1) << web1.error().to_string();
+    EXPECT_EQ(web1->last_exit, "exit 1");
+    EXPECT_EQ(web1->last_error, "");
+    EXPECT_EQ(web1->spec.boot.onboot, model::OnBoot::yes);
+    EXPECT_EQ(web1->spec.boot.order, 7U);
+    EXPECT_EQ(web1->spec.boot.delay_seconds, 30U);
+    EXPECT_EQ(web1->spec.restart.when, model::RestartWhen::on_failure);
+    EXPECT_EQ(web1->spec.restart.limit, 5U);
+    EXPECT_EQ(web1->spec.restart.backoff_seconds, 2U);
+    EXPECT_EQ(web1->start_at, 900000);
+    EXPECT_EQ(web1->restarts, 3U);
+    const auto web2 = containers.find("web2");
+    ASSERT_TRUE(web2) << web2.error().to_string();
+    EXPECT_EQ(web2->init_pid, 4711);
+    EXPECT_TRUE(web2->resume);
+    EXPECT_EQ(containers.entered_boot().value(), "6f3d5a2e-0000-4000-8000-000000000001");
+    const auto left = OperationLog(**database).unfinished().value();
+    ASSERT_EQ(left.size(), 1U);
+    EXPECT_EQ(left[0].intended, std::vector<std::string>{"halt"});
+    ASSERT_TRUE(containers.note_error(web1->uuid, "start 'web1': no such file"));
+    EXPECT_EQ(containers.find("web1")->last_error, "start 'web1': no such file");
+    EXPECT_TRUE(containers.note_error(Uuid{}, "of nobody"));
+}
+
 TEST(Upgrade, ReadsRecordsOfFormat1) {
     const auto record = decode_record(fixture("1/container.json"), master_key());
     ASSERT_TRUE(record) << record.error().to_string();
