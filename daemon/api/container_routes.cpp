@@ -36,6 +36,7 @@ json to_json(const ContainerView& view) {
     result["ready"] = view.template_ready;
     result["last_exit"] = container.last_exit;
     result["broken_why"] = container.broken_why;
+    result["last_error"] = container.last_error;
     result["created_at"] = container.created_at;
     result["started_at"] = container.started_at;
     result["restarts"] = container.restarts;

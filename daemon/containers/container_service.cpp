@@ -1,6 +1,7 @@
 #include "daemon/containers/container_service.hpp"
 
 #include "daemon/containers/host_keys.hpp"
+#include "daemon/containers/kept_console.hpp"
 #include "daemon/containers/logged_verb.hpp"
 #include "daemon/containers/plans.hpp"
 #include "daemon/containers/readiness.hpp"
@@ -262,9 +263,20 @@ Status Containers::console(const std::string& name, const TakeClient& take_clien
     return unless_gone(name, monitor->console(std::move(client)));
 }
 
+// In whatever state it is: what init said before it ended is wanted most when it has.
 Result<std::string> Containers::console_log(const std::string& name) {
-    ASSIGN_OR_RETURN(const auto monitor, living_monitor(name, model::Verb::console));
-    return unless_gone(name, monitor->console_log());
+    ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
+    Result<std::string> living = std::string();
+    if (const auto monitor = parts_.monitors.find(container.uuid)) {
+        living = monitor->console_log();
+        if (!living && living.error().code() == ErrorCode::not_found) {
+            living = std::string(); // collected meanwhile
+        }
+    }
+    RETURN_IF_ERROR(living);
+    ASSIGN_OR_RETURN(const std::string kept,
+                     kept_console(parts_.settings.run_directory, container.uuid));
+    return joined_consoles(kept, *living);
 }
 
 Result<std::string> Containers::ssh_host_keys(const std::string& name) {

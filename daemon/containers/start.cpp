@@ -97,6 +97,7 @@ Status record(const Parts& parts, Starting& starting) {
     container.broken_why.clear();
     container.start_at.reset();
     container.resume = false;
+    container.last_error.clear();
     RETURN_IF_ERROR(parts.containers.update_state(container, parts.boot_id));
     note_up(parts, container);
     parts.monitors.put(container.uuid, std::move(starting.monitor));
@@ -118,6 +119,11 @@ Status undo_record(const Parts& parts, const Uuid& uuid) {
     RETURN_IF_ERROR(parts.containers.update_state(*container, parts.boot_id));
     note_up(parts, *container);
     return {};
+}
+
+// Why it does not run. Of one that its create takes away again there is no row.
+Status note_failure(const Parts& parts, const Uuid& uuid, const Error& error) {
+    return parts.containers.note_error(uuid, error.to_string());
 }
 
 bool is_recorded(const Parts& parts, const Uuid& uuid) {
@@ -178,6 +184,9 @@ Plan start_plan(const Parts& parts, const model::Container& container) {
                           [&parts, container] { return undo_record(parts, container.uuid); }});
     plan.commit = plan.answer = plan.steps.size();
     plan.committed = [&parts, container] { return is_recorded(parts, container.uuid); };
+    plan.failed = [&parts, container](const Error& error) {
+        return note_failure(parts, container.uuid, error);
+    };
     return plan;
 }
 

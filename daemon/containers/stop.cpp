@@ -1,5 +1,6 @@
 #include "daemon/containers/end_processes.hpp"
 #include "daemon/containers/halt.hpp"
+#include "daemon/containers/kept_console.hpp"
 #include "daemon/containers/plans.hpp"
 #include "daemon/records/files.hpp"
 #include "daemon/records/places.hpp"
@@ -21,7 +22,8 @@ struct Stopping {
     model::Container container;
     StopOrder order;
     bool out_of_memory = false;
-    std::optional<InitExit> exit; ///< none: nobody can tell any more
+    std::optional<InitExit> exit;        ///< none: nobody can tell any more
+    MonitorRegistry::MonitorPtr monitor; ///< that told it
 };
 using StoppingPtr = std::shared_ptr<Stopping>;
 
@@ -142,6 +144,7 @@ Status collect(const Parts& parts, Stopping& stopping) {
         }
         if (status->exit) {
             stopping.exit = status->exit;
+            stopping.monitor = monitor;
             stopping.out_of_memory = ran_out_of_memory(parts, *monitor, stopping);
             break;
         }
@@ -176,6 +179,9 @@ Status record(const Parts& parts, const Stopping& stopping) {
     container.init_pid.reset();
     container.init_start_time.reset();
     container.broken_why.clear();
+    container.last_error = stopping.order.unasked && has_failed(stopping.exit)
+                               ? "init ended by itself: " + container.last_exit
+                               : "";
     RETURN_IF_ERROR(parts.containers.update_state(container, parts.boot_id));
     note_up(parts, container);
     parts.announce(container, "stopped", container.last_exit);
@@ -185,7 +191,28 @@ Status record(const Parts& parts, const Stopping& stopping) {
     return {};
 }
 
-Status release(const Parts& parts, const Uuid& container) {
+// Nobody could ask its monitor any more. That it is not to be had is no reason to keep the rest.
+void keep_console(const Parts& parts, Stopping& stopping) {
+    const MonitorRegistry::MonitorPtr monitor = std::exchange(stopping.monitor, nullptr);
+    if (!monitor) {
+        return;
+    }
+    const auto log = monitor->console_log();
+    const Status kept = log ? daemon::keep_console(parts.settings.run_directory,
+                                                   stopping.container.uuid,
+                                                   {.log = *log,
+                                                    .started_at = stopping.container.started_at,
+                                                    .ended = describe(stopping)})
+                            : std::unexpected<Error>(log.error());
+    if (!kept) {
+        parts.warn("keep the console of '" + stopping.container.spec.name +
+                   "': " + kept.error().to_string() + ", ignoring");
+    }
+}
+
+Status release(const Parts& parts, Stopping& stopping) {
+    const Uuid& container = stopping.container.uuid;
+    keep_console(parts, stopping);
     if (const auto monitor = parts.monitors.find(container)) {
         (void)monitor->release(); // discard() ends it if it does not go by itself
     }
@@ -196,8 +223,8 @@ Status release(const Parts& parts, const Uuid& container) {
 } // namespace
 
 Plan stop_plan(const Parts& parts, const model::Container& container, const StopOrder& order) {
-    const auto stopping = std::make_shared<Stopping>(
-        Stopping{.container = container, .order = order, .out_of_memory = false, .exit = {}});
+    const auto stopping = std::make_shared<Stopping>(Stopping{
+        .container = container, .order = order, .out_of_memory = false, .exit = {}, .monitor = {}});
     const network::Nic nic = parts.nic_of(container);
     Plan plan;
     plan.steps.push_back(
@@ -208,8 +235,7 @@ Plan stop_plan(const Parts& parts, const model::Container& container, const Stop
     plan.answer = plan.steps.size();
     // Behind the answer: what the kernel takes its time for. What cannot be removed now is so by
     // the next verb, or by the next daemon.
-    plan.steps.push_back(
-        {"release", [&parts, container] { return release(parts, container.uuid); }, {}});
+    plan.steps.push_back({"release", [&parts, stopping] { return release(parts, *stopping); }, {}});
     plan.steps.push_back(
         {"remove group",
          [&parts, container] { return parts.groups.remove(Parts::group_of(container)); },
@@ -236,6 +262,7 @@ Plan followed_by(Plan head, Plan tail) {
     head.commit = before + tail.commit;
     head.answer = before + tail.answer;
     head.committed = tail.committed;
+    head.failed = tail.failed;
     head.on_recovery = OnRecovery::rerun;
     return head;
 }
@@ -261,6 +288,8 @@ Plan destroy_plan(const Parts& parts, const model::Container& container) {
          {}});
     plan.steps.push_back({"forget",
                           [&parts, container]() -> Status {
+                              RETURN_IF_ERROR(
+                                  forget_console(parts.settings.run_directory, container.uuid));
                               RETURN_IF_ERROR(parts.containers.remove(container.uuid));
                               parts.announce(container, "destroyed");
                               return {};

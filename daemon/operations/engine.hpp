@@ -132,6 +132,7 @@ class OperationEngine final : public OperationService {
     [[nodiscard]] bool leaving();
     void forget(const RunningPtr& holder);
     void end_log(const RunningPtr& operation);
+    void note_failure(const Plan& plan, const Error& error, const std::string& what);
     void run_followers(const std::string& resource);
     void release(const RunningPtr& operation);
     void announce(const RunningPtr& operation);

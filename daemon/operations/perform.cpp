@@ -42,10 +42,13 @@ std::string what_of(const OperationView& view) {
 
 void OperationEngine::run(const RunningPtr& operation) {
     announce(operation);
-    const Status status = perform(operation);
+    Status status = perform(operation);
     if (operation->left) {
         leave(operation);
         return;
+    }
+    if (!status) {
+        note_failure(operation->plan, status.error(), what_of(operation->view));
     }
     answer(operation, status);
     const Plan& plan = operation->plan;
@@ -56,6 +59,15 @@ void OperationEngine::run(const RunningPtr& operation) {
     end_log(operation);
     operation->plan = {}; // what its steps hold, keys and descriptors among it, goes now
     release(operation);
+}
+
+void OperationEngine::note_failure(const Plan& plan, const Error& error, const std::string& what) {
+    if (!plan.failed || error.code() == ErrorCode::cancelled) {
+        return;
+    }
+    if (const Status noted = contained([&] { return plan.failed(error); }); !noted) {
+        parts_.warn("note why " + what + " failed: " + noted.error().to_string() + ", ignoring");
+    }
 }
 
 void OperationEngine::end_log(const RunningPtr& operation) {

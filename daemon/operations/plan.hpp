@@ -36,6 +36,9 @@ struct Plan {
     OnRecovery on_recovery = OnRecovery::undo;
     /// Asked at recovery when the last step before the commit was intended. Empty: never committed.
     std::function<bool()> committed;
+    /// Told why it failed, once all is undone and before the caller hears of it; not of a cancel.
+    /// May be empty.
+    std::function<Status(const Error&)> failed;
 };
 
 /// Whether the plan goes on from its step `index` whatever happens: it can be neither undone nor

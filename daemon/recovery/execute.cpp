@@ -1,5 +1,6 @@
 #include "daemon/recovery/execute.hpp"
 
+#include "daemon/containers/kept_console.hpp"
 #include "daemon/containers/plans.hpp"
 #include "daemon/records/places.hpp"
 #include "daemon/recovery/earlier_boots.hpp"
@@ -90,6 +91,7 @@ Status remove_row(const Means& means, const RecoveryStep& step) {
     RETURN_IF_ERROR(sweep(means.parts, step.uuid));
     RETURN_IF_ERROR(close_volume(means, step));
     RETURN_IF_ERROR(remove_place(means.parts.settings, step.uuid));
+    RETURN_IF_ERROR(forget_console(means.parts.settings.run_directory, step.uuid));
     return means.parts.containers.remove(step.uuid);
 }
 
@@ -129,6 +131,8 @@ Status perform(const Means& means, const RecoveryStep& step) {
         return means.drop_image(step.subject);
     case Act::discard_work:
         return parts.store.discard(step.subject);
+    case Act::forget_console:
+        return forget_console(parts.settings.run_directory, step.uuid);
     case Act::finish_operation: // the engine's
     case Act::resume_operation:
     case Act::report:

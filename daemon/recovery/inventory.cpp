@@ -1,5 +1,6 @@
 #include "daemon/recovery/inventory.hpp"
 
+#include "daemon/containers/kept_console.hpp"
 #include "daemon/records/places.hpp"
 #include "lib/base/contained.hpp"
 #include "lib/kernel/fs.hpp"
@@ -127,8 +128,8 @@ Status look_at_directories(const Parts& parts, Inventory& seen) {
         });
 }
 
-template <typename List>
-Status put(std::set<std::string>& into, List&& found) {
+template <typename Item, typename List>
+Status put(std::set<Item>& into, List&& found) {
     RETURN_IF_ERROR(found);
     into.insert(found->begin(), found->end());
     return {};
@@ -163,7 +164,8 @@ Status look_at_kernel(const Parts& parts, Inventory& seen) {
     ASSIGN_OR_RETURN(seen.devices, parts.block_devices(seen.containers_directory));
     RETURN_IF_ERROR(put(seen.images, parts.store.list()));
     RETURN_IF_ERROR(put(seen.mount_points, parts.store.mount_points()));
-    return put(seen.works, parts.store.works());
+    RETURN_IF_ERROR(put(seen.works, parts.store.works()));
+    return put(seen.consoles, list_kept_consoles(parts.settings.run_directory));
 }
 
 } // namespace

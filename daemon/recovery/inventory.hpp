@@ -56,6 +56,7 @@ struct Inventory {
     std::set<std::string> images;       ///< digests
     std::set<std::string> mount_points; ///< digests
     std::set<std::string> works;        ///< ids of builds and imports
+    std::set<Uuid> consoles;            ///< containers of which a console's output is kept
     /// Names and UUIDs that operations of this daemon have held while we looked: not judged.
     std::set<std::string> held;
 };

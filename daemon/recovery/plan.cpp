@@ -56,6 +56,7 @@ class Planner {
         devices(); // found by their image: before it goes with its directory
         directories();
         cards();
+        consoles();
         images();
         return std::move(steps_);
     }
@@ -281,6 +282,17 @@ class Planner {
         return false;
     }
 
+    void consoles() {
+        for (const Uuid& uuid : seen_.consoles) {
+            if (row_of(uuid) == nullptr && !is_held(uuid)) {
+                add(Act::forget_console,
+                    uuid,
+                    uuid.to_string(),
+                    "the console's output of a container that is gone");
+            }
+        }
+    }
+
     // Of a container that does not run, the volume is closed.
     void devices() {
         std::set<Uuid> told;
@@ -353,7 +365,7 @@ class Planner {
 } // namespace
 
 std::string_view to_string(Act act) noexcept {
-    constexpr std::array<std::string_view, 18> kNames{"finish_operation",
+    constexpr std::array<std::string_view, 19> kNames{"finish_operation",
                                                       "resume_operation",
                                                       "take_up",
                                                       "freeze",
@@ -370,6 +382,7 @@ std::string_view to_string(Act act) noexcept {
                                                       "remove_image",
                                                       "unmount_image",
                                                       "discard_work",
+                                                      "forget_console",
                                                       "report"};
     return kNames[static_cast<std::size_t>(act)];
 }

@@ -55,6 +55,7 @@ struct RecoveryStep {
         remove_image,
         unmount_image,
         discard_work,
+        forget_console,
         report, ///< only told: it is not ours to mend
     };
     Act act = Act::report;

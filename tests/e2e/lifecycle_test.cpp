@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
@@ -150,6 +151,55 @@ TEST_F(LifecycleTest, APowerOffInsideStopsIt) {
     EXPECT_EQ(host->field("web1", "last_exit"), "halt");
     EXPECT_EQ(host->field("web1", "pid"), "null");
     EXPECT_EQ(crashes(), 0) << "a halt is no crash";
+}
+
+TEST_F(LifecycleTest, AStoppedContainerTellsWhatItsInitSaidAndWhyItDoesNotRun) {
+    const auto log = [this] { return host->lodge({"console", "web1", "--log"}).out; };
+    const auto end_with = [this](const char* signal) {
+        ASSERT_NO_FATAL_FAILURE(await_init("web1"));
+        ASSERT_EQ(host->lodge({"kill", "web1", "--signal", signal}).code, 0);
+        expect_field("web1", "state", "stopped");
+    };
+    ASSERT_NO_FATAL_FAILURE(make("web1"));
+    EXPECT_EQ(host->field("web1", "last_error"), "");
+    ASSERT_NO_FATAL_FAILURE(end_with("USR1"));
+    EXPECT_NE(log().find("guest: up"), std::string::npos) << log();
+    EXPECT_NE(log().find(", ended: exit 7 ---"), std::string::npos) << log();
+    EXPECT_EQ(host->field("web1", "last_error"), "init ended by itself: exit 7");
+    const std::string table = host->lodge({"info", "web1"}).out;
+    EXPECT_NE(table.find("init ended by itself: exit 7"), std::string::npos) << table;
+    ASSERT_EQ(host->lodge({"start", "web1"}).code, 0);
+    EXPECT_EQ(host->field("web1", "last_error"), "") << "it runs";
+    ASSERT_NO_FATAL_FAILURE(await_init("web1"));
+    ASSERT_EQ(host->lodge({"exec", "web1", "--", "/bin/guest", "signal-init", "30"}).code, 0);
+    host->kill_daemon(); // the next one collects it
+    ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+    expect_field("web1", "state", "stopped");
+    EXPECT_NE(log().find("exit 7 ---"), std::string::npos) << "the life before too: " << log();
+    EXPECT_NE(log().find("guest: power off"), std::string::npos) << log();
+    EXPECT_NE(log().find(", ended: halt ---"), std::string::npos) << log();
+    EXPECT_EQ(host->field("web1", "last_error"), "") << "a halt is no error";
+    EXPECT_NE(host->lodge({"console", "web1"}).code, 0) << "there is nothing to attach to";
+    const std::string kept = host->directory() + "/run/consoles/" + host->field("web1", "uuid");
+    EXPECT_TRUE(std::filesystem::exists(kept));
+    ASSERT_EQ(host->lodge({"destroy", "web1"}).code, 0);
+    EXPECT_FALSE(std::filesystem::exists(kept));
+}
+
+TEST_F(LifecycleTest, AStartThatFailedIsTold) {
+    ASSERT_NO_FATAL_FAILURE(make("web1"));
+    ASSERT_NO_FATAL_FAILURE(await_init("web1"));
+    ASSERT_EQ(host->lodge({"exec", "web1", "--", "/bin/guest", "remove", "/sbin/init"}).code, 0);
+    ASSERT_EQ(host->lodge({"stop", "web1", "--force"}).code, 0);
+    EXPECT_EQ(host->field("web1", "last_error"), "") << "that was asked for";
+    EXPECT_NE(host->lodge({"start", "web1"}).code, 0);
+    EXPECT_NE(host->field("web1", "last_error").find("/sbin/init"), std::string::npos)
+        << host->field("web1", "last_error");
+    EXPECT_EQ(host->field("web1", "state"), "stopped");
+    EXPECT_NE(host->lodge({"restart", "web1"}).code, 0);
+    host->kill_daemon();
+    ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+    EXPECT_NE(host->field("web1", "last_error"), "") << "it outlives the daemon";
 }
 
 TEST_F(LifecycleTest, AnInitThatFailsOrCrashesIsReportedAsSuch) {

@@ -94,6 +94,7 @@ void add_ruleset(HostState& into, const std::string& ruleset) {
 void add_answer(HostState& into, const CliResult& answer) {
     static const std::array volatile_members{"\"pid\"",
                                              "\"last_exit\"",
+                                             "\"last_error\"",
                                              "\"created_at\"",
                                              "\"started_at\"",
                                              "\"built_at\"",

@@ -261,6 +261,8 @@ void put(Inventory& seen, const std::string& thing, const std::string& name) {
         seen.mount_points.insert(name);
     } else if (thing == "work directory") {
         seen.works.insert(name);
+    } else if (thing == "kept console") {
+        seen.consoles.insert(Uuid::parse(name).value());
     } else {
         ADD_FAILURE() << "an unknown thing: " << thing;
     }
@@ -377,6 +379,10 @@ TEST(Recovery, DoesNotJudgeWhatAnOperationHolds) {
     seen.images.insert(kDigest);
     seen.works.insert(kUuid.to_string());
     seen.held = {"template debian-12"};
+    EXPECT_EQ(acts_of(seen), Acts{});
+    seen = nothing_at_all();
+    seen.consoles.insert(kUuid);
+    seen.held = {kUuid.to_string()};
     EXPECT_EQ(acts_of(seen), Acts{});
 }
 
