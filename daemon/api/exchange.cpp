@@ -127,8 +127,7 @@ Status Exchange::copy_body_to(int fd) {
 
 void Exchange::reply(int status, const nlohmann::json& body) {
     answered_ = true;
-    answer_ = answer_text(status, api::to_text(body) + "
-");
+    answer_ = answer_text(status, api::to_text(body) + "\n");
 }
 
 void Exchange::reply_error(const Error& error) {
