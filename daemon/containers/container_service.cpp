@@ -200,6 +200,9 @@ Containers::knock(const ContainerView& view, EventSubscription& news, const Dead
                 return false;
             }
         }
+        if (news.ended()) {
+            return fail(ErrorCode::unreachable, "lodged ends");
+        }
     }
     return fail(ErrorCode::timeout,
                 "no SSH server answered at " +
