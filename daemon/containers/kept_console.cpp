@@ -21,14 +21,15 @@ std::string directory_of(const std::string& run_directory) {
     return run_directory + "/consoles";
 }
 
-// Begins with a whole line, if there is one.
+// Begins with a whole line, where one is near.
 std::string last_of(const std::string& text) {
     if (text.size() <= kMostKept) {
         return text;
     }
+    constexpr std::size_t kNear = 1024;
     const std::string tail = text.substr(text.size() - kMostKept);
     const std::size_t end = tail.find('\n');
-    return end + 1 < tail.size() ? tail.substr(end + 1) : tail; // npos + 1 is 0
+    return end < kNear ? tail.substr(end + 1) : tail;
 }
 
 std::string text_of(const ConsoleLife& life) {
