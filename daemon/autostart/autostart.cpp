@@ -197,7 +197,7 @@ Result<Uuid> Autostart::shut_down(std::chrono::milliseconds timeout) {
         {.verb = "host shutdown", .resource = "host", .prepare = [this, timeout]() -> Result<Plan> {
              held_ = true;
              Plan plan;
-             plan.steps.push_back({"stop containers",
+             plan.steps.push_back({kShutdownStep,
                                    [this, timeout]() -> Status {
                                        const Status stopped = stop_all(Deadline::after(timeout));
                                        return events_->ended()

@@ -17,6 +17,9 @@ namespace lodge::daemon {
 /// To be called before recovery, which marks what ran in another boot as stopped.
 [[nodiscard]] Status enter_boot(const Parts& parts);
 
+/// The one step of a `host shutdown`.
+inline constexpr const char* kShutdownStep = "stop containers";
+
 /// Starts the containers that nobody asks for now: those of a boot and those that their restart
 /// policy brings back. What is to be started stands in the rows, so that a daemon that is killed
 /// goes on where it was. One thread of its own, which ends when the events do: close them before it

@@ -152,9 +152,8 @@ Plan create_plan(const Parts& parts,
                           },
                           {}});
     plan.commit = plan.answer = plan.steps.size();
-    plan.committed = [&parts, container] {
-        const auto published = parts.containers.find(container.spec.name);
-        return published && published->uuid == container.uuid;
+    plan.committed = [&parts, uuid = container.uuid] {
+        return parts.containers.is_published(uuid);
     };
     return plan;
 }

@@ -57,9 +57,9 @@ Plan plan_for(const Parts& parts, const model::Container& container, bool frozen
          [&parts, uuid = container.uuid, frozen] { return record(parts, uuid, frozen); },
          [&parts, uuid = container.uuid, frozen] { return undo_record(parts, uuid, frozen); }});
     plan.commit = plan.answer = plan.steps.size();
-    plan.committed = [&parts, uuid = container.uuid, frozen] {
-        const auto now = parts.containers.find(uuid);
-        return now && now->state == state_of(frozen);
+    plan.committed = [&parts, uuid = container.uuid, frozen]() -> Result<bool> {
+        ASSIGN_OR_RETURN(const auto now, parts.containers.state(uuid));
+        return now == state_of(frozen);
     };
     return plan;
 }

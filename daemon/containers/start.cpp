@@ -126,9 +126,9 @@ Status note_failure(const Parts& parts, const Uuid& uuid, const Error& error) {
     return parts.containers.note_error(uuid, error.to_string());
 }
 
-bool is_recorded(const Parts& parts, const Uuid& uuid) {
-    const auto container = parts.containers.find(uuid);
-    return container && container->state != model::State::stopped;
+Result<bool> is_recorded(const Parts& parts, const Uuid& uuid) {
+    ASSIGN_OR_RETURN(const auto state, parts.containers.state(uuid));
+    return state && *state != model::State::stopped;
 }
 
 Status undo_group(const Parts& parts, const model::Container& container) {

@@ -198,11 +198,16 @@ Result<std::vector<templates::Definition>> Templates::definitions() {
 Plan template_recovery_plan(const Parts& parts, const LoggedOperation& left) {
     Plan plan;
     if (left.verb == "template remove") {
-        return plan; // its one write came about or did not; the image is swept
+        // Its one write came about or did not; the image is swept.
+        plan.steps = {{"forget", {}, {}}, {"remove image", {}, {}}};
+        plan.answer = plan.steps.size();
+        return plan;
     }
     plan.steps.push_back(
         {"make", {}, [&parts, id = left.id] { return parts.store.discard(id.to_string()); }});
-    plan.commit = plan.answer = 1;
+    plan.steps.push_back({"publish", {}, {}}); // it came about or did not: the row counts
+    plan.commit = 1;
+    plan.answer = plan.steps.size();
     return plan;
 }
 

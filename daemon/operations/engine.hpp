@@ -123,6 +123,7 @@ class OperationEngine final : public OperationService {
     /// The step with its intent in the log before it.
     Status act(const Uuid& operation, const Step& step);
     void undo(const Plan& plan, std::size_t steps, const std::string& what);
+    void leave_to_next_start(const LoggedOperation& left, const Error& why);
     void warn_of_retry(const std::string& what, const Step& step, const Error& error);
     Status
     complete(const Uuid& operation, const Plan& plan, std::size_t from, const std::string& what);

@@ -202,14 +202,21 @@ void OperationEngine::recover(const LoggedOperation& left, Plan plan) {
                left.intended.end();
     };
     const bool reached_commit = plan.commit > 0 && was_intended(plan.steps[plan.commit - 1]);
-    const bool committed = reached_commit && plan.committed && plan.committed();
+    Result<bool> committed = false;
+    if (reached_commit && plan.committed) {
+        committed = plan.committed();
+    }
+    if (!committed) {
+        leave_to_next_start(left, committed.error());
+        return;
+    }
     std::size_t from = plan.steps.size();
-    if (committed) {
+    if (*committed) {
         from = plan.commit;
     } else if (plan.on_recovery == OnRecovery::rerun) {
         from = 0;
     }
-    if (!committed) {
+    if (!*committed) {
         std::size_t intended = 0;
         while (intended < plan.commit && was_intended(plan.steps[intended])) {
             ++intended;
@@ -218,17 +225,23 @@ void OperationEngine::recover(const LoggedOperation& left, Plan plan) {
     }
     const Status done = complete(left.id, plan, from, what);
     if (!done) {
-        parts_.warn("recovery of " + what + ": " + done.error().to_string() +
-                    ", left to the next start");
-    } else if (const Status ended = parts_.log.end(left.id); !ended) {
+        leave_to_next_start(left, done.error());
+        return;
+    }
+    if (const Status ended = parts_.log.end(left.id); !ended) {
         parts_.warn("close the log of " + what + ": " + ended.error().to_string() + ", ignoring");
     }
     parts_.events.publish({.kind = "daemon",
                            .resource = left.resource,
-                           .what = !done                       ? "unfinished"
-                                   : from == plan.steps.size() ? "undone"
-                                                               : "completed",
+                           .what = from == plan.steps.size() ? "undone" : "completed",
                            .detail = left.verb});
+}
+
+void OperationEngine::leave_to_next_start(const LoggedOperation& left, const Error& why) {
+    parts_.warn("recovery of " + left.verb + " '" + left.resource + "': " + why.to_string() +
+                ", left to the next start");
+    parts_.events.publish(
+        {.kind = "daemon", .resource = left.resource, .what = "unfinished", .detail = left.verb});
 }
 
 } // namespace lodge::daemon

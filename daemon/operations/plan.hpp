@@ -35,7 +35,8 @@ struct Plan {
     std::size_t answer = 0;
     OnRecovery on_recovery = OnRecovery::undo;
     /// Asked at recovery when the last step before the commit was intended. Empty: never committed.
-    std::function<bool()> committed;
+    /// Its error: nobody knows, so nothing is done or undone now.
+    std::function<Result<bool>()> committed;
     /// Told why it failed, once all is undone and before the caller hears of it; not of a cancel.
     /// May be empty.
     std::function<Status(const Error&)> failed;

@@ -2,6 +2,7 @@
 
 #include "daemon/containers/logged_verb.hpp"
 #include "daemon/recovery/execute.hpp"
+#include "daemon/recovery/unfinished.hpp"
 #include "lib/base/clock.hpp"
 
 #include <algorithm>
@@ -38,18 +39,17 @@ bool has(const std::vector<RecoveryStep>& steps, const RecoveryStep& step) {
 }
 
 // What a dead daemon left is finished at a start; here a write to the log has failed.
-void report_forgotten(const std::vector<LoggedOperation>& logged,
-                      const std::set<Uuid>& living,
+void report_forgotten(const std::vector<LoggedOperation>& forgotten,
                       std::vector<RecoveryStep>& steps) {
-    for (const LoggedOperation& left : logged) {
-        if (!living.contains(left.id)) {
-            steps.push_back({.act = Act::report,
-                             .uuid = left.id,
-                             .subject = left.resource,
-                             .why = "its " + left.verb +
-                                    " is unfinished in the log, and nothing is at work on it; the "
-                                    "next start of lodged sees to it"});
-        }
+    for (const LoggedOperation& left : forgotten) {
+        const Status known = check_logged(left);
+        steps.push_back({.act = Act::report,
+                         .uuid = left.id,
+                         .subject = left.resource,
+                         .why = known ? "its " + left.verb +
+                                            " is unfinished in the log, and nothing is at work "
+                                            "on it; the next start of lodged sees to it"
+                                      : known.error().message()});
     }
 }
 
@@ -96,8 +96,10 @@ Result<HostCheck::Seen> HostCheck::look(Course& course, const Seen* to_lock) {
             held.insert(verb->container.to_string());
         }
     }
+    std::erase_if(logged, [&](const LoggedOperation& one) { return living.contains(one.id); });
+    seen.look.inventory.left = names_of(logged);
     seen.steps = plan_recovery(seen.look.inventory);
-    report_forgotten(logged, living, seen.steps);
+    report_forgotten(logged, seen.steps);
     return seen;
 }
 

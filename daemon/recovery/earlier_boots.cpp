@@ -1,6 +1,7 @@
 #include "daemon/recovery/earlier_boots.hpp"
 
 #include "daemon/containers/logged_verb.hpp"
+#include "daemon/recovery/unfinished.hpp"
 
 #include <cstdint>
 #include <map>
@@ -33,11 +34,8 @@ Status write_ending(const Parts& parts, const LoggedOperation& left, Ending endi
     if (ending == Ending::as_recorded) {
         return {};
     }
-    const auto verb = parse_arguments(left.arguments);
-    if (!verb) {
-        return fail(ErrorCode::corrupt, "'" + left.arguments + "' names no container");
-    }
-    auto container = parts.containers.find(verb->container);
+    // Checked before: it names a container.
+    auto container = parts.containers.find(parse_arguments(left.arguments)->container);
     if (!container) {
         return container.error().code() == ErrorCode::not_found
                    ? Status{}
@@ -66,8 +64,8 @@ Status end_verbs_of_earlier_boots(const Parts& parts, OperationLog& log) {
     ASSIGN_OR_RETURN(const auto unfinished, log.unfinished());
     for (const LoggedOperation& left : unfinished) {
         const auto ending = endings().find(left.verb);
-        if (left.boot_id == parts.boot_id || ending == endings().end()) {
-            continue;
+        if (left.boot_id == parts.boot_id || ending == endings().end() || !check_logged(left)) {
+            continue; // recovery tells of those that nobody knows
         }
         RETURN_IF_ERROR(with_context(write_ending(parts, left, ending->second),
                                      "end " + left.verb + " '" + left.resource + "'"));

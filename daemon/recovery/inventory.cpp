@@ -1,6 +1,7 @@
 #include "daemon/recovery/inventory.hpp"
 
 #include "daemon/containers/kept_console.hpp"
+#include "daemon/containers/logged_verb.hpp"
 #include "daemon/records/places.hpp"
 #include "lib/base/contained.hpp"
 #include "lib/kernel/fs.hpp"
@@ -169,6 +170,17 @@ Status look_at_kernel(const Parts& parts, Inventory& seen) {
 }
 
 } // namespace
+
+std::set<std::string> names_of(const std::vector<LoggedOperation>& operations) {
+    std::set<std::string> names;
+    for (const LoggedOperation& operation : operations) {
+        names.insert(operation.resource);
+        if (const auto verb = parse_arguments(operation.arguments)) { // a create may have no row
+            names.insert(verb->container.to_string());
+        }
+    }
+    return names;
+}
 
 Result<Look> look_around(const Parts& parts) {
     Look look;

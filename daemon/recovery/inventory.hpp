@@ -59,7 +59,13 @@ struct Inventory {
     std::set<Uuid> consoles;            ///< containers of which a console's output is kept
     /// Names and UUIDs that operations of this daemon have held while we looked: not judged.
     std::set<std::string> held;
+    /// Names and UUIDs that operations are about which stay unfinished in the log, as nobody here
+    /// knows them or could finish them: what they keep on the disk is nobody's to remove.
+    std::set<std::string> left;
 };
+
+/// The resources of `operations`, and the containers that their arguments name.
+[[nodiscard]] std::set<std::string> names_of(const std::vector<LoggedOperation>& operations);
 
 /// An inventory, and the connections that were made for it, so that a living monitor need not be
 /// found twice.

@@ -2,6 +2,7 @@
 
 #include "daemon/containers/logged_verb.hpp"
 #include "daemon/containers/plans.hpp"
+#include "daemon/recovery/unfinished.hpp"
 
 #include <algorithm>
 #include <array>
@@ -68,6 +69,10 @@ class Planner {
 
     void finish_operations() {
         for (const LoggedOperation& left : seen_.unfinished) {
+            if (const Status known = check_logged(left); !known) {
+                add(Act::report, left.id, left.resource, known.error().message());
+                continue;
+            }
             add(is_halting(left) ? Act::resume_operation : Act::finish_operation,
                 left.id,
                 left.resource,
@@ -95,6 +100,11 @@ class Planner {
     // An operation of this daemon is, or was, at work on it while we looked.
     bool is_held(const Uuid& uuid) const {
         return seen_.held.contains(uuid.to_string()) || seen_.held.contains(name_of(uuid));
+    }
+
+    // An operation that nobody could finish is about it: nothing on the disk goes.
+    bool is_left(const Uuid& uuid) const {
+        return seen_.left.contains(uuid.to_string()) || seen_.left.contains(name_of(uuid));
     }
 
     std::map<Uuid, Sighting> sightings() const {
@@ -148,6 +158,14 @@ class Planner {
                 break;
             case Recovery::remove_row:
                 claimed_.insert(uuid);
+                if (is_left(uuid)) {
+                    add(Act::report,
+                        uuid,
+                        name_of(uuid),
+                        "its create never came to its end, and an operation on it is left in the "
+                        "log");
+                    break;
+                }
                 removed_.insert(uuid);
                 add(Act::remove_row, uuid, name_of(uuid), "its create never came to its end");
                 break;
@@ -223,7 +241,7 @@ class Planner {
     void directories() {
         for (const auto& [name, directory] : seen_.directories) {
             const Uuid uuid = Uuid::parse(name).value_or(Uuid{});
-            if (uuid == Uuid{} || row_of(uuid) != nullptr || is_held(uuid)) {
+            if (uuid == Uuid{} || row_of(uuid) != nullptr || is_held(uuid) || is_left(uuid)) {
                 continue;
             }
             if (directory.is_kept) {
@@ -322,10 +340,12 @@ class Planner {
     }
 
     void images() {
-        for (const std::string& held : seen_.held) {
-            if (held.starts_with("template ")) {
-                return; // which images it is about nobody knows before it ends
-            }
+        const auto is_of_template = [](const std::string& name) {
+            return name.starts_with("template ");
+        };
+        if (std::any_of(seen_.held.begin(), seen_.held.end(), is_of_template) ||
+            std::any_of(seen_.left.begin(), seen_.left.end(), is_of_template)) {
+            return; // which images it is about nobody knows before it ends
         }
         for (const std::string& digest : seen_.images) {
             if (is_wanted_image(digest)) {

@@ -295,6 +295,24 @@ Result<model::Container> ContainerRepository::find(const Uuid& uuid) {
     return std::move(found.front());
 }
 
+Result<bool> ContainerRepository::is_published(const Uuid& uuid) {
+    ASSIGN_OR_RETURN(const auto rows,
+                     database_.query("SELECT 1 FROM container WHERE uuid = ? AND published = 1",
+                                     {uuid.to_string()}));
+    return !rows.empty();
+}
+
+Result<std::optional<model::State>> ContainerRepository::state(const Uuid& uuid) {
+    ASSIGN_OR_RETURN(
+        const auto rows,
+        database_.query("SELECT state FROM container WHERE uuid = ?", {uuid.to_string()}));
+    if (rows.empty()) {
+        return std::nullopt;
+    }
+    ASSIGN_OR_RETURN(const model::State state, model::parse_state(db::text(rows[0][0])));
+    return state;
+}
+
 Result<std::string> ContainerRepository::sealed_key(const Uuid& uuid) {
     ASSIGN_OR_RETURN(
         const auto rows,

@@ -44,7 +44,7 @@ Result<std::vector<LoggedOperation>> OperationLog::unfinished() {
                                   .resource = db::text(row[2]),
                                   .arguments = db::text(row[3]),
                                   .boot_id = db::text(row[4])};
-        ASSIGN_OR_RETURN(operation.id, Uuid::parse(db::text(row[0])));
+        operation.id = Uuid::parse(db::text(row[0])).value_or(Uuid{});
         ASSIGN_OR_RETURN(
             const auto steps,
             database_.query("SELECT name FROM step WHERE operation = ? ORDER BY sequence",

@@ -56,6 +56,10 @@ class ContainerRepository {
     /// Unpublished ones too.
     [[nodiscard]] Result<model::Container> find(const Uuid& uuid);
     [[nodiscard]] Result<std::vector<model::Container>> list_all();
+    /// False too when there is no such row.
+    [[nodiscard]] Result<bool> is_published(const Uuid& uuid);
+    /// None: there is no such row.
+    [[nodiscard]] Result<std::optional<model::State>> state(const Uuid& uuid);
     [[nodiscard]] Result<std::string> sealed_key(const Uuid& uuid);
     /// What of all rows is no part of a container as users see it.
     struct Mark {
@@ -90,7 +94,7 @@ class TemplateRepository {
 /// The operation log: what was begun and how far it came. Process-durable: kernel objects die with
 /// the host, and what outlives it is found by the sweep.
 struct LoggedOperation {
-    Uuid id;
+    Uuid id; ///< nil: what stands there is none
     std::string verb;
     std::string resource;
     std::string arguments;             ///< as the verb's plan needs them

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <functional>
 #include <optional>
@@ -319,13 +320,69 @@ TEST(Recovery, DoesNothingElseWhileOperationsAreUnfinished) {
     Inventory seen = nothing_at_all();
     seen.groups.insert("ct-" + kUuid.to_string());
     for (const char* verb : {"start", "destroy"}) {
-        seen.unfinished.push_back({.id = kUuid, .verb = verb, .resource = "web1"});
+        seen.unfinished.push_back(
+            {.id = kUuid, .verb = verb, .resource = "web1", .arguments = kUuid.to_string()});
     }
     const auto steps = plan_recovery(seen);
     ASSERT_EQ(steps.size(), 2U);
     EXPECT_EQ(steps[0].act, RecoveryStep::Act::finish_operation);
     EXPECT_EQ(steps[0].why, "start was left unfinished");
     EXPECT_EQ(steps[1].why, "destroy was left unfinished");
+}
+
+// A newer release's, or a damaged row: to guess would be to stop or undo what nobody understands.
+TEST(Recovery, TellsAndLeavesWhatThisReleaseDoesNotWrite) {
+    const std::string uuid = kUuid.to_string();
+    const auto steps_for = [](const std::string& verb, const std::string& arguments) {
+        Inventory seen = nothing_at_all();
+        seen.unfinished.push_back(
+            {.id = kUuid, .verb = verb, .resource = "web1", .arguments = arguments});
+        return plan_recovery(seen);
+    };
+    const std::vector<std::array<std::string, 2>> foreign{{"teleport", uuid},
+                                                          {"teleport", uuid + " 60000"},
+                                                          {"", uuid},
+                                                          {"Stop", uuid},
+                                                          {"template", "debian-12"},
+                                                          {"template paint", "debian-12"},
+                                                          {"stop", uuid + " soon"},
+                                                          {"stop", uuid + " 5 6"},
+                                                          {"stop", ""},
+                                                          {"start", uuid + " 60000"},
+                                                          {"destroy", uuid + " 0"},
+                                                          {"create", "web1"},
+                                                          {"set", uuid + " {}"},
+                                                          {"template remove", uuid + "/.."},
+                                                          {"host shutdown", uuid}};
+    for (const auto& [verb, arguments] : foreign) {
+        const auto steps = steps_for(verb, arguments);
+        ASSERT_EQ(steps.size(), 1U);
+        EXPECT_EQ(to_string(steps[0].act), "report") << verb << " " << arguments;
+        EXPECT_NE(steps[0].why.find("left in the log"), std::string::npos) << steps[0].why;
+    }
+    EXPECT_EQ(to_string(steps_for("stop", uuid).at(0).act), "finish_operation");
+    EXPECT_EQ(to_string(steps_for("host shutdown", "").at(0).act), "finish_operation");
+    EXPECT_EQ(to_string(steps_for("template build", "debian-12").at(0).act), "finish_operation");
+}
+
+TEST(Recovery, RemovesNothingFromTheDiskThatALeftOperationIsAbout) {
+    Inventory seen = stopped_container();
+    seen.rows[kUuid].published = false;
+    EXPECT_EQ(acts_of(seen), Acts{"remove_row"});
+    for (const std::string& name : {std::string("web1"), kUuid.to_string()}) {
+        seen.left = {name};
+        EXPECT_EQ(acts_of(seen), Acts{"report"}) << name;
+    }
+    seen.rows.clear();
+    seen.directories[kUuid.to_string()] = {.has_image = true, .is_kept = false};
+    EXPECT_EQ(acts_of(seen), Acts{});
+    seen.left.clear();
+    EXPECT_EQ(acts_of(seen), Acts{"remove_directory"});
+    seen = nothing_at_all();
+    seen.images.insert(kDigest);
+    EXPECT_EQ(acts_of(seen), Acts{"remove_image"});
+    seen.left = {"template debian-12"};
+    EXPECT_EQ(acts_of(seen), Acts{});
 }
 
 // One that has not gone beyond asking init to halt, and may: init is not killed before its time.

@@ -1,0 +1,102 @@
+// What stands in the log of operations and is not this release's.
+#include "tests/fault/rig.hpp"
+#include "tests/fault/things.hpp"
+#include "tests/support/temp_dir.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include <fcntl.h>
+
+namespace lodge::test {
+namespace {
+
+using daemon::Caller;
+using testing::HasSubstr;
+
+struct Foreign {
+    const char* name;
+    const char* verb;
+    const char* more; ///< behind the UUID in the arguments
+    std::vector<std::string> steps;
+};
+void PrintTo(const Foreign& foreign, std::ostream* stream) {
+    *stream << foreign.name;
+}
+
+class UnknownOperation : public ::testing::TestWithParam<Foreign> {
+  protected:
+    void SetUp() override {
+        rig_.emplace(world_);
+        UniqueFd archive(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+        ASSERT_TRUE(rig_->outcome(
+            rig_->templates().import(Caller{}, "base", {.bytes = std::move(archive)})));
+        daemon::CreateRequest request;
+        request.spec.name = "web1";
+        request.spec.template_name = "base";
+        request.start = true;
+        ASSERT_TRUE(rig_->outcome(rig_->containers().create(Caller{}, std::move(request))));
+        ASSERT_TRUE(rig_->settle("web1"));
+    }
+    // A daemon's end; somebody writes into the log; the next one's start.
+    void restart_with(const Foreign& foreign) {
+        const Uuid uuid = rig_->containers().info("web1").value().container.uuid;
+        rig_.reset();
+        {
+            auto database = daemon::open_store(world_.place() + "/lodge.db").value();
+            daemon::OperationLog log(*database);
+            const daemon::LoggedOperation left{.id = Uuid::generate().value(),
+                                               .verb = foreign.verb,
+                                               .resource = "web1",
+                                               .arguments = uuid.to_string() + foreign.more,
+                                               .intended = {},
+                                               .boot_id = "boot"};
+            ASSERT_TRUE(log.begin(left));
+            for (const std::string& step : foreign.steps) {
+                ASSERT_TRUE(log.intend(left.id, step));
+            }
+        }
+        rig_.emplace(world_);
+    }
+
+    TempDir directory_;
+    World world_{directory_.path()};
+    std::optional<Rig> rig_;
+};
+
+TEST_P(UnknownOperation, IsToldAndLeftAndItsContainerRunsOn) {
+    const auto before = rig_->ledger();
+    for (int start = 0; start < 2; ++start) { // the next one finds it again
+        restart_with(GetParam());
+        EXPECT_EQ(rig_->ledger(), before);
+        EXPECT_EQ(rig_->unfinished(), 1U);
+        const auto& outcomes = rig_->recovered().outcomes;
+        const auto told = std::find_if(outcomes.begin(), outcomes.end(), [](const auto& outcome) {
+            return outcome.step.act == daemon::RecoveryStep::Act::report;
+        });
+        ASSERT_NE(told, outcomes.end());
+        EXPECT_EQ(told->step.subject, "web1");
+        EXPECT_THAT(told->step.why, HasSubstr(GetParam().verb));
+        EXPECT_THAT(told->step.why, HasSubstr("left in the log"));
+    }
+    EXPECT_TRUE(rig_->outcome(rig_->containers().stop(Caller{}, "web1", {.force = true})));
+}
+
+const std::vector<Foreign> kForeign{{"Verb", "teleport", "", {"halt"}},
+                                    {"VerbThatHalts", "teleport", " 60000", {}},
+                                    {"Arguments", "stop", " soon", {"halt"}},
+                                    {"ArgumentsOfAnotherVerb", "destroy", " 60000", {}},
+                                    {"FirstStep", "destroy", "", {"unlock"}},
+                                    {"LaterStep", "stop", "", {"halt", "unlock", "kill"}},
+                                    {"StepOfASet", "set", "", {"limits", "quota"}},
+                                    {"StepOfAStart", "start", "", {"group", "spawn", "map ids"}}};
+
+INSTANTIATE_TEST_SUITE_P(OfAnotherRelease,
+                         UnknownOperation,
+                         ::testing::ValuesIn(kForeign),
+                         [](const auto& one) { return std::string(one.param.name); });
+
+} // namespace
+} // namespace lodge::test
