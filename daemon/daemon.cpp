@@ -10,6 +10,7 @@
 #include "daemon/rescue/open_state.hpp"
 #include "daemon/seccomp/profile.hpp"
 #include "daemon/store/backups.hpp"
+#include "daemon/store/log_eraser.hpp"
 #include "lib/kernel/fs.hpp"
 
 #include <utility>
@@ -101,8 +102,9 @@ class RealDaemon final : public Daemon {
   public:
     RealDaemon(Settings settings, Drivers drivers, const Log& log)
         : settings_(std::move(settings)), drivers_(std::move(drivers)),
-          container_rows_(*drivers_.database), template_rows_(*drivers_.database),
-          log_(*drivers_.database), volumes_(make_volume_drivers()),
+          log_eraser_(*drivers_.database, warning_to(log)), container_rows_(*drivers_.database),
+          template_rows_(*drivers_.database), log_(*drivers_.database),
+          volumes_(make_volume_drivers()),
           keys_(storage::make_file_key_provider(settings_.master_key_path())),
           store_(templates::make_template_store(
               {.directory = settings_.templates_directory(),
@@ -131,7 +133,9 @@ class RealDaemon final : public Daemon {
                    .warn = warning_to(log)},
                   kWorkers),
           containers_(parts_, engine_), templates_(parts_, engine_),
-          check_(parts_, engine_, log_, templates_) {}
+          check_(parts_, engine_, log_, templates_) {
+        container_rows_.on_remove([this] { log_eraser_.ask(); });
+    }
 
     // What runs in the engine uses all that is declared behind it.
     ~RealDaemon() override { (void)RealDaemon::shut_down(Deadline::never(), Deadline::never()); }
@@ -202,6 +206,7 @@ class RealDaemon final : public Daemon {
   private:
     Settings settings_;
     Drivers drivers_;
+    LogEraser log_eraser_;
     ContainerRepository container_rows_;
     TemplateRepository template_rows_;
     OperationLog log_;

@@ -22,19 +22,24 @@ bool is_up(const model::Container& container) {
     return container.state == model::State::running || container.state == model::State::frozen;
 }
 
-Result<std::vector<PlannedStart>> plan_boot(const Parts& parts) {
-    ASSIGN_OR_RETURN(const auto rows, parts.containers.list());
-    ASSIGN_OR_RETURN(const auto marks, parts.containers.marks());
+std::vector<PlannedStart> plan_boot(const Parts& parts,
+                                    std::vector<ContainerRepository::BootRow> rows) {
     std::vector<Candidate> candidates;
-    for (const model::Container& row : rows) {
-        const auto mark = marks.find(row.uuid);
-        const bool up = is_up(row);
-        if (up && mark != marks.end() && mark->second.boot_id == parts.boot_id) {
+    for (ContainerRepository::BootRow& row : rows) {
+        const bool up = is_up(row.container);
+        if (up && row.boot_id == parts.boot_id) {
             continue; // it needs nobody to start it
         }
-        candidates.push_back({.container = row, .was_up = up});
+        candidates.push_back({.container = std::move(row.container), .was_up = up});
     }
     return boot_sequence(std::move(candidates), boottime_ms());
+}
+
+Result<std::size_t> write_boot(const Parts& parts) {
+    return parts.containers.enter_boot(parts.boot_id,
+                                       [&](std::vector<ContainerRepository::BootRow> rows) {
+                                           return plan_boot(parts, std::move(rows));
+                                       });
 }
 
 // Until something happens, or for a second: what holds a name without being an operation goes
@@ -65,8 +70,8 @@ Status enter_boot(const Parts& parts) {
     if (entered == parts.boot_id) {
         return {};
     }
-    ASSIGN_OR_RETURN(const auto starts, plan_boot(parts));
-    return parts.containers.enter_boot(parts.boot_id, starts);
+    RETURN_IF_ERROR(write_boot(parts));
+    return {};
 }
 
 Autostart::Autostart(const Parts& parts,
@@ -162,6 +167,7 @@ void Autostart::failed(const Uuid& uuid, const Error& error) {
     if (!container || is_up(*container) || !container->start_at) {
         return;
     }
+    const auto seen = container->start_at;
     const auto delay = model::restart_delay(container->spec.restart, true, container->restarts);
     container->restarts = delay ? container->restarts + 1 : 0;
     container->start_at.reset();
@@ -169,36 +175,42 @@ void Autostart::failed(const Uuid& uuid, const Error& error) {
         container->start_at = boottime_ms() + milliseconds(*delay).count();
     }
     parts_.warn("start '" + container->spec.name + "': " + error.to_string());
-    if (const Status planned = parts_.containers.plan_start(*container); !planned) {
+    const auto planned = parts_.containers.plan_start(*container, seen);
+    if (!planned) {
         parts_.warn("plan the next start of '" + container->spec.name +
                     "': " + planned.error().to_string() + ", beginning it again after a pause");
         illness_.fail();
         return;
     }
     illness_.succeed();
+    if (!*planned) {
+        return; // stopped or started by somebody, who is not written over
+    }
     note_up(parts_, *container);
     parts_.announce(*container, delay ? "restarting" : "gave up", error.message());
 }
 
 Result<std::size_t> Autostart::start_up() {
-    ASSIGN_OR_RETURN(const auto starts, plan_boot(parts_));
-    RETURN_IF_ERROR(parts_.containers.enter_boot(parts_.boot_id, starts));
+    ASSIGN_OR_RETURN(const std::size_t starts, write_boot(parts_));
     ASSIGN_OR_RETURN(const auto containers, parts_.containers.list());
     for (const model::Container& container : containers) {
         note_up(parts_, container);
     }
     held_ = false;
     parts_.events.publish({.kind = "daemon", .what = kHostStartsUp}); // wakes the thread
-    return starts.size();
+    return starts;
 }
 
 Result<Uuid> Autostart::shut_down(std::chrono::milliseconds timeout) {
     return engine_.submit(
         {.verb = "host shutdown", .resource = "host", .prepare = [this, timeout]() -> Result<Plan> {
-             held_ = true;
              Plan plan;
              plan.steps.push_back({kShutdownStep,
                                    [this, timeout]() -> Status {
+                                       // Not before its intent is in the log: a shutdown that
+                                       // could not be begun keeps nothing from starting. What
+                                       // began until here is found among the operations.
+                                       held_ = true;
                                        const Status stopped = stop_all(Deadline::after(timeout));
                                        return events_->ended()
                                                   ? fail(ErrorCode::cancelled, "lodged ends")

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <mutex>
 #include <utility>
 
 #include <fcntl.h>
@@ -69,10 +70,17 @@ Status write_with(const Parts& parts,
 }
 
 Status write_up(const Parts& parts, const model::Container& container) {
+    // One at a time, each as the row is now: of two who have changed it, the later one's note
+    // stays.
+    static std::mutex noting;
+    const std::lock_guard guard(noting);
+    const bool told = container.state != model::State::stopped || container.resume ||
+                      container.start_at.has_value();
+    const bool comes_up = parts.containers.comes_up(container.uuid).value_or(told);
     ASSIGN_OR_RETURN(
         const auto directory,
         kernel::open_directory(parts.settings.container_directory(container.uuid.to_string())));
-    if (container.state != model::State::stopped || container.resume || container.start_at) {
+    if (comes_up) {
         RETURN_IF_ERROR(kernel::open_at(
             directory.get(), kUpName, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600));
         return {};

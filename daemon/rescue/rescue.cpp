@@ -144,7 +144,12 @@ Status fill(db::Database& database, const Found& found, const std::string& boot_
         RETURN_IF_ERROR(with_context(insert(containers, record, boot_id),
                                      "record '" + record.container.spec.name + "'"));
     }
-    return is_same_boot(found) ? containers.enter_boot(boot_id, {}) : Status{};
+    if (is_same_boot(found)) {
+        RETURN_IF_ERROR(containers.enter_boot(boot_id, [](const auto&) {
+            return std::vector<PlannedStart>{}; // what was to come up is not known
+        }));
+    }
+    return {};
 }
 
 Status mark_left(const LeftInPlace& left) {

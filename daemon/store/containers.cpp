@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <map>
 #include <span>
+#include <unordered_map>
+#include <utility>
 
 namespace lodge::daemon {
 
@@ -74,6 +76,72 @@ Result<model::Container> read_container(const db::Row& row) {
     return container;
 }
 
+Result<model::CidrAddress> read_address(const Value& address, const Value& prefix) {
+    ASSIGN_OR_RETURN(const auto parsed, model::IpAddress::parse(db::text(address)));
+    return model::CidrAddress{parsed, static_cast<unsigned>(db::integer(prefix))};
+}
+
+// `source`: the database, or a transaction, in which nothing changes meanwhile.
+template <typename Source>
+Status add_addresses(Source& source, model::Container& container) {
+    ASSIGN_OR_RETURN(const auto rows,
+                     source.query("SELECT address, prefix FROM address WHERE container = ? "
+                                  "ORDER BY address",
+                                  {container.uuid.to_string()}));
+    for (const db::Row& row : rows) {
+        ASSIGN_OR_RETURN(const model::CidrAddress address, read_address(row[0], row[1]));
+        container.addresses.push_back(address);
+    }
+    return {};
+}
+
+template <typename Source>
+Result<std::vector<model::Container>>
+read_containers(Source& source, const std::string& where, const std::vector<Value>& values) {
+    ASSIGN_OR_RETURN(const auto rows,
+                     source.query(std::string("SELECT ") + kColumns + " FROM container " + where +
+                                      " ORDER BY name",
+                                  values));
+    std::vector<model::Container> containers;
+    std::unordered_map<std::string, std::size_t> places;
+    for (const db::Row& row : rows) {
+        ASSIGN_OR_RETURN(model::Container container, read_container(row));
+        places[db::text(row[0])] = containers.size();
+        containers.push_back(std::move(container));
+    }
+    constexpr std::size_t kFew = 16;
+    if (containers.size() <= kFew) { // what is to be started now, among many that are not
+        for (model::Container& container : containers) {
+            RETURN_IF_ERROR(add_addresses(source, container));
+        }
+        return containers;
+    }
+    // One query for all addresses, not one per container.
+    ASSIGN_OR_RETURN(const auto addresses,
+                     source.query("SELECT container, address, prefix FROM address "
+                                  "ORDER BY container, address"));
+    for (const db::Row& row : addresses) {
+        const auto place = places.find(db::text(row[0]));
+        if (place != places.end()) {
+            ASSIGN_OR_RETURN(const auto address, read_address(row[1], row[2]));
+            containers[place->second].addresses.push_back(address);
+        }
+    }
+    return containers;
+}
+
+Result<std::vector<ContainerRepository::BootRow>> read_boot_rows(db::Transaction& transaction) {
+    ASSIGN_OR_RETURN(auto containers, read_containers(transaction, "WHERE published = 1", {}));
+    ASSIGN_OR_RETURN(
+        const auto boots,
+        transaction.query("SELECT boot_id FROM container WHERE published = 1 ORDER BY name"));
+    std::vector<ContainerRepository::BootRow> rows;
+    for (std::size_t at = 0; at < containers.size(); ++at) {
+        rows.push_back({std::move(containers[at]), db::text(boots.at(at)[0])});
+    }
+    return rows;
+}
+
 Status
 insert_row(db::Transaction& transaction, const model::Container& c, const std::string& sealed_key) {
     const model::ContainerSpec& spec = c.spec;
@@ -136,9 +204,20 @@ insert_row(db::Transaction& transaction, const model::Container& c, const std::s
 
 Status ContainerRepository::insert(const model::Container& container,
                                    const std::string& sealed_key) {
-    return database_.write(db::Durability::host, [&](db::Transaction& transaction) {
-        return insert_row(transaction, container, sealed_key);
-    });
+    const Status inserted =
+        database_.write(db::Durability::host, [&](db::Transaction& transaction) {
+            return insert_row(transaction, container, sealed_key);
+        });
+    const std::lock_guard guard(taking_);
+    if (!inserted) {
+        taken_.reset(); // it may have come about, or what we know is not so
+    } else if (taken_) {
+        taken_->add(container.uuid, container.uid_base);
+        for (const model::CidrAddress& address : container.addresses) {
+            taken_->add(container.uuid, address.address);
+        }
+    }
+    return inserted;
 }
 
 Status ContainerRepository::publish(const Uuid& uuid) {
@@ -180,27 +259,54 @@ Status ContainerRepository::note_error(const Uuid& uuid, const std::string& erro
     });
 }
 
-Status ContainerRepository::plan_start(const model::Container& c) {
-    return database_.write(db::Durability::process, [&](db::Transaction& transaction) -> Status {
-        RETURN_IF_ERROR(transaction.execute(
-            "UPDATE container SET start_at = ?, restarts = ? WHERE uuid = ?",
-            {optional_integer(c.start_at), std::int64_t{c.restarts}, c.uuid.to_string()}));
-        return {};
-    });
+Result<bool> ContainerRepository::plan_start(const model::Container& c,
+                                             std::optional<std::int64_t> seen) {
+    int changed = 0;
+    const Status written =
+        database_.write(db::Durability::process, [&](db::Transaction& transaction) -> Status {
+            ASSIGN_OR_RETURN(changed,
+                             transaction.execute("UPDATE container SET start_at = ?, restarts = ? "
+                                                 "WHERE uuid = ? AND state = 'stopped' AND "
+                                                 "start_at IS ?",
+                                                 {optional_integer(c.start_at),
+                                                  std::int64_t{c.restarts},
+                                                  c.uuid.to_string(),
+                                                  optional_integer(seen)}));
+            return {};
+        });
+    RETURN_IF_ERROR(written);
+    return changed == 1;
 }
 
-Status ContainerRepository::enter_boot(const std::string& boot_id,
-                                       const std::vector<PlannedStart>& starts) {
-    return database_.write(db::Durability::process, [&](db::Transaction& transaction) -> Status {
-        RETURN_IF_ERROR(transaction.execute("UPDATE container SET start_at = NULL, resume = 0"));
-        for (const PlannedStart& start : starts) {
-            RETURN_IF_ERROR(transaction.execute("UPDATE container SET start_at = ? WHERE uuid = ?",
-                                                {start.at, start.container.to_string()}));
-        }
-        RETURN_IF_ERROR(transaction.execute(
-            "INSERT OR REPLACE INTO host (one, boot_id) VALUES (1, ?)", {boot_id}));
-        return {};
-    });
+Result<std::size_t> ContainerRepository::enter_boot(const std::string& boot_id,
+                                                    const ChooseStarts& choose) {
+    std::size_t planned = 0;
+    const Status written =
+        database_.write(db::Durability::process, [&](db::Transaction& transaction) -> Status {
+            ASSIGN_OR_RETURN(auto rows, read_boot_rows(transaction));
+            const std::vector<PlannedStart> starts = choose(std::move(rows));
+            RETURN_IF_ERROR(transaction.execute("UPDATE container SET start_at = NULL, resume = 0 "
+                                                "WHERE start_at IS NOT NULL OR resume <> 0"));
+            for (const PlannedStart& start : starts) {
+                RETURN_IF_ERROR(
+                    transaction.execute("UPDATE container SET start_at = ? WHERE uuid = ?",
+                                        {start.at, start.container.to_string()}));
+            }
+            planned = starts.size();
+            RETURN_IF_ERROR(transaction.execute(
+                "INSERT OR REPLACE INTO host (one, boot_id) VALUES (1, ?)", {boot_id}));
+            return {};
+        });
+    RETURN_IF_ERROR(written);
+    return planned;
+}
+
+Result<bool> ContainerRepository::comes_up(const Uuid& uuid) {
+    ASSIGN_OR_RETURN(const auto rows,
+                     database_.query("SELECT 1 FROM container WHERE uuid = ? AND (state <> "
+                                     "'stopped' OR resume <> 0 OR start_at IS NOT NULL)",
+                                     {uuid.to_string()}));
+    return !rows.empty();
 }
 
 Result<std::string> ContainerRepository::entered_boot() {
@@ -230,69 +336,126 @@ Status ContainerRepository::update_spec(const Uuid& uuid, const model::Container
 }
 
 Status ContainerRepository::remove(const Uuid& uuid) {
-    return database_.write(db::Durability::host, [&](db::Transaction& transaction) -> Status {
-        RETURN_IF_ERROR(
-            transaction.execute("DELETE FROM container WHERE uuid = ?", {uuid.to_string()}));
+    const Status removed =
+        database_.write(db::Durability::host, [&](db::Transaction& transaction) -> Status {
+            RETURN_IF_ERROR(
+                transaction.execute("DELETE FROM container WHERE uuid = ?", {uuid.to_string()}));
+            return {};
+        });
+    std::function<void()> act;
+    {
+        const std::lock_guard guard(taking_);
+        if (!removed) {
+            taken_.reset();
+        } else if (taken_) {
+            taken_->remove(uuid);
+        }
+        act = on_remove_;
+    }
+    if (act) {
+        act();
+    }
+    return removed;
+}
+
+void ContainerRepository::on_remove(std::function<void()> act) {
+    const std::lock_guard guard(taking_);
+    on_remove_ = std::move(act);
+}
+
+void ContainerRepository::Taken::add(const Uuid& uuid, std::uint32_t uid_base) {
+    owners[uuid] = uid_base;
+    uid_bases.insert(uid_base);
+}
+
+void ContainerRepository::Taken::add(const Uuid& uuid, const model::IpAddress& address) {
+    if (addresses.insert(address).second) {
+        addresses_of[uuid].push_back(address);
+    }
+}
+
+void ContainerRepository::Taken::remove(const Uuid& uuid) {
+    if (const auto owner = owners.find(uuid); owner != owners.end()) {
+        uid_bases.erase(owner->second);
+        owners.erase(owner);
+    }
+    if (const auto own = addresses_of.find(uuid); own != addresses_of.end()) {
+        for (const model::IpAddress& address : own->second) {
+            addresses.erase(address);
+        }
+        addresses_of.erase(own);
+    }
+}
+
+// Read with the lock held: whoever inserts or removes meanwhile tells behind us.
+Status ContainerRepository::know_taken() {
+    if (taken_) {
         return {};
-    });
+    }
+    Taken taken;
+    ASSIGN_OR_RETURN(const auto rows, database_.query("SELECT uuid, uid_base FROM container"));
+    for (const db::Row& row : rows) {
+        ASSIGN_OR_RETURN(const Uuid uuid, Uuid::parse(db::text(row[0])));
+        taken.add(uuid, number(row[1]));
+    }
+    ASSIGN_OR_RETURN(const auto addresses,
+                     database_.query("SELECT container, address FROM address"));
+    for (const db::Row& row : addresses) {
+        ASSIGN_OR_RETURN(const Uuid uuid, Uuid::parse(db::text(row[0])));
+        ASSIGN_OR_RETURN(const auto address, model::IpAddress::parse(db::text(row[1])));
+        taken.add(uuid, address);
+    }
+    taken_ = std::move(taken);
+    return {};
 }
 
 Result<std::vector<model::Container>>
 ContainerRepository::select(const std::string& where, const std::vector<Value>& values) {
-    ASSIGN_OR_RETURN(const auto rows,
-                     database_.query(std::string("SELECT ") + kColumns + " FROM container " +
-                                         where + " ORDER BY name",
-                                     values));
-    std::vector<model::Container> containers;
-    std::map<std::string, std::size_t> places;
-    for (const db::Row& row : rows) {
-        ASSIGN_OR_RETURN(model::Container container, read_container(row));
-        places[db::text(row[0])] = containers.size();
-        containers.push_back(std::move(container));
-    }
-    if (containers.empty()) {
-        return containers;
-    }
-    // One query for all addresses, not one per container.
+    return read_containers(database_, where, values);
+}
+
+// Costs the same however many there are: what asks for one row asks for its addresses alone.
+Result<std::optional<model::Container>> ContainerRepository::select_one(const std::string& where,
+                                                                        const Value& value) {
     ASSIGN_OR_RETURN(
-        const auto addresses,
-        database_.query(
-            "SELECT container, address, prefix FROM address ORDER BY container, address"));
-    for (const db::Row& row : addresses) {
-        const auto place = places.find(db::text(row[0]));
-        if (place != places.end()) {
-            ASSIGN_OR_RETURN(const auto address, model::IpAddress::parse(db::text(row[1])));
-            containers[place->second].addresses.push_back(
-                {address, static_cast<unsigned>(db::integer(row[2]))});
-        }
+        const auto rows,
+        database_.query(std::string("SELECT ") + kColumns + " FROM container WHERE " + where,
+                        {value}));
+    if (rows.empty()) {
+        return std::nullopt;
     }
-    return containers;
+    ASSIGN_OR_RETURN(model::Container container, read_container(rows[0]));
+    RETURN_IF_ERROR(add_addresses(database_, container));
+    return container;
 }
 
 Result<std::vector<model::Container>> ContainerRepository::list() {
     return select("WHERE published = 1", {});
 }
 Result<std::vector<model::Container>> ContainerRepository::planned_starts() {
-    return select("WHERE published = 1 AND state = 'stopped' AND start_at IS NOT NULL", {});
+    // Named, as the planner would rather walk all rows in the order of their names.
+    return select("INDEXED BY container_start_at "
+                  "WHERE published = 1 AND state = 'stopped' AND start_at IS NOT NULL",
+                  {});
 }
 Result<std::vector<model::Container>> ContainerRepository::list_all() {
     return select("", {});
 }
 
 Result<model::Container> ContainerRepository::find(const std::string& name) {
-    ASSIGN_OR_RETURN(auto found, select("WHERE published = 1 AND name = ?", {name}));
-    if (found.empty()) {
+    ASSIGN_OR_RETURN(auto found, select_one("name = ? AND published = 1", name));
+    if (!found) {
         return fail(ErrorCode::not_found, "no container is called '" + name + "'");
     }
-    return std::move(found.front());
+    return std::move(*found);
 }
 
 Result<model::Container> ContainerRepository::find(const Uuid& uuid) {
-    ASSIGN_OR_RETURN(auto found, select("WHERE uuid = ?", {uuid.to_string()}));
-    if (found.empty()) {
+    ASSIGN_OR_RETURN(auto found, select_one("uuid = ?", uuid.to_string()));
+    if (!found) {
         return fail(ErrorCode::not_found, "no container has the UUID " + uuid.to_string());
     }
-    return std::move(found.front());
+    return std::move(*found);
 }
 
 Result<bool> ContainerRepository::is_published(const Uuid& uuid) {
@@ -336,24 +499,15 @@ Result<std::map<Uuid, ContainerRepository::Mark>> ContainerRepository::marks() {
 }
 
 Result<std::vector<model::IpAddress>> ContainerRepository::used_addresses() {
-    ASSIGN_OR_RETURN(const auto rows, database_.query("SELECT address FROM address"));
-    std::vector<model::IpAddress> used;
-    for (const db::Row& row : rows) {
-        ASSIGN_OR_RETURN(const auto address, model::IpAddress::parse(db::text(row[0])));
-        used.push_back(address);
-    }
-    std::sort(used.begin(), used.end());
-    return used;
+    const std::lock_guard guard(taking_);
+    RETURN_IF_ERROR(know_taken());
+    return std::vector<model::IpAddress>(taken_->addresses.begin(), taken_->addresses.end());
 }
 
 Result<std::vector<std::uint32_t>> ContainerRepository::used_uid_bases() {
-    ASSIGN_OR_RETURN(const auto rows,
-                     database_.query("SELECT uid_base FROM container ORDER BY uid_base"));
-    std::vector<std::uint32_t> used;
-    for (const db::Row& row : rows) {
-        used.push_back(static_cast<std::uint32_t>(db::integer(row[0])));
-    }
-    return used;
+    const std::lock_guard guard(taking_);
+    RETURN_IF_ERROR(know_taken());
+    return std::vector<std::uint32_t>(taken_->uid_bases.begin(), taken_->uid_bases.end());
 }
 
 Result<bool> ContainerRepository::uses_template(const std::string& digest) {

@@ -7,7 +7,7 @@ namespace lodge::daemon {
 namespace {
 
 // Append only: what was released stays as it is.
-constexpr std::array<const char*, 3> kMigrations{
+constexpr std::array<const char*, 4> kMigrations{
     R"sql(
 CREATE TABLE container (
     uuid            TEXT PRIMARY KEY,
@@ -79,6 +79,13 @@ CREATE TABLE host (
 )sql",
     R"sql(
 ALTER TABLE container ADD COLUMN last_error TEXT NOT NULL DEFAULT '';
+)sql",
+    // What is asked of one container, and at each event, costs the same however many there are.
+    R"sql(
+CREATE INDEX address_container ON address(container);
+CREATE INDEX step_operation ON step(operation);
+CREATE INDEX container_start_at ON container(start_at) WHERE start_at IS NOT NULL;
+CREATE INDEX container_template ON container(template_digest);
 )sql",
 };
 

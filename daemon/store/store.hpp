@@ -6,9 +6,12 @@
 #include "lib/model/container.hpp"
 #include "templates/template_store.hpp"
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,12 +40,24 @@ class ContainerRepository {
                                       const std::string& boot_id);
     /// Writes `last_error` alone. Missing: success.
     [[nodiscard]] Status note_error(const Uuid& uuid, const std::string& error);
-    /// Writes `start_at` and `restarts` alone.
-    [[nodiscard]] Status plan_start(const model::Container& container);
-    /// Writes what a boot is to start, in place of all that was planned before, and that this boot
-    /// was entered.
-    [[nodiscard]] Status enter_boot(const std::string& boot_id,
-                                    const std::vector<PlannedStart>& starts);
+    /// Writes `start_at` and `restarts` alone, if the row is stopped and its `start_at` still is
+    /// `seen`; else somebody took care of it meanwhile, and false is returned: a person's stop must
+    /// not be written over.
+    [[nodiscard]] Result<bool> plan_start(const model::Container& container,
+                                          std::optional<std::int64_t> seen);
+    /// A published row, and the boot in which its state was written.
+    struct BootRow {
+        model::Container container;
+        std::string boot_id;
+    };
+    using ChooseStarts = std::function<std::vector<PlannedStart>(std::vector<BootRow> rows)>;
+    /// Writes what a boot is to start, as `choose` says of the rows, in place of all that was
+    /// planned before, and that this boot was entered. No row changes between the look and the
+    /// write. Returns the number of starts.
+    [[nodiscard]] Result<std::size_t> enter_boot(const std::string& boot_id,
+                                                 const ChooseStarts& choose);
+    /// Whether it is up, or is to come up by itself; false: there is no such row.
+    [[nodiscard]] Result<bool> comes_up(const Uuid& uuid);
     /// The boot that was entered last; empty: none ever was.
     [[nodiscard]] Result<std::string> entered_boot();
     /// Writes what `set` can change of the spec, durably.
@@ -67,14 +82,36 @@ class ContainerRepository {
         std::string boot_id; ///< the boot in which the row's state was written
     };
     [[nodiscard]] Result<std::map<Uuid, Mark>> marks();
+    /// Of all rows, in order. Known once they were asked for: a create costs the same however many
+    /// neighbours there are.
     [[nodiscard]] Result<std::vector<model::IpAddress>> used_addresses();
     [[nodiscard]] Result<std::vector<std::uint32_t>> used_uid_bases();
+    /// `act` is called behind each remove(): the bytes of a sealed key are still in the log of the
+    /// database then.
+    void on_remove(std::function<void()> act);
     [[nodiscard]] Result<bool> uses_template(const std::string& digest);
 
   private:
     [[nodiscard]] Result<std::vector<model::Container>>
     select(const std::string& where, const std::vector<db::Value>& values);
+    [[nodiscard]] Result<std::optional<model::Container>> select_one(const std::string& where,
+                                                                     const db::Value& value);
+    /// What only one container can have.
+    struct Taken {
+        std::map<Uuid, std::uint32_t> owners; ///< to their id ranges
+        std::set<std::uint32_t> uid_bases;
+        std::map<Uuid, std::vector<model::IpAddress>> addresses_of;
+        std::set<model::IpAddress> addresses;
+        void add(const Uuid& uuid, std::uint32_t uid_base);
+        void add(const Uuid& uuid, const model::IpAddress& address);
+        void remove(const Uuid& uuid);
+    };
+    [[nodiscard]] Status know_taken(); ///< Pre: taking_ is held
+
     db::Database& database_;
+    std::mutex taking_;          ///< protects all below
+    std::optional<Taken> taken_; ///< none: not asked for yet, or a write failed, perhaps in part
+    std::function<void()> on_remove_;
 };
 
 /// Names of templates and what they stand for. Thread-safe.

@@ -130,15 +130,18 @@ constexpr int kBusyMilliseconds = 5000;
 class WalDatabase final : public Database {
   public:
     explicit WalDatabase(const std::string& path)
-        : path_(path),
-          writer_(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, kBusyMilliseconds) {
+        : path_(path), writer_(path,
+                               SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX,
+                               kBusyMilliseconds) {
         writer_.exec("PRAGMA journal_mode=WAL");
         writer_.exec("PRAGMA foreign_keys=ON");
         // Wrapped keys are deleted to destroy what they open: their bytes must go too. Debian's
         // SQLite is built so, others are not.
         writer_.exec("PRAGMA secure_delete=ON");
         reader_ =
-            std::make_unique<SQLite::Database>(path, SQLite::OPEN_READONLY, kBusyMilliseconds);
+            std::make_unique<SQLite::Database>(path,
+                                               SQLite::OPEN_READONLY | SQLite::OPEN_NOMUTEX,
+                                               kBusyMilliseconds); // the mutexes below are enough
     }
 
     Status write(Durability durability, const std::function<Status(Transaction&)>& body) override {
@@ -168,6 +171,17 @@ class WalDatabase final : public Database {
             copy.bind(1, path);
             (void)copy.exec(); // no rows: a failure is an exception
             return {};
+        });
+    }
+
+    Status empty_log() override {
+        const std::lock_guard guard(writing_);
+        return guarded<void>(path_, [&]() -> Status {
+            // It answers with one row: whether it was blocked.
+            const bool busy = writer_.execAndGet("PRAGMA wal_checkpoint(TRUNCATE)").getInt() != 0;
+            return busy ? fail(ErrorCode::busy,
+                               "the log of the database '" + path_ + "' is being read")
+                        : Status{};
         });
     }
 

@@ -60,6 +60,10 @@ class Database {
     /// A copy of what is committed now, made into the new file `path`: one sound database without a
     /// log. Waits for no writer and holds none up.
     [[nodiscard]] virtual Status copy_to(const std::string& path) = 0;
+    /// Moves the whole log into the file and empties it: what was deleted is in neither then (its
+    /// bytes are overwritten in the file). busy when somebody reads an older state all the time.
+    /// Waits for the disk, and holds up writers meanwhile.
+    [[nodiscard]] virtual Status empty_log() = 0;
     /// For tests: asked before each statement; an error it returns is that statement's.
     virtual void set_fault_hook(std::function<Status()> hook) = 0;
 };

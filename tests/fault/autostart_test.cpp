@@ -7,7 +7,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <memory>
 #include <string>
 
 #include <fcntl.h>
@@ -70,6 +72,86 @@ TEST_P(AtOnce, SoManyStartsAreOnTheirWayAndNoMore) {
     EXPECT_LE(most, GetParam());
 }
 
+class StartsByThemselves : public AtOnce {
+  protected:
+    model::Container row() { return rig_.containers().info("web0").value().container; }
+    // Plans its start for now, and wakes whoever looks for such.
+    void plan_start() {
+        model::Container due = row();
+        due.start_at = boottime_ms();
+        ASSERT_TRUE(rig_.parts().containers.plan_start(due, {}).value());
+        rig_.events().publish({.kind = "daemon", .resource = "test", .what = "wake"});
+    }
+    Status stop() {
+        return rig_.outcome(rig_.containers().stop(Caller{}, "web0", {.force = true}));
+    }
+};
+
+// A full disk: the log of operations does not take it.
+TEST_P(StartsByThemselves, GoOnWhenAShutdownCouldNotBeWrittenDown) {
+    const auto news = rig_.engine().subscribe(0);
+    daemon::Autostart autostart(rig_.parts(), rig_.containers(), rig_.engine(), GetParam());
+    rig_.world().before("database.write", [this] { rig_.world().arm(Fault::fails, 1); });
+    const auto refused = autostart.shut_down(std::chrono::seconds(1));
+    rig_.world().disarm();
+    EXPECT_FALSE(refused) << rig_.world().fired();
+    plan_start();
+    const Deadline deadline = Deadline::after(patience(std::chrono::seconds(20)));
+    while (row().state != model::State::running && news->next(deadline)) {
+    }
+    rig_.events().close();
+    EXPECT_EQ(row().state, model::State::running);
+}
+
+// Between the look at the rows and the write.
+TEST_P(StartsByThemselves, AreNotPlannedByAStartupOverAStop) {
+    daemon::Autostart autostart(rig_.parts(), rig_.containers(), rig_.engine(), GetParam());
+    (void)autostart.shut_down(std::chrono::seconds(1)); // nothing starts by itself meanwhile
+    model::Container shut_down = row();
+    shut_down.spec.boot.onboot = model::OnBoot::automatic;
+    shut_down.resume = true;
+    ASSERT_TRUE(rig_.parts().containers.update_spec(shut_down.uuid, shut_down.spec));
+    ASSERT_TRUE(rig_.parts().containers.update_state(shut_down, "boot"));
+    ASSERT_TRUE(rig_.settle("host"));
+    rig_.world().before("database.write", [this] { EXPECT_TRUE(stop()); });
+    const auto planned = autostart.start_up();
+    rig_.events().close();
+    ASSERT_TRUE(planned);
+    EXPECT_EQ(*planned, static_cast<std::size_t>(kContainers - 1));
+    EXPECT_EQ(row().start_at, std::nullopt);
+    EXPECT_FALSE(row().resume);
+}
+
+// And where a start that failed is planned anew: its warning is told between look and write.
+TEST_P(StartsByThemselves, AreNotPlannedAnewOverAStop) {
+    daemon::Parts parts = rig_.parts();
+    Status stopped = fail(ErrorCode::internal, "nobody stopped it");
+    std::atomic<bool> told = false;
+    parts.warn = [&](const std::string& line) {
+        if (line.starts_with("start 'web0'") && !told) {
+            stopped = stop();
+            told = true;
+        }
+    };
+    model::Container failing = row();
+    failing.spec.restart = {.when = model::RestartWhen::always};
+    ASSERT_TRUE(rig_.parts().containers.update_spec(failing.uuid, failing.spec));
+    const auto news = rig_.engine().subscribe(0);
+    auto autostart =
+        std::make_unique<daemon::Autostart>(parts, rig_.containers(), rig_.engine(), GetParam());
+    rig_.world().before("launcher.begin", [this] { rig_.world().arm(Fault::fails, 1); });
+    plan_start();
+    const Deadline deadline = Deadline::after(patience(std::chrono::seconds(20)));
+    while (!told && news->next(deadline)) {
+    }
+    rig_.events().close();
+    autostart.reset(); // its thread has come to its end
+    ASSERT_TRUE(told);
+    EXPECT_TRUE(stopped);
+    EXPECT_EQ(row().start_at, std::nullopt);
+}
+
+INSTANTIATE_TEST_SUITE_P(Autostart, StartsByThemselves, ::testing::Values(1U));
 INSTANTIATE_TEST_SUITE_P(Autostart, AtOnce, ::testing::Values(1U, 3U));
 
 } // namespace

@@ -320,6 +320,7 @@ class FaultyDatabase final : public db::Database {
         return rows;
     }
     Status copy_to(const std::string& path) override { return real_.copy_to(path); }
+    Status empty_log() override { return real_.empty_log(); }
     void set_fault_hook(std::function<Status()>) override {}
 
   private:

@@ -1,0 +1,159 @@
+// The rows among many neighbours, and what is left of those that are gone.
+#include "daemon/store/log_eraser.hpp"
+#include "daemon/store/store.hpp"
+#include "lib/base/clock.hpp"
+#include "tests/support/patience.hpp"
+#include "tests/support/temp_dir.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+
+#include <poll.h>
+
+namespace lodge::daemon {
+namespace {
+
+constexpr const char* kKey = "sealed-key-of-one-that-is-destroyed-7f31";
+
+class Store : public ::testing::Test {
+  protected:
+    Store() {
+        EXPECT_TRUE(TemplateRepository(*database_).put({.name = "base", .digest = "sha256:0"}));
+    }
+    static model::Container container(unsigned number) {
+        model::Container one;
+        one.uuid = Uuid::generate().value();
+        one.spec.name = "web" + std::to_string(number);
+        one.spec.template_name = "base";
+        one.spec.encryption = model::Encryption::luks2;
+        one.template_digest = "sha256:0";
+        one.uid_base = 0x40000000 + number * model::kIdsPerContainer;
+        const std::string low =
+            std::to_string(number / 250) + "." + std::to_string(number % 250 + 2);
+        one.addresses = {
+            model::CidrAddress::parse("10.77." + low + "/16").value(),
+            model::CidrAddress::parse("fd4c:6f64:6765::" + std::to_string(number) + "/64").value()};
+        return one;
+    }
+    void add_until(unsigned count) {
+        for (; number_ < count; ++number_) {
+            const model::Container one = container(number_);
+            ASSERT_TRUE(rows_.insert(one, kKey));
+            ASSERT_TRUE(rows_.publish(one.uuid));
+            uuids_.push_back(one.uuid);
+        }
+    }
+    // The least of several runs, in microseconds of this thread's processor time.
+    template <typename Body>
+    static double cost_of(const Body& body) {
+        constexpr int kTimes = 50;
+        double least = 1e12;
+        for (int run = 0; run < 10; ++run) {
+            timespec begin{};
+            timespec end{};
+            (void)::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin);
+            for (int i = 0; i < kTimes; ++i) {
+                body();
+            }
+            (void)::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
+            const double nanoseconds = static_cast<double>(end.tv_sec - begin.tv_sec) * 1e9 +
+                                       static_cast<double>(end.tv_nsec - begin.tv_nsec);
+            least = std::min(least, nanoseconds / 1e3 / kTimes);
+        }
+        return least;
+    }
+    // What each event and each verb asks of one container.
+    double cost_of_one() {
+        return cost_of([this] {
+            EXPECT_TRUE(rows_.find("web1"));
+            EXPECT_TRUE(rows_.find(uuids_[1]));
+            EXPECT_TRUE(rows_.planned_starts());
+        });
+    }
+
+    test::TempDir directory_;
+    std::unique_ptr<db::Database> database_ = open_store(directory_.path() + "/lodge.db").value();
+    ContainerRepository rows_{*database_};
+    std::vector<Uuid> uuids_;
+    unsigned number_ = 0;
+};
+
+TEST_F(Store, AsksOneRowAtTheSameCostAmongMany) {
+    ASSERT_NO_FATAL_FAILURE(add_until(4));
+    const double among_few = cost_of_one();
+    ASSERT_NO_FATAL_FAILURE(add_until(1500));
+    const double among_many = cost_of_one();
+    EXPECT_LT(among_many, 2 * among_few) << among_few << " microseconds among few";
+}
+
+TEST_F(Store, KnowsWhatIsTakenThroughCreatesAndDestroys) {
+    ASSERT_NO_FATAL_FAILURE(add_until(20));
+    const auto taken = [](ContainerRepository& rows) {
+        return std::pair(rows.used_addresses().value(), rows.used_uid_bases().value());
+    };
+    EXPECT_EQ(taken(rows_).first.size(), 40U);
+    EXPECT_EQ(taken(rows_).second.size(), 20U);
+    ASSERT_TRUE(rows_.remove(uuids_[3]));
+    ASSERT_NO_FATAL_FAILURE(add_until(22));
+    model::Container twin = container(500);
+    twin.addresses = container(7).addresses; // in use: refused, and nothing of it is taken
+    EXPECT_EQ(rows_.insert(twin, kKey).error().code(), ErrorCode::already_exists);
+    ASSERT_TRUE(rows_.remove(twin.uuid));
+    ContainerRepository fresh(*database_); // asks the database
+    EXPECT_EQ(taken(rows_), taken(fresh));
+    EXPECT_EQ(taken(rows_).second.size(), 21U);
+    const auto addresses = taken(rows_).first;
+    EXPECT_TRUE(std::is_sorted(addresses.begin(), addresses.end()));
+}
+
+TEST_F(Store, KeepsNoSealedKeyOfOneThatIsGoneInAnyOfItsFiles) {
+    const auto is_in_files = [this] {
+        for (const char* suffix : {"", "-wal"}) {
+            std::ifstream file(directory_.path() + "/lodge.db" + suffix, std::ios::binary);
+            const std::string all(std::istreambuf_iterator<char>(file), {});
+            if (all.find(kKey) != std::string::npos) {
+                return true;
+            }
+        }
+        return false;
+    };
+    LogEraser eraser(*database_, [](const std::string& why) { ADD_FAILURE() << why; });
+    rows_.on_remove([&eraser] { eraser.ask(); });
+    ASSERT_NO_FATAL_FAILURE(add_until(1));
+    ASSERT_TRUE(is_in_files());
+    ASSERT_TRUE(rows_.remove(uuids_[0]));
+    const Deadline deadline = Deadline::after(test::patience(std::chrono::seconds(10)));
+    while (is_in_files() && !deadline.expired()) {
+        (void)::poll(nullptr, 0, 10); // nobody announces it
+    }
+    EXPECT_FALSE(is_in_files());
+}
+
+TEST_F(Store, PlansNoStartOverWhatSomebodyElseWrote) {
+    ASSERT_NO_FATAL_FAILURE(add_until(1));
+    model::Container row = rows_.find("web0").value();
+    row.start_at = 1000;
+    EXPECT_EQ(rows_.plan_start(row, {}).value(), true);
+    row.start_at = 2000;
+    EXPECT_EQ(rows_.plan_start(row, 1000).value(), true);
+    row.start_at.reset();
+    ASSERT_TRUE(rows_.update_state(row, "boot")); // a person's stop
+    row.start_at = 3000;
+    EXPECT_EQ(rows_.plan_start(row, 2000).value(), false);
+    EXPECT_EQ(rows_.find("web0")->start_at, std::nullopt);
+    row.start_at.reset();
+    row.state = model::State::running;
+    ASSERT_TRUE(rows_.update_state(row, "boot")); // or a person's start
+    row.start_at = 3000;
+    EXPECT_EQ(rows_.plan_start(row, {}).value(), false);
+}
+
+} // namespace
+} // namespace lodge::daemon
