@@ -64,6 +64,8 @@ inline constexpr const char* kHostStartsUp = "host starts up";
 /// How many events are kept for who comes later: what a start of the daemon did is over before
 /// anybody can ask.
 inline constexpr std::size_t kKeptEvents = 256;
+/// Of them, at most so many of one container or template.
+inline constexpr std::size_t kKeptOfOne = 64;
 
 /// A subscriber's bounded queue; the oldest events are dropped for a slow reader, who then sees a
 /// gap in `sequence`. Thread-safe.

@@ -8,6 +8,9 @@
 #include "lib/kernel/fs.hpp"
 
 #include <csignal>
+#include <map>
+#include <string_view>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -23,6 +26,9 @@ StopOrder order_of(const StopRequest& request, const Settings& settings) {
     }
     return order;
 }
+
+// Of a container whose template is gone.
+constexpr const char* kReadyWithout = "running";
 
 // A monitor that went between the look and the call.
 template <typename T>
@@ -160,28 +166,39 @@ Status Containers::kill(const Caller&, const std::string& name, int signal_numbe
     return unless_gone(name, monitor->signal_init(signal_number));
 }
 
-ContainerView Containers::view_of(model::Container container) {
+ContainerView Containers::view_of(model::Container container, std::string template_ready) {
     ContainerView view{.image_path = parts_.volume_of(container).image_path()};
     view.busy_with = engine_.busy_with(container.spec.name);
-    const auto made_of = parts_.templates.find(container.spec.template_name);
-    view.template_ready = made_of ? made_of->ready : "running";
+    view.template_ready = std::move(template_ready);
     view.container = std::move(container);
     return view;
 }
 
 Result<std::vector<ContainerView>> Containers::list() {
     ASSIGN_OR_RETURN(auto containers, parts_.containers.list());
+    ASSIGN_OR_RETURN(const auto templates, parts_.templates.list());
+    std::map<std::string_view, std::string_view> ready;
+    for (const templates::Template& one : templates) {
+        ready[one.name] = one.ready;
+    }
     std::vector<ContainerView> views;
     views.reserve(containers.size());
     for (model::Container& container : containers) {
-        views.push_back(view_of(std::move(container)));
+        const auto made_of = ready.find(container.spec.template_name);
+        views.push_back(
+            view_of(std::move(container),
+                    std::string(made_of == ready.end() ? kReadyWithout : made_of->second)));
     }
     return views;
 }
 
 Result<ContainerView> Containers::info(const std::string& name) {
     ASSIGN_OR_RETURN(auto container, parts_.containers.find(name));
-    return view_of(std::move(container));
+    auto made_of = parts_.templates.find(container.spec.template_name);
+    if (!made_of && made_of.error().code() != ErrorCode::not_found) {
+        return std::unexpected<Error>(std::move(made_of).error());
+    }
+    return view_of(std::move(container), made_of ? made_of->ready : kReadyWithout);
 }
 
 // Knocks until it is answered (true) or something has happened to the container.
@@ -215,7 +232,8 @@ Containers::wait(const std::string& name, const std::string& what, const Deadlin
         return fail(ErrorCode::invalid_argument,
                     "'" + what + "' cannot be waited for; known are running, stopped, ready");
     }
-    const auto subscription = parts_.events.subscribe(); // before the look: no event falls between
+    // Before the look: no event falls between.
+    const auto subscription = parts_.events.subscribe_to(name);
     while (true) {
         ASSIGN_OR_RETURN(const ContainerView view, info(name));
         const model::Container& container = view.container;
@@ -312,7 +330,9 @@ void Containers::exited(const Uuid& uuid,
         return; // collected already, or not to be known now: the watcher tells again
     }
     const std::string& name = container->spec.name;
-    const bool reboot = exit && exit->kind == InitExit::Kind::rebooted;
+    // One that does nothing but boot is started again after a pause, as its row says then.
+    const bool reboot =
+        exit && exit->kind == InitExit::Kind::rebooted && reboots_at_once(*container);
     const bool crashed =
         !exit || exit->kind == InitExit::Kind::exited || exit->kind == InitExit::Kind::signalled;
     const StopOrder order{.unasked = true};

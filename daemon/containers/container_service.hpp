@@ -70,7 +70,7 @@ class Containers final : public ContainerService {
     static Result<bool>
     knock(const ContainerView& view, EventSubscription& news, const Deadline& deadline);
     void look_again(const Uuid& uuid);
-    ContainerView view_of(model::Container container);
+    ContainerView view_of(model::Container container, std::string template_ready);
 
     const Parts& parts_;
     OperationEngine& engine_;

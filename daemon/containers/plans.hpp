@@ -31,6 +31,10 @@ struct StopOrder {
     std::optional<std::chrono::milliseconds> halt_timeout; ///< init is asked, and has this long
     std::optional<Deadline> deadline; ///< of its halt too; the earlier one counts
 };
+/// Whether a container whose init has asked for a reboot is started again in the same operation: it
+/// ran soundly, or its last life was the first short one in a row. Else it is collected, and its
+/// next start planned with a pause that doubles (model::reboot_delay).
+[[nodiscard]] bool reboots_at_once(const model::Container& container);
 /// The step in which it has its time; the next one kills.
 inline constexpr const char* kHaltStep = "halt";
 [[nodiscard]] Plan

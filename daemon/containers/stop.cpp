@@ -58,6 +58,15 @@ bool ran_soundly(const model::Container& container) {
     return boottime_ms() - started >= std::chrono::milliseconds(model::kSoundRun).count();
 }
 
+// Whatever the restart policy says: it was asked for. Where there is no pause, the start comes in
+// the same operation and takes `start_at` away.
+std::string plan_reboot(model::Container& container) {
+    const std::chrono::milliseconds delay = model::reboot_delay(container.restarts);
+    container.start_at = boottime_ms() + delay.count();
+    ++container.restarts;
+    return delay.count() > 0 ? "restarting" : "";
+}
+
 // What becomes of it now that it is stopped.
 std::string plan_next_start(model::Container& container, const Stopping& stopping) {
     // One that is broken was killed on somebody's order, whenever it dies.
@@ -66,6 +75,9 @@ std::string plan_next_start(model::Container& container, const Stopping& stoppin
     container.resume = stopping.order.with_host;
     if (asked || ran_soundly(stopping.container)) {
         container.restarts = 0;
+    }
+    if (!asked && stopping.exit && stopping.exit->kind == InitExit::Kind::rebooted) {
+        return plan_reboot(container);
     }
     if (asked || container.spec.restart.when == model::RestartWhen::no) {
         return {};
@@ -221,6 +233,10 @@ Status release(const Parts& parts, Stopping& stopping) {
 }
 
 } // namespace
+
+bool reboots_at_once(const model::Container& container) {
+    return ran_soundly(container) || model::reboot_delay(container.restarts).count() == 0;
+}
 
 Plan stop_plan(const Parts& parts, const model::Container& container, const StopOrder& order) {
     const auto stopping = std::make_shared<Stopping>(Stopping{

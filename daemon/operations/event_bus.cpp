@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <iterator>
 #include <utility>
 
 #include <sys/eventfd.h>
@@ -31,7 +32,7 @@ void add(std::deque<Event>& queue, const Event& event, std::size_t longest) {
 
 class QueueSubscription final : public EventSubscription {
   public:
-    QueueSubscription(EventBus& bus, std::list<std::deque<Event>>::iterator queue)
+    QueueSubscription(EventBus& bus, std::list<EventBus::Queue>::iterator queue)
         : bus_(bus), queue_(queue) {}
     QueueSubscription(const QueueSubscription&) = delete;
     QueueSubscription& operator=(const QueueSubscription&) = delete;
@@ -42,12 +43,13 @@ class QueueSubscription final : public EventSubscription {
 
     std::optional<Event> next(const Deadline& deadline) override {
         std::unique_lock guard(bus_.lock_);
-        const auto ready = [&] { return bus_.closed_ || !queue_->empty(); };
-        if (!bus_.changed_.wait_for(guard, deadline.left(), ready) || queue_->empty()) {
+        std::deque<Event>& events = queue_->events;
+        const auto ready = [&] { return bus_.closed_ || !events.empty(); };
+        if (!queue_->changed.wait_for(guard, deadline.left(), ready) || events.empty()) {
             return std::nullopt;
         }
-        Event event = std::move(queue_->front());
-        queue_->pop_front();
+        Event event = std::move(events.front());
+        events.pop_front();
         return event;
     }
 
@@ -55,7 +57,7 @@ class QueueSubscription final : public EventSubscription {
 
   private:
     EventBus& bus_;
-    std::list<std::deque<Event>>::iterator queue_;
+    std::list<EventBus::Queue>::iterator queue_;
 };
 
 EventBus::EventBus(std::function<void(const Event&)> witness)
@@ -65,32 +67,51 @@ void EventBus::publish(Event event) {
     if (witness_) {
         witness_(event); // outside the lock: a log that is slow to write holds up nobody else
     }
-    {
-        const std::lock_guard guard(lock_);
-        event.sequence = ++sequence_;
-        event.at = now_ms();
-        for (std::deque<Event>& queue : queues_) {
-            add(queue, event, kLongestQueue);
+    const std::lock_guard guard(lock_);
+    event.sequence = ++sequence_;
+    event.at = now_ms();
+    for (Queue& queue : queues_) {
+        if (!queue.resource || *queue.resource == event.resource) {
+            add(queue.events, event, kLongestQueue);
+            queue.changed.notify_all(); // under the lock: its subscription may go behind it
         }
-        add(past_, event, kKeptEvents);
     }
-    changed_.notify_all();
+    keep(event);
+}
+
+// One that says much drives out its own, not what is kept of all others.
+void EventBus::keep(const Event& event) {
+    const auto is_of_it = [&](const Event& other) {
+        return other.kind != "daemon" && other.resource == event.resource;
+    };
+    if (event.kind != "daemon" &&
+        std::cmp_greater_equal(std::count_if(past_.begin(), past_.end(), is_of_it), kKeptOfOne)) {
+        past_.erase(std::find_if(past_.begin(), past_.end(), is_of_it));
+    }
+    add(past_, event, kKeptEvents);
 }
 
 std::unique_ptr<EventSubscription> EventBus::subscribe(std::size_t past) {
     const std::lock_guard guard(lock_);
     const auto kept = static_cast<std::ptrdiff_t>(std::min(past, past_.size()));
-    return std::make_unique<QueueSubscription>(
-        *this, queues_.emplace(queues_.end(), past_.end() - kept, past_.end()));
+    Queue& queue = queues_.emplace_back();
+    queue.events.assign(past_.end() - kept, past_.end());
+    return std::make_unique<QueueSubscription>(*this, std::prev(queues_.end()));
+}
+
+std::unique_ptr<EventSubscription> EventBus::subscribe_to(const std::string& resource) {
+    const std::lock_guard guard(lock_);
+    queues_.emplace_back().resource = resource;
+    return std::make_unique<QueueSubscription>(*this, std::prev(queues_.end()));
 }
 
 void EventBus::close() {
-    {
-        const std::lock_guard guard(lock_);
-        closed_ = true;
+    const std::lock_guard guard(lock_);
+    closed_ = true;
+    for (Queue& queue : queues_) {
+        queue.changed.notify_all();
     }
     (void)::eventfd_write(closed_fd_.get(), 1); // its counter is far from full
-    changed_.notify_all();
 }
 
 bool EventBus::closed() {

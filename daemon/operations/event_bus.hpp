@@ -11,6 +11,8 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 
 namespace lodge::daemon {
 
@@ -21,8 +23,10 @@ class EventBus {
     /// numbered. It must be thread-safe.
     explicit EventBus(std::function<void(const Event&)> witness = {});
     void publish(Event event);
-    /// Begins with the last `past` events, at most kKeptEvents.
+    /// Begins with the last `past` events, at most kKeptEvents, of one resource kKeptOfOne.
     [[nodiscard]] std::unique_ptr<EventSubscription> subscribe(std::size_t past = 0);
+    /// To what is told of one resource alone: whoever waits for it is not woken by all others.
+    [[nodiscard]] std::unique_ptr<EventSubscription> subscribe_to(const std::string& resource);
     /// The daemon ends: wakes and ends all subscriptions, and whoever looks at closed_fd().
     void close();
     [[nodiscard]] bool closed();
@@ -31,10 +35,16 @@ class EventBus {
 
   private:
     friend class QueueSubscription;
+    struct Queue {
+        std::optional<std::string> resource; ///< none: all
+        std::deque<Event> events;
+        std::condition_variable changed;
+    };
+    void keep(const Event& event); ///< Pre: lock_ is held
+
     const std::function<void(const Event&)> witness_;
     std::mutex lock_; ///< protects all below and the queues of subscriptions
-    std::condition_variable changed_;
-    std::list<std::deque<Event>> queues_;
+    std::list<Queue> queues_;
     std::deque<Event> past_; ///< the last kKeptEvents
     std::uint64_t sequence_ = 0;
     bool closed_ = false;

@@ -69,4 +69,9 @@ restart_delay(const RestartPolicy& policy, bool failed, std::uint32_t restarts) 
     return std::chrono::seconds(std::min(seconds, kLongestBackoff));
 }
 
+std::chrono::seconds reboot_delay(std::uint32_t restarts) noexcept {
+    constexpr RestartPolicy kReboots{.when = RestartWhen::always, .limit = 0, .backoff_seconds = 0};
+    return restart_delay(kReboots, false, restarts).value_or(std::chrono::seconds(0));
+}
+
 } // namespace lodge::model

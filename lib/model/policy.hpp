@@ -67,4 +67,8 @@ inline constexpr std::chrono::seconds kSoundRun{60};
 [[nodiscard]] std::optional<std::chrono::seconds>
 restart_delay(const RestartPolicy& policy, bool failed, std::uint32_t restarts) noexcept;
 
+/// How long to wait before a container whose init has asked for a reboot is started again, after
+/// `restarts` short lives in a row: not at all, then 1 s, 2 s and so on, as with a policy.
+[[nodiscard]] std::chrono::seconds reboot_delay(std::uint32_t restarts) noexcept;
+
 } // namespace lodge::model

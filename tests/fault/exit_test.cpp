@@ -1,3 +1,4 @@
+#include "lib/base/clock.hpp"
 #include "tests/fault/rig.hpp"
 #include "tests/fault/things.hpp"
 #include "tests/support/patience.hpp"
@@ -9,6 +10,7 @@
 #include <csignal>
 
 #include <fcntl.h>
+#include <unistd.h>
 
 namespace lodge::test {
 
@@ -93,6 +95,39 @@ TEST_F(Exit, DuringAnotherVerbIsCollectedAfterIt) {
     EXPECT_EQ(rig_.last_exit("web1"), "signal 9");
     EXPECT_TRUE(rig_.settle("web1"));
     EXPECT_EQ(rig_.containers().info("web1")->container.state, model::State::stopped);
+}
+
+// The first is what a person asks for; one that does nothing else waits, longer each time.
+TEST_F(Exit, ByARebootAfterAShortLifeIsStartedAgainAfterAPause) {
+    const auto reboot = [this] {
+        // The fake's init is as old as the host; this one was started just now.
+        model::Container now = rig_.containers().info("web1")->container;
+        now.init_start_time =
+            static_cast<std::uint64_t>(boottime_ms() * ::sysconf(_SC_CLK_TCK) / 1000);
+        EXPECT_TRUE(rig_.parts().containers.update_state(now, "boot"));
+        world_.happen([&](Things& things) { end_processes(things, uuid_.to_string(), "reboot"); });
+        rig_.watch();
+        EXPECT_TRUE(rig_.settle("web1"));
+        return rig_.containers().info("web1")->container;
+    };
+    model::Container row = reboot();
+    EXPECT_EQ(row.state, model::State::running);
+    EXPECT_EQ(row.restarts, 1U);
+    for (const std::int64_t seconds : {1, 2, 4}) {
+        const std::int64_t before = boottime_ms();
+        row = reboot();
+        EXPECT_EQ(row.state, model::State::stopped);
+        EXPECT_EQ(row.last_exit, "reboot");
+        ASSERT_TRUE(row.start_at);
+        EXPECT_GE(*row.start_at, before + seconds * 1000);
+        EXPECT_LE(*row.start_at, boottime_ms() + seconds * 1000);
+        // As Autostart does when it is due.
+        ASSERT_TRUE(rig_.outcome(rig_.containers().start(Caller{}, "web1")));
+        EXPECT_TRUE(rig_.settle("web1"));
+    }
+    ASSERT_TRUE(rig_.outcome(rig_.containers().stop(Caller{}, "web1", {.force = true})));
+    EXPECT_TRUE(rig_.settle("web1"));
+    EXPECT_EQ(rig_.containers().info("web1")->container.restarts, 0U) << "a stop by a person";
 }
 
 // Whoever watches may be slow: meanwhile a restart has collected that init and started another.

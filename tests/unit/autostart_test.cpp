@@ -89,6 +89,14 @@ TEST(RestartPolicy, WithoutABackoffOnlyTheFirstRestartIsImmediate) {
     EXPECT_EQ(model::restart_delay(policy, true, 2), seconds(2));
 }
 
+TEST(RestartPolicy, LetsAContainerThatOnlyRebootsWaitLongerEachTime) {
+    std::vector<std::int64_t> delays;
+    for (std::uint32_t restarts = 0; restarts < 12; ++restarts) {
+        delays.push_back(model::reboot_delay(restarts).count());
+    }
+    EXPECT_EQ(delays, (std::vector<std::int64_t>{0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300}));
+}
+
 TEST(Policies, RefuseWhatIsOutOfRange) {
     EXPECT_TRUE(model::validate(model::BootPolicy{.order = 9999, .delay_seconds = 3600}));
     EXPECT_FALSE(model::validate(model::BootPolicy{.order = 10000}));
