@@ -127,7 +127,7 @@ Status read_spec_file(const std::string& path, model::ContainerSpec& spec) {
          {"cpus",
           yaml::parsed(spec.resources.cpu_millis,
                        [](const std::string& w) { return parse_cpus(w); })},
-         {"pids", yaml::parsed(spec.resources.pids, parse_pids)},
+         {"pids", yaml::parsed(spec.resources.pids, parse_pids_or_none)},
          {"encryption",
           yaml::parsed(spec.encryption,
                        [](const std::string& w) { return model::parse_encryption(w); })},
@@ -146,7 +146,7 @@ Status read_spec_file(const std::string& path, model::ContainerSpec& spec) {
 Status take_resources(const CreateOptions& options, model::Resources& resources) {
     RETURN_IF_ERROR(take(options.memory, resources.memory_bytes, parse_size));
     RETURN_IF_ERROR(take(options.cpus, resources.cpu_millis, parse_cpus));
-    return take(options.pids, resources.pids, parse_pids);
+    return take(options.pids, resources.pids, parse_pids_or_none);
 }
 
 // Lists add to the file's.
@@ -161,8 +161,13 @@ Status add_lists(const CreateOptions& options, model::ContainerSpec& spec) {
     return {};
 }
 
+struct Asked {
+    model::ContainerSpec spec;
+    bool any_pids = false; ///< by name: without a word about it there is a default
+};
+
 // Flags win over the file.
-Result<model::ContainerSpec> make_spec(const CreateOptions& options) {
+Result<Asked> make_spec(const CreateOptions& options) {
     model::ContainerSpec spec;
     RETURN_IF_ERROR(read_spec_file(options.spec_file, spec));
     for (const auto& [from, into] : {std::pair(&options.name, &spec.name),
@@ -179,8 +184,12 @@ Result<model::ContainerSpec> make_spec(const CreateOptions& options) {
     ASSIGN_OR_RETURN(const model::PolicyChange policies, policies_of(options.policies));
     model::apply(policies, spec.boot, spec.restart);
     RETURN_IF_ERROR(add_lists(options, spec));
+    const bool any_pids = spec.resources.pids == kAnyPids;
+    if (any_pids) {
+        spec.resources.pids.reset();
+    }
     RETURN_IF_ERROR(model::validate(spec));
-    return spec;
+    return Asked{.spec = std::move(spec), .any_pids = any_pids};
 }
 
 // One line, whichever way it ends.
@@ -206,8 +215,12 @@ Result<secret::SecretBuffer> read_password() {
 }
 
 Result<int> create(const Globals& globals, const CreateOptions& options) {
-    ASSIGN_OR_RETURN(const model::ContainerSpec spec, make_spec(options));
+    ASSIGN_OR_RETURN(const Asked asked, make_spec(options));
+    const model::ContainerSpec& spec = asked.spec;
     nlohmann::json request = api::to_json(spec);
+    if (asked.any_pids) {
+        request["pids"] = nullptr;
+    }
     request["start"] = options.start || !options.wait.empty();
     if (options.password_stdin) {
         ASSIGN_OR_RETURN(const secret::SecretBuffer password, read_password());
@@ -247,7 +260,7 @@ void add_create_command(const Registry& registry) {
     command->add_option(
         "--memory,--ram", options->memory, "Memory limit, such as 512M (default: none)");
     command->add_option("--cpus", options->cpus, "CPU limit, such as 1.5 (default: none)");
-    command->add_option("--pids", options->pids, "Limit of processes (default: none)");
+    command->add_option("--pids", options->pids, "Limit of processes, or none (default: 4096)");
     add_list(*command,
              "--ssh-key",
              options->ssh_key_files,

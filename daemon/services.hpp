@@ -102,6 +102,8 @@ struct CreateRequest {
     model::ContainerSpec spec;
     std::string root_password_hash; ///< of crypt(3), checked; empty: none is set
     bool start = false;
+    /// No limit was asked for by name: without one in the spec there is none. Else the default.
+    bool any_pids = false;
 };
 
 struct StopRequest {

@@ -64,6 +64,10 @@ Result<CreateRequest> read_create(json body) {
         body.erase("root_password_hash");
         RETURN_IF_ERROR(secret::check_password_hash(request.root_password_hash));
     }
+    if (const auto pids = body.find("pids"); pids != body.end() && pids->is_null()) {
+        request.any_pids = true;
+        body.erase(pids);
+    }
     ASSIGN_OR_RETURN(request.spec, api::spec_from_json(body));
     return request;
 }

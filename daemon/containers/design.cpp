@@ -1,4 +1,5 @@
 #include "daemon/containers/container_service.hpp"
+#include "daemon/containers/limits.hpp"
 #include "daemon/containers/logged_verb.hpp"
 #include "daemon/containers/plans.hpp"
 
@@ -124,6 +125,10 @@ Result<model::Container> Containers::design(CreateRequest& request) {
     container.template_digest = made_of.digest;
     ASSIGN_OR_RETURN(container.spec.encryption, choose_encryption(container.spec));
     RETURN_IF_ERROR(check_limits(container.spec.resources));
+    if (!request.any_pids && !container.spec.resources.pids &&
+        parts_.groups.support().why_not("pids").empty()) {
+        container.spec.resources.pids = kDefaultPids;
+    }
     RETURN_IF_ERROR(assign_addresses(container));
     RETURN_IF_ERROR(assign_uid_base(container));
     container.mac_address = network::mac_address_of(container.uuid);

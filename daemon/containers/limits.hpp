@@ -4,6 +4,12 @@
 
 namespace lodge::daemon {
 
+/// Of processes and threads, for a container that was made without a word about them. A fork bomb
+/// ends there, and a thousand of them still fit below the kernel's largest pid_max (4,194,304).
+/// systemd inside gives each of its services 15 % of it. Where this host cannot enforce it there is
+/// none: nobody asked for it.
+inline constexpr std::uint32_t kDefaultPids = 4096;
+
 /// A container's limits for its group. With `limits: best-effort` those that this host cannot
 /// enforce are left out, with a warning that says of `what` ("start 'web1'").
 [[nodiscard]] cgroup::Limits
