@@ -116,7 +116,8 @@ struct ContainerView {
     model::Container container;
     std::string busy_with; ///< verb of the unfinished operation, or empty
     std::string image_path;
-    std::string template_ready; ///< "ssh" or "running"
+    std::string template_ready;                   ///< "ssh" or "running"
+    std::vector<std::string> limits_not_enforced; ///< "memory": this host cannot, and was told so
 };
 
 /// Verbs return the id of a started operation; everything that can be refused at once is refused at

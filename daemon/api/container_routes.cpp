@@ -34,6 +34,7 @@ json to_json(const ContainerView& view) {
     result["mac_address"] = container.mac_address;
     result["busy_with"] = view.busy_with;
     result["ready"] = view.template_ready;
+    result["limits_not_enforced"] = view.limits_not_enforced;
     result["last_exit"] = container.last_exit;
     result["broken_why"] = container.broken_why;
     result["last_error"] = container.last_error;

@@ -2,6 +2,7 @@
 
 #include "daemon/containers/host_keys.hpp"
 #include "daemon/containers/kept_console.hpp"
+#include "daemon/containers/limits.hpp"
 #include "daemon/containers/logged_verb.hpp"
 #include "daemon/containers/plans.hpp"
 #include "daemon/containers/readiness.hpp"
@@ -170,6 +171,9 @@ ContainerView Containers::view_of(model::Container container, std::string templa
     ContainerView view{.image_path = parts_.volume_of(container).image_path()};
     view.busy_with = engine_.busy_with(container.spec.name);
     view.template_ready = std::move(template_ready);
+    for (UnenforcedLimit& limit : unenforced_limits(parts_, container.spec.resources)) {
+        view.limits_not_enforced.push_back(std::move(limit.controller));
+    }
     view.container = std::move(container);
     return view;
 }

@@ -1,5 +1,7 @@
 #include "daemon/containers/limits.hpp"
 
+#include <utility>
+
 namespace lodge::daemon {
 
 cgroup::Limits
@@ -10,17 +12,32 @@ limits_for(const Parts& parts, const model::Resources& resources, const std::str
     if (!parts.settings.limits_best_effort) {
         return limits;
     }
-    const auto keep = [&](auto& limit, const char* controller) {
-        const std::string why = limit ? parts.groups.support().why_not(controller) : "";
+    for (const UnenforcedLimit& one : unenforced_limits(parts, resources)) {
+        parts.warn(what + " without its limit of " + one.controller + ": " + one.why);
+        if (one.controller == "memory") {
+            limits.memory_bytes.reset();
+        } else if (one.controller == "cpu") {
+            limits.cpu_millis.reset();
+        } else {
+            limits.pids.reset();
+        }
+    }
+    return limits;
+}
+
+std::vector<UnenforcedLimit> unenforced_limits(const Parts& parts,
+                                               const model::Resources& resources) {
+    std::vector<UnenforcedLimit> all;
+    const auto look = [&](bool is_set, const char* controller) {
+        std::string why = is_set ? parts.groups.support().why_not(controller) : "";
         if (!why.empty()) {
-            limit.reset();
-            parts.warn(what + " without its limit of " + controller + ": " + why);
+            all.push_back({controller, std::move(why)});
         }
     };
-    keep(limits.memory_bytes, "memory");
-    keep(limits.cpu_millis, "cpu");
-    keep(limits.pids, "pids");
-    return limits;
+    look(resources.memory_bytes.has_value(), "memory");
+    look(resources.cpu_millis.has_value(), "cpu");
+    look(resources.pids.has_value(), "pids");
+    return all;
 }
 
 } // namespace lodge::daemon

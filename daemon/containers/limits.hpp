@@ -2,6 +2,9 @@
 
 #include "daemon/containers/parts.hpp"
 
+#include <string>
+#include <vector>
+
 namespace lodge::daemon {
 
 /// Of processes and threads, for a container that was made without a word about them. A fork bomb
@@ -14,5 +17,13 @@ inline constexpr std::uint32_t kDefaultPids = 4096;
 /// enforce are left out, with a warning that says of `what` ("start 'web1'").
 [[nodiscard]] cgroup::Limits
 limits_for(const Parts& parts, const model::Resources& resources, const std::string& what);
+
+/// Those of the limits that this host cannot enforce, and why.
+struct UnenforcedLimit {
+    std::string controller; ///< "memory", "cpu" or "pids"
+    std::string why;
+};
+[[nodiscard]] std::vector<UnenforcedLimit> unenforced_limits(const Parts& parts,
+                                                             const model::Resources& resources);
 
 } // namespace lodge::daemon

@@ -2,7 +2,12 @@
 #include "tests/support/lodge_host.hpp"
 #include "tests/support/requires.hpp"
 
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <fstream>
 #include <string>
+#include <vector>
 
 namespace lodge::test {
 
@@ -41,6 +46,21 @@ TEST_F(SetTest, ChangesWhenItStartsByItself) {
     EXPECT_EQ(host->lodge({"set", "web1", "--bootorder", "10000"}).code, 2);
     EXPECT_EQ(host->lodge({"set", "web1", "--restart-backoff=-1s"}).code, 2);
     EXPECT_EQ(host->lodge({"set", "web1", "--onboot", "maybe"}).code, 2);
+}
+
+// Nothing is silently weaker than asked, also where the operator has allowed it.
+TEST_F(SetTest, SaysWhichLimitsDoNotHoldHere) {
+    host->stop_daemon();
+    std::ofstream(host->directory() + "/lodge.yaml", std::ios::app) << "limits: best-effort\n";
+    host->start_daemon();
+    ASSERT_NO_FATAL_FAILURE(make({"--memory", "512M"}));
+    const auto info = nlohmann::json::parse(host->lodge({"host", "info", "--json"}).out);
+    const auto controllers = info.at("cgroup").at("controllers").get<std::vector<std::string>>();
+    const bool holds =
+        std::find(controllers.begin(), controllers.end(), "memory") != controllers.end();
+    EXPECT_EQ(host->field("web1", "limits_not_enforced"), holds ? "[]" : "[\"memory\"]");
+    const std::string shown = host->lodge({"info", "web1"}).out;
+    EXPECT_EQ(shown.find("limits_not_enforced  memory") == std::string::npos, holds) << shown;
 }
 
 TEST_F(SetTest, GivesAnotherHostNameAtTheNextStart) {
