@@ -150,7 +150,7 @@ insert_row(db::Transaction& transaction, const model::Container& c, const std::s
                      transaction.query("SELECT 1 FROM template WHERE name = ? AND digest = ?",
                                        {spec.template_name, c.template_digest}));
     if (made_of.empty()) {
-        return fail(ErrorCode::not_found,
+        return fail(ErrorCode::invalid_state,
                     "the template '" + spec.template_name + "' was removed meanwhile");
     }
     const auto inserted =

@@ -52,7 +52,10 @@ Status remove_below(int parent_fd, const std::string& name, unsigned depth) {
             return type == DT_DIR ? remove_below(group->get(), child, depth - 1) : Status{};
         }));
     if (::unlinkat(parent_fd, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
-        return fail_errno("rmdir", name);
+        Error error = Error::from_errno("rmdir", name, errno);
+        const bool populated = error.sys_errno() == EBUSY;
+        return std::unexpected<Error>(populated ? std::move(error).with_code(ErrorCode::busy)
+                                                : std::move(error));
     }
     return {};
 }

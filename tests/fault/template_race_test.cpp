@@ -45,7 +45,7 @@ TEST_F(TemplateRace, ACreateWhoseTemplateWentLeavesNothing) {
     world_.before("keys.master_key", [this] { EXPECT_TRUE(remove("base")); });
     const Status status = create();
     ASSERT_FALSE(status);
-    EXPECT_EQ(status.error().code(), ErrorCode::not_found);
+    EXPECT_EQ(status.error().code(), ErrorCode::invalid_state);
     EXPECT_THAT(status.error().message(), ::testing::HasSubstr("removed meanwhile"));
     EXPECT_THAT(rig_.ledger(), ::testing::IsEmpty());
 }

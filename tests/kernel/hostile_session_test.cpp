@@ -41,6 +41,7 @@ class HostileSession : public test::LeakChecked {
     void TearDown() override {
         if (guest_) {
             guest_.reset();
+            output_.reset();
             LeakChecked::TearDown();
         }
     }
