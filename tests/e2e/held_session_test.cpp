@@ -47,14 +47,15 @@ class HeldSessionTest : public RunningContainerTest {
     }
     // Waits until that group has so many processes: how many sessions have been let in.
     void await_sessions(std::size_t count) {
+        const std::string group = host->field("web1", "uuid") + "/.lodge\n";
         const Deadline deadline = Deadline::after(patience(10s));
         std::size_t seen = 0;
         while (seen < count && !deadline.expired()) {
             seen = 0;
             for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-                const auto group =
+                const auto groups =
                     kernel::read_file(entry.path().string() + "/cgroup", 4096).value_or("");
-                seen += group.find(host->field("web1", "uuid") + "/.lodge\n") != std::string::npos;
+                seen += groups.find(group) != std::string::npos;
             }
         }
         ASSERT_GE(seen, count) << "sessions";

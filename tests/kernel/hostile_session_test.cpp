@@ -39,6 +39,7 @@ class HostileSession : public test::LeakChecked {
         ASSERT_TRUE(guest_->await_up());
     }
     void TearDown() override {
+        output_.reset();
         if (guest_) {
             guest_.reset();
             output_.reset();
