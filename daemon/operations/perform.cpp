@@ -133,7 +133,8 @@ Status OperationEngine::attempt(const RunningPtr& operation, std::size_t index) 
     Status done = perform_step(operation, index);
     if (!done && done.error().code() == ErrorCode::cancelled) {
         const std::lock_guard guard(lock_);
-        operation->left = stopping_ && !operation->cancel_asked;
+        // The events end before end() begins: what looks at them may have come first.
+        operation->left = !operation->cancel_asked && (stopping_ || parts_.events.closed());
     }
     return done;
 }

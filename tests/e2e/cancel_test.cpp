@@ -54,6 +54,11 @@ TEST_F(CancelTest, UndoesAnImportThatIsOnItsWay) {
     CliProcess import(*host, {"template", "import", "slow", pipe}, CliStreams{});
     UniqueFd archive(::open(pipe.c_str(), O_WRONLY | O_CLOEXEC)); // waits for its reader
     ASSERT_TRUE(archive);
+    // An import begins with the first MiB of its archive, or its end.
+    const auto tiny = kernel::read_file(host->directory() + "/tiny.tar", std::size_t{64} << 20);
+    ASSERT_TRUE(tiny);
+    ASSERT_TRUE(kernel::write_all(archive.get(),
+                                  tiny->substr(0, 512) + std::string(std::size_t{3} << 20, '\0')));
     const std::string id = await_operation("template import");
     const CliResult cancelled = cancel(id);
     EXPECT_EQ(cancelled.code, 0) << cancelled.err;

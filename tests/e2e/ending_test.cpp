@@ -33,6 +33,12 @@ using std::chrono::milliseconds;
 
 class EndingTest : public RunningContainerTest {
   protected:
+    void TearDown() override {
+        clients_.clear();
+        (void)host->lodge(
+            {"kill", "web1", "--signal", "KILL"}); // it may have what resumed a stop wait
+        RunningContainerTest::TearDown();
+    }
     // How long SIGTERM takes. LodgeHost expects that it ends with 0.
     milliseconds end_daemon() {
         const auto begin = Deadline::Clock::now();
@@ -70,7 +76,7 @@ TEST_F(EndingTest, TakesLessThanTwoSecondsWhateverWaits) {
     const std::string pipe = host->directory() + "/slow.tar";
     ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
     CliProcess& import = begin({"template", "import", "slow", pipe});
-    const UniqueFd archive(::open(pipe.c_str(), O_WRONLY | O_CLOEXEC)); // waits for its reader
+    UniqueFd archive(::open(pipe.c_str(), O_WRONLY | O_CLOEXEC)); // waits for its reader
     std::vector<RawHttp> halves;
     for (const char* rest :
          {"", "Content-Length: 10\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n"}) {
@@ -83,6 +89,7 @@ TEST_F(EndingTest, TakesLessThanTwoSecondsWhateverWaits) {
     while (host->lodge({"operation", "list"}).out.find("large") == std::string::npos) {
     }
     EXPECT_LT(end_daemon(), patience(2s)) << host->daemon_log();
+    archive.reset(); // else it reads there
     // As if it had been killed.
     for (CliProcess* client : {&stop, &wait, &events, &import}) {
         EXPECT_EQ(client->wait(), 1) << host->daemon_log();
@@ -95,7 +102,7 @@ TEST_F(EndingTest, TakesLessThanTwoSecondsWhateverWaits) {
     EXPECT_EQ(host->lodge({"operation", "list"}).out.find("import"), std::string::npos);
     EXPECT_EQ(host->lodge({"template", "import", "slow", host->directory() + "/tiny.tar"}).code, 0)
         << "nothing of it is left";
-    EXPECT_EQ(host->lodge({"kill", "web1"}).code, 0);
+    EXPECT_EQ(host->lodge({"kill", "web1", "--signal", "KILL"}).code, 0);
 }
 
 // One who looks again and again at how far it is, as a person's does, finds nobody to ask.
@@ -110,7 +117,7 @@ TEST_F(EndingTest, IsToldToAClientAsAKillIs) {
         EXPECT_EQ(stop.wait(), 1);
         EXPECT_TRUE(await_text(terminal, "lodged broke off")) << orderly;
         ASSERT_NO_FATAL_FAILURE(host->start_daemon());
-        ASSERT_EQ(host->lodge({"kill", "web1"}).code, 0);
+        ASSERT_EQ(host->lodge({"kill", "web1", "--signal", "KILL"}).code, 0);
         ASSERT_NO_FATAL_FAILURE(expect_field("web1", "busy_with", ""));
         ASSERT_EQ(host->lodge({"start", "web1"}).code, 0) << host->daemon_log();
     }
@@ -124,7 +131,7 @@ TEST_F(EndingTest, WaitsForNoHostThatIsGoingDown) {
     EXPECT_EQ(down.wait(), 1);
     ASSERT_NO_FATAL_FAILURE(host->start_daemon());
     EXPECT_EQ(host->field("web1", "busy_with"), "stop with host");
-    EXPECT_EQ(host->lodge({"kill", "web1"}).code, 0);
+    EXPECT_EQ(host->lodge({"kill", "web1", "--signal", "KILL"}).code, 0);
 }
 
 /// Asks again and again, and knows the longest time in which nobody answered.
@@ -202,7 +209,7 @@ TEST_F(EndingTest, LosesNothingUnderLoad) {
             EXPECT_NE(client->wait(), -1);
         }
         clients().clear();
-        EXPECT_EQ(host->lodge({"kill", "web1"}).code, 0) << host->daemon_log();
+        EXPECT_EQ(host->lodge({"kill", "web1", "--signal", "KILL"}).code, 0) << host->daemon_log();
         ASSERT_NO_FATAL_FAILURE(expect_field("web1", "busy_with", ""));
         EXPECT_EQ(host->lodge({"host", "startup"}).code, 0);
         ASSERT_NO_FATAL_FAILURE(expect_field("web1", "busy_with", ""));

@@ -171,7 +171,7 @@ TEST_F(LifecycleTest, AStoppedContainerTellsWhatItsInitSaidAndWhyItDoesNotRun) {
     ASSERT_EQ(host->lodge({"start", "web1"}).code, 0);
     EXPECT_EQ(host->field("web1", "last_error"), "") << "it runs";
     ASSERT_NO_FATAL_FAILURE(await_init("web1"));
-    ASSERT_EQ(host->lodge({"exec", "web1", "--", "/bin/guest", "signal-init", "30"}).code, 0);
+    (void)host->lodge({"exec", "web1", "--", "/bin/guest", "signal-init", "30"}); // it dies too
     host->kill_daemon(); // the next one collects it
     ASSERT_NO_FATAL_FAILURE(host->start_daemon());
     expect_field("web1", "state", "stopped");

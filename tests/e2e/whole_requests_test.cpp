@@ -129,7 +129,6 @@ TEST_F(WholeRequestsTest, NothingIsImportedOfAnArchiveThatWasCut) {
     EXPECT_EQ(all(), before());
     EXPECT_EQ(import("Transfer-Encoding: chunked\r\n", chunk.data() + archive + "\r\n0\r\n\r\n"),
               "200");
-    EXPECT_EQ(host->lodge({"template", "remove", "cut"}).code, 0);
 }
 
 TEST_F(WholeRequestsTest, NothingIsDoneForAParameterThatIsNotUnderstood) {

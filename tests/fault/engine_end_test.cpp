@@ -76,6 +76,7 @@ class EngineEnd : public ::testing::Test {
         return unfinished->empty() ? std::vector<std::string>{} : unfinished->front().intended;
     }
     OperationEngine& engine() { return *engine_; }
+    EventBus& events() { return *events_; }
     [[nodiscard]] int undone() const { return undone_; }
     [[nodiscard]] int last() const { return last_; }
 
@@ -145,6 +146,25 @@ TEST_F(EngineEnd, LeavesAtOnceWhatLooksAtItsEnd) {
     known.set_value(id);
     begun.get_future().wait();
     EXPECT_TRUE(engine().end(soon(), soon()));
+    EXPECT_EQ(left(), (Steps{"first", "middle"}));
+    EXPECT_EQ(undone(), 0);
+}
+
+// What looks at the events is woken before end() has begun.
+TEST_F(EngineEnd, LeavesWhatSawTheEventsEndFirst) {
+    open();
+    std::promise<void> begun;
+    const Uuid id = submit(plan_around([this, &begun]() -> Status {
+        begun.set_value();
+        pollfd wait{.fd = events().closed_fd(), .events = POLLIN, .revents = 0};
+        return ::poll(&wait, 1, -1) == 1 ? fail(ErrorCode::cancelled, "as a halt") : Status{};
+    }));
+    begun.get_future().wait();
+    events().close();
+    while (!engine().busy_with("web1").empty()) { // it is left as soon as it has looked
+    }
+    EXPECT_TRUE(engine().end(soon(), soon()));
+    EXPECT_EQ(engine().get(id)->status, OperationStatus::running);
     EXPECT_EQ(left(), (Steps{"first", "middle"}));
     EXPECT_EQ(undone(), 0);
 }

@@ -42,7 +42,6 @@ class HostileSession : public test::LeakChecked {
         output_.reset();
         if (guest_) {
             guest_.reset();
-            output_.reset();
             LeakChecked::TearDown();
         }
     }

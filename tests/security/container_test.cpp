@@ -366,7 +366,10 @@ TEST_F(ContainerTest, AHostileAccountFileHoldsNobodyUp) {
     ASSERT_EQ(::unlinkat(guest_->lower.get(), "etc/passwd", 0), 0);
     ASSERT_EQ(::mkfifoat(guest_->lower.get(), "etc/passwd", 0666), 0);
     ASSERT_NO_FATAL_FAILURE(start());
-    const auto result = run_guest(guest_->monitor(), {"true"});
+    const auto root = run_guest(guest_->monitor(), {"true"});
+    ASSERT_TRUE(root) << root.error().to_string();
+    EXPECT_EQ(root->code, 0) << "root needs no such file: " << root->error;
+    const auto result = run_guest(guest_->monitor(), {"true"}, "somebody");
     ASSERT_TRUE(result) << result.error().to_string();
     EXPECT_EQ(result->code, 126);
     EXPECT_NE(result->error.find("not a file"), std::string::npos) << result->error;
