@@ -35,8 +35,11 @@ class EndingTest : public RunningContainerTest {
   protected:
     void TearDown() override {
         clients_.clear();
-        (void)host->lodge(
-            {"kill", "web1", "--signal", "KILL"}); // it may have what resumed a stop wait
+        // A stop that was resumed waits for an init that hears nothing.
+        (void)host->lodge({"kill", "web1", "--signal", "KILL"}); // none may run
+        const Deadline deadline = Deadline::after(patience(20s));
+        while (host->lodge({"operation", "list", "--json"}).out != "[]\n" && !deadline.expired()) {
+        }
         RunningContainerTest::TearDown();
     }
     // How long SIGTERM takes. LodgeHost expects that it ends with 0.
