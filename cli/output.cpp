@@ -113,8 +113,9 @@ Result<json> parse_answer_of_same(const Result<std::string>& answer) {
 // Whatever is put into it makes its stream fail.
 std::streambuf* closed_output() {
     class Closed final : public std::streambuf {};
-    static Closed closed;
-    return &closed;
+    // Never destroyed: std::cout is flushed after everything else that is static.
+    static Closed* const closed = new Closed;
+    return closed;
 }
 
 } // namespace

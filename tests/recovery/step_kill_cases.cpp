@@ -106,7 +106,8 @@ std::vector<Case> incidents() {
         {.name = "reboot_inside",
          .verb = ends_inside(SIGINT),
          .begin = {kRun},
-         .back = {},
+         // Only the first short life is followed by the next one at once.
+         .back = {{{"restart", "web1", "--force"}}},
          .again = 0,
          .needs_init = true},
         // The monitor dies in `collect` and `start_at_boot`, at the same steps.
