@@ -86,6 +86,7 @@ class HttpServer final : public Server {
     ~HttpServer() override {
         refuse();
         (void)stop(Deadline::never());
+        reception_.reset(); // nobody answers through it any more; its thread gives to the workers
     }
     HttpServer(const HttpServer&) = delete;
     HttpServer& operator=(const HttpServer&) = delete;

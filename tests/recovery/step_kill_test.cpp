@@ -340,7 +340,7 @@ void StepKill::daemon_dies_at(const std::string& point) {
     const pid_t client = begin_verb();
     const Halt halt = breakpoints_->await_halt();
     const std::optional<int> code = end_verb(client);
-    ASSERT_EQ(halt, Halt::dead) << "it did not come to this point";
+    ASSERT_EQ(halt, Halt::dead) << "it did not come to this point\n" << host->daemon_log();
     host->kill_daemon(); // reaps
     breakpoints_->forget(0);
     ASSERT_NO_FATAL_FAILURE(host->start_daemon());
