@@ -5,6 +5,7 @@
 #include "tests/support/lodge_host.hpp"
 #include "tests/support/patience.hpp"
 #include "tests/support/raw_http.hpp"
+#include "tests/support/session_client.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -56,8 +57,8 @@ class EndingTest : public RunningContainerTest {
     void await_busy(const std::string& name, const std::string& verb) {
         ASSERT_NO_FATAL_FAILURE(expect_field(name, "busy_with", verb));
     }
-    CliProcess& begin(const std::vector<std::string>& arguments) {
-        return *clients_.emplace_back(std::make_unique<CliProcess>(*host, arguments, CliStreams{}));
+    CliProcess& begin(const std::vector<std::string>& arguments, const CliStreams& streams = {}) {
+        return *clients_.emplace_back(std::make_unique<CliProcess>(*host, arguments, streams));
     }
     std::list<std::unique_ptr<CliProcess>>& clients() { return clients_; }
 
@@ -75,7 +76,10 @@ TEST_F(EndingTest, TakesLessThanTwoSecondsWhateverWaits) {
     CliProcess& wait = begin({"wait", "web2", "--for", "stopped", "--timeout", "40s"});
     CliProcess& events = begin({"events"});
     CliProcess& console = begin({"console", "web2"});
-    CliProcess& exec = begin({"exec", "web2", "--", "/bin/guest", "await-signal"});
+    Pipe output = make_pipe();
+    CliProcess& exec =
+        begin({"exec", "web2", "--", "/bin/guest", "await-signal"}, {.out = output.write.get()});
+    ASSERT_TRUE(read_until(output.read.get(), "ready"));
     const std::string pipe = host->directory() + "/slow.tar";
     ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
     CliProcess& import = begin({"template", "import", "slow", pipe});
