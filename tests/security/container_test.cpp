@@ -157,7 +157,7 @@ TEST_F(ContainerTest, TheMonitorItselfHoldsNoMountAndAlmostNoPrivilege) {
 TEST_F(ContainerTest, NobodyInsideBecomesWorthAsMuchToTheKernelAsTheDaemon) {
     REQUIRES("sys_resource"); // else this process, and with it the monitor, cannot be protected
     const auto protect = [](const char* value) {
-        const auto self = kernel::open_directory("/proc/self");
+        const auto self = kernel::open_directory("/proc/" + std::to_string(::getpid()));
         ASSERT_TRUE(self);
         ASSERT_TRUE(kernel::write_control(self->get(), "oom_score_adj", value));
     };
