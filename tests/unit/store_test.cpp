@@ -115,7 +115,7 @@ TEST_F(Store, KnowsWhatIsTakenThroughCreatesAndDestroys) {
 
 TEST_F(Store, KeepsNoSealedKeyOfOneThatIsGoneInAnyOfItsFiles) {
     const auto is_in_files = [this] {
-        for (const char* suffix : {"", "-wal"}) {
+        for (const char* suffix : {"-wal", ""}) { // the way in which it moves
             std::ifstream file(directory_.path() + "/lodge.db" + suffix, std::ios::binary);
             const std::string all(std::istreambuf_iterator<char>(file), {});
             if (all.find(kKey) != std::string::npos) {
