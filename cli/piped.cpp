@@ -1,0 +1,149 @@
+#include "cli/attach.hpp"
+#include "cli/connection.hpp"
+#include "cli/flow.hpp"
+#include "lib/kernel/pipe.hpp"
+
+#include <array>
+#include <csignal>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace lodge::cli {
+
+using session::FrameType;
+
+namespace {
+
+// One of the three streams, through a pipe of ours: a tenant never holds anything of the caller's.
+// One who held a script's pipe could read, write or keep it open long after the command.
+struct Stream {
+    Stream(UniqueFd their_end, UniqueFd our_end, int source, int sink)
+        : theirs(std::move(their_end)), ours(std::move(our_end)), flow(source, sink) {}
+    UniqueFd theirs; ///< what the command gets
+    UniqueFd ours;   ///< our end, when we pump
+    Flow flow;
+};
+
+// Without a local one, it has ended from the beginning.
+Result<Stream> make_stream(int local, bool input) {
+    ASSIGN_OR_RETURN(kernel::Pipe pipe, kernel::make_pipe());
+    // Its owner is nobody inside, and /dev/stdout opens it anew: for everybody, that is, who comes
+    // upon a descriptor of it.
+    constexpr mode_t kEverybody = 0666;
+    if (::fchmod(pipe.reader.get(), kEverybody) != 0) {
+        return fail_errno("fchmod", "a pipe");
+    }
+    UniqueFd theirs = std::move(input ? pipe.reader : pipe.writer);
+    UniqueFd ours = std::move(input ? pipe.writer : pipe.reader);
+    if (::fcntl(ours.get(), F_SETFL, O_NONBLOCK) != 0) {
+        return fail_errno("fcntl(F_SETFL)");
+    }
+    const int fd = ours.get();
+    if (local < 0) {
+        return Stream(std::move(theirs), UniqueFd(), -1, -1);
+    }
+    return input ? Stream(std::move(theirs), std::move(ours), local, fd)
+                 : Stream(std::move(theirs), std::move(ours), fd, local);
+}
+
+// Moves what is there; closes our end when one side is done.
+void pump(Stream& stream) {
+    if (stream.flow.move() != Flow::State::flowing) {
+        stream.flow.close();
+        stream.ours.reset();
+    }
+}
+
+// stdin, stdout and stderr, in this order.
+using Streams = std::array<Stream, 3>;
+
+Result<Streams> hand_over_streams(int connection, bool without_input) {
+    ASSIGN_OR_RETURN(Stream in, make_stream(without_input ? -1 : STDIN_FILENO, true));
+    ASSIGN_OR_RETURN(Stream out, make_stream(STDOUT_FILENO, false));
+    ASSIGN_OR_RETURN(Stream err, make_stream(STDERR_FILENO, false));
+    RETURN_IF_ERROR(
+        session::send_frame(connection,
+                            FrameType::stdio,
+                            {},
+                            std::array{in.theirs.get(), out.theirs.get(), err.theirs.get()}));
+    Streams streams{std::move(in), std::move(out), std::move(err)};
+    for (Stream& stream : streams) {
+        stream.theirs.reset(); // ends of files must be seen
+    }
+    return streams;
+}
+
+Status forward_signal(int connection, int number) {
+    const session::SignalPayload payload{.number = number};
+    return payload.number == SIGWINCH ? Status{}
+                                      : session::send_frame(connection,
+                                                            FrameType::signal,
+                                                            std::as_bytes(std::span(&payload, 1)));
+}
+
+// Whoever asks for the third time means us: the command does not heed it, or nothing reaches it.
+class Patience {
+  public:
+    bool ends_with(int number) {
+        constexpr int kMost = 3;
+        const bool asks =
+            number == SIGINT || number == SIGTERM || number == SIGQUIT || number == SIGHUP;
+        return asks && ++asked_ == kMost;
+    }
+
+  private:
+    int asked_ = 0;
+};
+
+} // namespace
+
+Result<int> run_piped(const UniqueFd& connection, bool without_input) {
+    ASSIGN_OR_RETURN(const UniqueFd signals, watch_signals());
+    ASSIGN_OR_RETURN(Streams streams, hand_over_streams(connection.get(), without_input));
+    Flow& out = streams[1].flow;
+    Flow& err = streams[2].flow;
+    Ending ending;
+    Patience patience;
+    // After the exit, what lies in the pipes of the output is fetched, and nothing that comes
+    // later: the command may have left a process behind that writes for ever.
+    while (!ending.over || out.open() || err.open()) {
+        std::array<pollfd, 5> waits{{{ending.over ? -1 : connection.get(), POLLIN, 0},
+                                     {signals.get(), POLLIN, 0},
+                                     streams[0].flow.wait(),
+                                     out.wait(),
+                                     err.wait()}};
+        const bool pending = out.pending() || err.pending();
+        if (::poll(waits.data(), waits.size(), ending.over && !pending ? 0 : -1) == 0) {
+            break; // over, and nothing is left
+        }
+        for (std::size_t i = 0; i < streams.size(); ++i) {
+            if (waits.at(2 + i).revents != 0) {
+                pump(streams.at(i));
+            }
+        }
+        if (waits[0].revents != 0) {
+            ASSIGN_OR_RETURN(ending, read_ending(connection.get(), nullptr));
+            if (ending.over) {
+                streams[0].flow.close();
+                out.last_call();
+                err.last_call();
+            }
+        }
+        if (waits[1].revents != 0) {
+            const int number = next_signal(signals.get());
+            if (patience.ends_with(number) || (ending.over && number != SIGWINCH)) {
+                return code_of_signal(number); // or whoever should read our output does not
+            }
+            if (!ending.over) {
+                RETURN_IF_ERROR(forward_signal(connection.get(), number));
+            }
+        }
+    }
+    RETURN_IF_ERROR(all_written({&out, &err}));
+    return ending.code;
+}
+
+} // namespace lodge::cli
