@@ -1,5 +1,6 @@
 #include "templates/adapt.hpp"
 
+#include "lib/kernel/fs.hpp"
 #include "templates/sshd_config.hpp"
 #include "templates/tree_files.hpp"
 
@@ -82,7 +83,8 @@ Status put_script(int tree_fd, const std::vector<HostKey>& keys) {
     RETURN_IF_ERROR(put_in(tree_fd, {.path = kScript, .mode = 0755, .content = text}));
     for (const char level : {'2', '3', '4', '5'}) {
         const std::string directory = std::string("/etc/rc") + level + ".d";
-        if (exists_in(tree_fd, directory)) {
+        ASSIGN_OR_RETURN(const bool there, exists_in(tree_fd, directory));
+        if (there) {
             RETURN_IF_ERROR(put_in(tree_fd,
                                    {.path = directory + "/S00lodge-ssh-hostkeys",
                                     .content = "../init.d/lodge-ssh-hostkeys",
@@ -110,7 +112,8 @@ Result<bool> makes_keys_itself(int tree_fd) {
 }
 
 Result<std::string> settle_host_keys(int tree_fd, const TreeKind& kind) {
-    if (!exists_in(tree_fd, "/usr/sbin/sshd")) {
+    ASSIGN_OR_RETURN(const bool has_ssh, exists_in(tree_fd, "/usr/sbin/sshd"));
+    if (!has_ssh) {
         return std::string();
     }
     ASSIGN_OR_RETURN(const SshdConfig config, read_sshd_config(tree_fd));
@@ -134,7 +137,9 @@ Result<std::string> settle_host_keys(int tree_fd, const TreeKind& kind) {
     if (by_itself) {
         return std::string();
     }
-    if (exists_in(tree_fd, "/etc/init.d") && exists_in(tree_fd, "/etc/rc2.d")) {
+    ASSIGN_OR_RETURN(const bool has_scripts, exists_in(tree_fd, "/etc/init.d"));
+    ASSIGN_OR_RETURN(const bool has_levels, exists_in(tree_fd, "/etc/rc2.d"));
+    if (has_scripts && has_levels) {
         RETURN_IF_ERROR(put_script(tree_fd, keys));
         return std::string();
     }
@@ -150,8 +155,9 @@ Result<std::string> settle_halt(int tree_fd, const TreeKind& kind) {
         }
     }
     ASSIGN_OR_RETURN(const std::string inittab, text_in(tree_fd, "/etc/inittab"));
-    const std::string changed = with_halt(
-        inittab, exists_in(tree_fd, "/sbin/shutdown") ? "/sbin/shutdown -h now" : kind.init + " 0");
+    ASSIGN_OR_RETURN(const bool has_shutdown, exists_in(tree_fd, "/sbin/shutdown"));
+    const std::string changed =
+        with_halt(inittab, has_shutdown ? "/sbin/shutdown -h now" : kind.init + " 0");
     if (changed.empty()) {
         return "how its init, " + kind.init + ", is asked to halt is not known: a stop sends " +
                kind.halt_signal + ", and kills when its time is over";
@@ -179,6 +185,14 @@ std::array<std::string, 4> inittab_fields(const std::string& line) {
     }
     std::getline(rest, fields.at(3));
     return fields;
+}
+
+Result<std::string> tell_of_32_bits(int tree_fd, const TreeKind& kind) {
+    ASSIGN_OR_RETURN(const bool narrow, kernel::is_32_bit_program(tree_fd, kind.init));
+    return narrow ? std::string("the tree is of 32-bit programs: those of i386 that use glibc, and "
+                                "those of Go, can make no socket in a container, so that it has no "
+                                "network to speak of; take the 64-bit tree of the distribution")
+                  : std::string();
 }
 
 } // namespace
@@ -233,7 +247,7 @@ std::string with_halt(const std::string& inittab, const std::string& halt_comman
 
 Result<std::vector<std::string>> adapt(int tree_fd, const TreeKind& kind) {
     std::vector<std::string> sentences;
-    for (const auto settle : {settle_host_keys, settle_halt}) {
+    for (const auto settle : {settle_host_keys, settle_halt, tell_of_32_bits}) {
         ASSIGN_OR_RETURN(std::string sentence, settle(tree_fd, kind));
         if (!sentence.empty()) {
             sentences.push_back(std::move(sentence));

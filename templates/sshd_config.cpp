@@ -108,8 +108,9 @@ class Reader {
             take(drop_in_->path.substr(directory.size()));
         }
         // A pattern in the directory's name, which nobody has, matches nothing here.
-        const auto fd = kernel::open_hostile(
-            tree_fd_, directory, O_RDONLY | O_DIRECTORY, 0, kernel::Resolve::in_root);
+        ASSIGN_OR_RETURN(
+            const auto fd,
+            kernel::open_hostile_if_there(tree_fd_, directory, O_RDONLY | O_DIRECTORY));
         if (fd) {
             RETURN_IF_ERROR(kernel::for_each_entry(
                 fd->get(), [&](const std::string& name, unsigned char) -> Status {
@@ -261,7 +262,8 @@ std::vector<SshdSetting> parse_sshd_config(const SshdFile& file) {
 Result<SshdConfig> read_sshd_config(int tree_fd, const std::optional<SshdFile>& drop_in) {
     SshdConfig config;
     for (const char* path : {"/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config"}) {
-        if (config.main.empty() && exists_in(tree_fd, path)) {
+        ASSIGN_OR_RETURN(const bool there, exists_in(tree_fd, path));
+        if (there && config.main.empty()) {
             config.main = path;
         }
     }

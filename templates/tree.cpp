@@ -3,8 +3,6 @@
 #include "lib/kernel/fs.hpp"
 #include "templates/tree_files.hpp"
 
-#include <optional>
-
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -18,25 +16,28 @@ bool is_real_directory(int tree_fd, const std::string& name) {
            S_ISDIR(info.st_mode);
 }
 
-bool is_program(int tree_fd, const std::string& path) {
-    const auto file = kernel::open_hostile(tree_fd, path, O_PATH, 0, kernel::Resolve::in_root);
+Result<bool> is_program(int tree_fd, const std::string& path) {
+    ASSIGN_OR_RETURN(const auto file, kernel::open_hostile_if_there(tree_fd, path, O_PATH));
     struct stat info{};
     return file && ::fstat(file->get(), &info) == 0 && S_ISREG(info.st_mode) &&
            (info.st_mode & 0111) != 0;
 }
 
-std::optional<std::string> find_init(int tree_fd) {
+Result<std::string> find_init(int tree_fd) {
     for (const char* path : {"/sbin/init",
                              "/usr/sbin/init",
                              "/lib/systemd/systemd",
                              "/usr/lib/systemd/systemd",
                              "/bin/init",
                              "/init"}) {
-        if (is_program(tree_fd, path)) {
+        ASSIGN_OR_RETURN(const bool found, is_program(tree_fd, path));
+        if (found) {
             return path;
         }
     }
-    return std::nullopt;
+    return fail(ErrorCode::invalid_argument,
+                "this is not the root of a distribution: it has no init (/sbin/init and the "
+                "like) that can be executed");
 }
 
 // CONTAINER_INTERFACE of systemd asks for SIGRTMIN+3. OpenRC's own init shuts down at a SIGTERM.
@@ -66,18 +67,14 @@ Result<TreeKind> inspect_tree(int tree_fd) {
         return fail(ErrorCode::invalid_argument,
                     "this is not the root of a distribution: it has no directory /etc");
     }
-    const auto init = find_init(tree_fd);
-    if (!init) {
-        return fail(ErrorCode::invalid_argument,
-                    "this is not the root of a distribution: it has no init (/sbin/init and the "
-                    "like) that can be executed");
-    }
+    ASSIGN_OR_RETURN(const std::string init, find_init(tree_fd));
     RETURN_IF_ERROR(check_mount_points(tree_fd));
-    const std::string program = program_in(tree_fd, *init);
-    return TreeKind{.init = *init,
+    ASSIGN_OR_RETURN(const std::string program, program_in(tree_fd, init));
+    ASSIGN_OR_RETURN(const bool has_ssh, exists_in(tree_fd, "/usr/sbin/sshd"));
+    return TreeKind{.init = init,
                     .program = program,
                     .halt_signal = halt_signal_of(program),
-                    .ready = exists_in(tree_fd, "/usr/sbin/sshd") ? "ssh" : "running"};
+                    .ready = has_ssh ? "ssh" : "running"};
 }
 
 Status depersonalise(int tree_fd) {

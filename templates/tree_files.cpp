@@ -87,15 +87,14 @@ Status put_in(int tree_fd, const DefinedFile& file) {
     return {};
 }
 
-bool exists_in(int tree_fd, const std::string& path) {
-    return kernel::open_hostile(tree_fd, path, O_PATH, 0, Resolve::in_root).has_value();
+Result<bool> exists_in(int tree_fd, const std::string& path) {
+    ASSIGN_OR_RETURN(const auto file, kernel::open_hostile_if_there(tree_fd, path, O_PATH));
+    return file.has_value();
 }
 
 Result<std::string> text_in(int tree_fd, const std::string& path) {
     constexpr std::size_t kLongest = std::size_t{256} << 10;
-    // Non-blocking: a fifo in its place must not hold us up.
-    const auto file =
-        kernel::open_hostile(tree_fd, path, O_RDONLY | O_NONBLOCK, 0, Resolve::in_root);
+    ASSIGN_OR_RETURN(const auto file, kernel::open_hostile_if_there(tree_fd, path, O_RDONLY));
     struct stat info{};
     if (!file || ::fstat(file->get(), &info) != 0 || !S_ISREG(info.st_mode)) {
         return std::string();
@@ -103,10 +102,10 @@ Result<std::string> text_in(int tree_fd, const std::string& path) {
     return with_context(kernel::read_all(file->get(), kLongest), "read " + path);
 }
 
-std::string program_in(int tree_fd, const std::string& path) {
-    const auto file = kernel::open_hostile(tree_fd, path, O_PATH, 0, Resolve::in_root);
+Result<std::string> program_in(int tree_fd, const std::string& path) {
+    ASSIGN_OR_RETURN(const auto file, kernel::open_hostile_if_there(tree_fd, path, O_PATH));
     if (!file) {
-        return {};
+        return std::string();
     }
     std::string target(PATH_MAX, '\0');
     const std::string link = "/proc/self/fd/" + std::to_string(file->get());

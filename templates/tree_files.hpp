@@ -7,9 +7,10 @@
 
 namespace lodge::templates {
 
-/// Paths in a tree that may be hostile: absolute, symlinks on the way resolve inside the tree.
+/// Paths in a tree that may be hostile: absolute, symlinks on the way resolve inside the tree. That
+/// the host cannot look (it is out of descriptors, say) is an error, never "missing".
 
-[[nodiscard]] bool exists_in(int tree_fd, const std::string& path);
+[[nodiscard]] Result<bool> exists_in(int tree_fd, const std::string& path);
 /// The file's content, at most 256 KiB; empty when it is missing, or no regular file.
 [[nodiscard]] Result<std::string> text_in(int tree_fd, const std::string& path);
 /// The last component may be a pattern (fnmatch(3)). A missing one is success.
@@ -17,6 +18,6 @@ namespace lodge::templates {
 /// In the place of whatever was there; missing directories are made.
 [[nodiscard]] Status put_in(int tree_fd, const DefinedFile& file);
 /// The name of the program that `path` comes to, through all symlinks: "busybox" of a /sbin/init.
-[[nodiscard]] std::string program_in(int tree_fd, const std::string& path);
+[[nodiscard]] Result<std::string> program_in(int tree_fd, const std::string& path);
 
 } // namespace lodge::templates

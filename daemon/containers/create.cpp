@@ -1,5 +1,6 @@
 #include "daemon/containers/host_name.hpp"
 #include "daemon/containers/hosts_file.hpp"
+#include "daemon/containers/limits.hpp"
 #include "daemon/containers/plans.hpp"
 #include "daemon/containers/resolvers.hpp"
 #include "daemon/containers/seed_tree.hpp"
@@ -40,8 +41,7 @@ Status seed(const Parts& parts, Creation& creation) {
     const model::Container& container = creation.container;
     const Resolvers resolvers = resolvers_for(parts.settings, container.addresses);
     if (resolvers.servers.empty()) {
-        parts.warn("create '" + container.spec.name +
-                   "': it gets no name server: " + resolvers.why_not);
+        creation.warn("it gets no name server: " + resolvers.why_not);
     }
     const Seed seed{.hostname = container.spec.hostname,
                     .addresses = address_texts(container),
@@ -107,6 +107,7 @@ Plan create_plan(const Parts& parts,
     creation->warn = std::move(warn);
     const storage::Volume volume = parts.volume_of(container);
     Plan plan;
+    plan.warnings = warnings_of_limits(parts, container.spec.resources);
     plan.steps.push_back({"reserve",
                           [&parts, creation] { return reserve(parts, *creation); },
                           [&parts, container] { return parts.containers.remove(container.uuid); }});

@@ -92,11 +92,11 @@ Status renew_host_name(int volume_fd,
     if (before == hostname) {
         return {};
     }
-    const auto etc = kernel::open_hostile(volume_fd,
-                                          tree + "/etc",
-                                          O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
-                                          0,
-                                          kernel::Resolve::beneath_no_symlinks);
+    ASSIGN_OR_RETURN(const auto etc,
+                     kernel::open_hostile_if_there(volume_fd,
+                                                   tree + "/etc",
+                                                   O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+                                                   kernel::Resolve::beneath_no_symlinks));
     if (etc) {
         RETURN_IF_ERROR(put_file(etc->get(), kRemembered, file_text(hostname), 0644));
         RETURN_IF_ERROR(rename_in_hosts(etc->get(), before, hostname, addresses));

@@ -40,4 +40,13 @@ std::vector<UnenforcedLimit> unenforced_limits(const Parts& parts,
     return all;
 }
 
+std::vector<std::string> warnings_of_limits(const Parts& parts, const model::Resources& resources) {
+    std::vector<std::string> sentences;
+    for (const UnenforcedLimit& one : unenforced_limits(parts, resources)) {
+        sentences.push_back("the limit of " + one.controller +
+                            " will not hold on this host: " + one.why);
+    }
+    return sentences;
+}
+
 } // namespace lodge::daemon

@@ -26,4 +26,8 @@ struct UnenforcedLimit {
 [[nodiscard]] std::vector<UnenforcedLimit> unenforced_limits(const Parts& parts,
                                                              const model::Resources& resources);
 
+/// The same, a sentence each, for whoever asks for these limits.
+[[nodiscard]] std::vector<std::string> warnings_of_limits(const Parts& parts,
+                                                          const model::Resources& resources);
+
 } // namespace lodge::daemon

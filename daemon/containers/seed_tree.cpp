@@ -117,8 +117,10 @@ Result<std::string> resolve_directory(int template_fd, const std::string& path) 
             continue;
         }
         resolved.push_back(part);
-        const auto fd = kernel::open_hostile(
-            template_fd, joined(resolved), O_PATH | O_NOFOLLOW, 0, Resolve::beneath_no_symlinks);
+        ASSIGN_OR_RETURN(
+            const auto fd,
+            kernel::open_hostile_if_there(
+                template_fd, joined(resolved), O_PATH | O_NOFOLLOW, Resolve::beneath_no_symlinks));
         std::string target(PATH_MAX, '\0');
         const ssize_t size = fd ? ::readlinkat(fd->get(), "", target.data(), target.size()) : -1;
         if (size <= 0) {
@@ -168,16 +170,31 @@ Status put_file(int template_fd, int target_fd, NewFile file, mode_t directory_m
     return {};
 }
 
-Result<std::string>
-read_template_file(int template_fd, const std::string& path, struct stat* info = nullptr) {
-    // Non-blocking: a fifo in its place must not hold us up.
-    ASSIGN_OR_RETURN(
-        const UniqueFd file,
-        kernel::open_hostile(template_fd, path, O_RDONLY | O_NONBLOCK, 0, Resolve::in_root));
-    if (info != nullptr && ::fstat(file.get(), info) != 0) {
+struct TemplateFile {
+    std::string text;
+    struct stat info{};
+};
+
+Result<std::optional<TemplateFile>> read_if_there(int template_fd, const std::string& path) {
+    ASSIGN_OR_RETURN(const auto file, kernel::open_hostile_if_there(template_fd, path, O_RDONLY));
+    if (!file) {
+        return std::optional<TemplateFile>();
+    }
+    TemplateFile found;
+    if (::fstat(file->get(), &found.info) != 0) {
         return fail_errno("fstat", path);
     }
-    return kernel::read_all(file.get(), kLongestAccountFile);
+    ASSIGN_OR_RETURN(found.text, kernel::read_all(file->get(), kLongestAccountFile));
+    return std::optional(std::move(found));
+}
+
+// What cannot be read for what it is names no home of root's.
+Result<std::string> home_of_root(int template_fd) {
+    ASSIGN_OR_RETURN(const auto file,
+                     kernel::open_hostile_if_there(template_fd, "etc/passwd", O_RDONLY));
+    const auto passwd =
+        file ? kernel::read_all(file->get(), kLongestAccountFile) : Result<std::string>();
+    return passwd && file ? home_of(*passwd, "root") : "/root";
 }
 
 std::string resolver_text(const Seed& seed) {
@@ -198,17 +215,17 @@ void add_root_by_password(templates::SshdConfig& config) {
     }
 }
 
-bool has_sshd(int template_fd) {
-    return kernel::open_hostile(template_fd, "usr/sbin/sshd", O_PATH, 0, Resolve::in_root)
-        .has_value();
+Result<bool> has_sshd(int template_fd) {
+    ASSIGN_OR_RETURN(const auto sshd,
+                     kernel::open_hostile_if_there(template_fd, "usr/sbin/sshd", O_PATH));
+    return sshd.has_value();
 }
 
 Result<Sentences> put_ssh_keys(int template_fd, int target_fd, const Seed& seed) {
     if (seed.ssh_keys.empty()) {
         return Sentences{};
     }
-    const auto passwd = read_template_file(template_fd, "etc/passwd");
-    const std::string home = passwd ? home_of(*passwd, "root") : "/root";
+    ASSIGN_OR_RETURN(const std::string home, home_of_root(template_fd));
     std::string lines;
     for (const std::string& key : seed.ssh_keys) {
         lines += key + "\n";
@@ -218,7 +235,8 @@ Result<Sentences> put_ssh_keys(int template_fd, int target_fd, const Seed& seed)
                  target_fd,
                  {.path = home + "/.ssh/authorized_keys", .content = lines, .mode = 0600},
                  0700));
-    if (!has_sshd(template_fd)) {
+    ASSIGN_OR_RETURN(const bool with_sshd, has_sshd(template_fd));
+    if (!with_sshd) {
         return Sentences{};
     }
     ASSIGN_OR_RETURN(templates::SshdConfig config, templates::read_sshd_config(template_fd));
@@ -229,22 +247,19 @@ Result<Sentences> put_ssh_keys(int template_fd, int target_fd, const Seed& seed)
 }
 
 Status put_shadow(int template_fd, int target_fd, const Seed& seed) {
-    struct stat info{};
-    auto shadow = read_template_file(template_fd, "etc/shadow", &info);
-    if (!shadow && shadow.error().sys_errno() == ENOENT) {
+    ASSIGN_OR_RETURN(const auto shadow, read_if_there(template_fd, "etc/shadow"));
+    if (!shadow) {
         return fail(ErrorCode::invalid_argument,
                     "root cannot be given a password: the template has no /etc/shadow");
     }
-    if (!shadow) {
-        return std::unexpected<Error>(std::move(shadow).error());
-    }
-    ASSIGN_OR_RETURN(const std::string changed, with_password(*shadow, "root", seed.password_hash));
+    ASSIGN_OR_RETURN(const std::string changed,
+                     with_password(shadow->text, "root", seed.password_hash));
     return put_file(template_fd,
                     target_fd,
                     {.path = "/etc/shadow",
                      .content = changed,
-                     .mode = info.st_mode & 0777,
-                     .group = info.st_gid});
+                     .mode = shadow->info.st_mode & 0777,
+                     .group = shadow->info.st_gid});
 }
 
 // Whoever gives root a password means to log in with it; Debian's sshd takes keys only for root.
@@ -253,7 +268,8 @@ Result<Sentences> put_password(int template_fd, int target_fd, const Seed& seed)
         return Sentences{};
     }
     RETURN_IF_ERROR(put_shadow(template_fd, target_fd, seed));
-    if (!has_sshd(template_fd)) {
+    ASSIGN_OR_RETURN(const bool with_sshd, has_sshd(template_fd));
+    if (!with_sshd) {
         return Sentences{};
     }
     ASSIGN_OR_RETURN(
@@ -269,15 +285,13 @@ Result<Sentences> put_password(int template_fd, int target_fd, const Seed& seed)
         return what_keeps_root_out(config, templates::LoginBy::password);
     }
     const std::string main = config.main.empty() ? kSshdConfig : config.main;
-    struct stat info{};
-    info.st_mode = 0644;
-    const auto text = read_template_file(template_fd, main.substr(1), &info);
+    ASSIGN_OR_RETURN(const auto text, read_if_there(template_fd, main.substr(1)));
     RETURN_IF_ERROR(put_file(template_fd,
                              target_fd,
                              {.path = main,
-                              .content = (text ? *text + "\n" : "") + kRootByPassword,
-                              .mode = info.st_mode & 0777,
-                              .group = info.st_gid}));
+                              .content = (text ? text->text + "\n" : "") + kRootByPassword,
+                              .mode = text ? text->info.st_mode & 0777 : 0644,
+                              .group = text ? text->info.st_gid : 0}));
     add_root_by_password(config);
     return what_keeps_root_out(config, templates::LoginBy::password);
 }

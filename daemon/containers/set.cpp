@@ -24,6 +24,9 @@ Plan set_plan(const Parts& parts,
     model::Container changed = container;
     changed.spec = spec;
     Plan plan;
+    if (spec.resources != container.spec.resources) {
+        plan.warnings = warnings_of_limits(parts, spec.resources);
+    }
     plan.steps.push_back(
         {"limits",
          [&parts, changed] { return set_limits(parts, changed, changed.spec.resources); },

@@ -279,6 +279,7 @@ Plan followed_by(Plan head, Plan tail) {
     head.answer = before + tail.answer;
     head.committed = tail.committed;
     head.failed = tail.failed;
+    head.warnings.insert(head.warnings.end(), tail.warnings.begin(), tail.warnings.end());
     head.on_recovery = OnRecovery::rerun;
     return head;
 }

@@ -3,9 +3,7 @@
 #include "lib/kernel/namespaces.hpp"
 #include "lib/kernel/privileges.hpp"
 
-#include <array>
-#include <iterator>
-#include <string_view>
+#include <string>
 
 #include <fcntl.h>
 #include <sched.h>
@@ -39,16 +37,6 @@ Status map_ids(int mount_fd, int userns_fd, std::uint64_t attributes) {
         kernel::MountAttributes{.set = MOUNT_ATTR_IDMAP | attributes, .userns_fd = userns_fd});
 }
 
-// Whether `init` of the template is a 32-bit program, and so the whole tree. The tree is hostile.
-bool is_32_bit(int lower, const std::string& init) {
-    constexpr std::string_view kElf32 = "\177ELF\1"; // man 5 elf: e_ident, ELFCLASS32
-    const auto file =
-        kernel::open_hostile(lower, init, O_RDONLY | O_NONBLOCK, 0, kernel::Resolve::in_root);
-    std::array<char, kElf32.size()> head{};
-    return file && ::pread(file->get(), head.data(), head.size(), 0) == std::ssize(head) &&
-           std::string_view(head.data(), head.size()) == kElf32;
-}
-
 Result<kernel::MountFd> mount_overlay(std::uint32_t uid_base, bool wide_numbers) {
     // overlayfs makes its own files with the filesystem ids of this call: with those of the host's
     // root, which the id map does not hold, it could make none and would turn read-only
@@ -80,9 +68,11 @@ Result<kernel::MountFd> build_shared_root(const Start& start, int userns_fd) {
         with_context(map_ids(start.lower.get(), userns_fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV),
                      "map the ids of the template"));
     RETURN_IF_ERROR(kernel::attach_mount(start.lower.get(), AT_FDCWD, kLower));
-    const bool wide_numbers = !is_32_bit(start.lower.get(), start.order.init.front());
+    // With a 32-bit init, the whole tree is taken for one of 32 bits.
+    ASSIGN_OR_RETURN(const bool narrow,
+                     kernel::is_32_bit_program(start.lower.get(), start.order.init.front()));
     auto root =
-        with_context(mount_overlay(start.order.uid_base, wide_numbers), "join volume and template");
+        with_context(mount_overlay(start.order.uid_base, !narrow), "join volume and template");
     // The overlay has clones of its own of both layers.
     RETURN_IF_ERROR(kernel::detach_mount(kLower));
     return root;

@@ -115,6 +115,7 @@ void OperationEngine::accept(const RunningPtr& operation) {
     {
         const std::lock_guard guard(lock_);
         operation->accepted = true;
+        operation->view.warnings = std::move(operation->plan.warnings);
         operation->past_commit = must_be_done(operation->plan, 0);
         queue_.push_back(operation);
         engage();

@@ -37,6 +37,8 @@ struct Plan {
     /// Asked at recovery when the last step before the commit was intended. Empty: never committed.
     /// Its error: nobody knows, so nothing is done or undone now.
     std::function<Result<bool>()> committed;
+    /// Sentences on what will not be as it was asked for, though it succeeds; for the caller.
+    std::vector<std::string> warnings;
     /// Told why it failed, once all is undone and before the caller hears of it; not of a cancel.
     /// May be empty.
     std::function<Status(const Error&)> failed;

@@ -1,9 +1,12 @@
 #include "lib/kernel/fs.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <iterator>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include <dirent.h>
@@ -167,6 +170,30 @@ open_hostile(int dir_fd, const std::string& path, int flags, mode_t mode, Resolv
         }
     }
     return fail_errno("openat2", path);
+}
+
+Result<std::optional<UniqueFd>>
+open_hostile_if_there(int dir_fd, const std::string& path, int flags, Resolve resolve) {
+    const int waiting = (flags & O_PATH) != 0 ? 0 : O_NONBLOCK; // openat2(2) refuses both
+    auto file = open_hostile(dir_fd, path, flags | waiting, 0, resolve);
+    if (file) {
+        return std::optional(std::move(*file));
+    }
+    constexpr std::array kOfTheTree{
+        ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EACCES, ENXIO, ENODEV, EXDEV, EAGAIN};
+    const int number = file.error().sys_errno();
+    if (std::find(kOfTheTree.begin(), kOfTheTree.end(), number) != kOfTheTree.end()) {
+        return std::optional<UniqueFd>();
+    }
+    return std::unexpected<Error>(file.error());
+}
+
+Result<bool> is_32_bit_program(int tree_fd, const std::string& path) {
+    constexpr std::string_view kElf32 = "\177ELF\1"; // e_ident up to EI_CLASS
+    ASSIGN_OR_RETURN(const auto file, open_hostile_if_there(tree_fd, path, O_RDONLY));
+    std::array<char, kElf32.size()> head{};
+    return file && ::pread(file->get(), head.data(), head.size(), 0) == std::ssize(head) &&
+           std::string_view(head.data(), head.size()) == kElf32;
 }
 
 Result<std::string> read_all(int fd, std::size_t limit) {

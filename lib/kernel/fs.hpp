@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,6 +32,14 @@ enum class Resolve {
 };
 [[nodiscard]] Result<UniqueFd>
 open_hostile(int dir_fd, const std::string& path, int flags, mode_t mode, Resolve resolve);
+/// To read or to look; waits for no fifo. Nothing when the tree itself is why it cannot be opened:
+/// it is missing, a link without end, a socket. An error is the host's: want of descriptors, a sick
+/// disk.
+[[nodiscard]] Result<std::optional<UniqueFd>> open_hostile_if_there(
+    int dir_fd, const std::string& path, int flags, Resolve resolve = Resolve::in_root);
+/// Whether `path` in the root `tree_fd` is a 32-bit program (man 5 elf: ELFCLASS32). The tree may
+/// be hostile; what is missing or no program is none.
+[[nodiscard]] Result<bool> is_32_bit_program(int tree_fd, const std::string& path);
 
 /// The whole content; fails with resource_exhausted when it is longer than `limit` bytes.
 [[nodiscard]] Result<std::string> read_all(int fd, std::size_t limit);

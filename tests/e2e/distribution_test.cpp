@@ -8,13 +8,16 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
 #include <elf.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 /// A container as the programs of a distribution expect it, and what becomes of one whose tenant
@@ -119,6 +122,36 @@ TEST_F(DistributionTest, ItsNameServersAreThoseThatItCanAsk) {
     ASSERT_EQ(host->lodge({"destroy", "web1", "--force"}).code, 0);
 }
 
+// What /run holds is another thing as long as this lives, for this test's mount namespace alone.
+class EmptyRun {
+  public:
+    EmptyRun() { EXPECT_EQ(::mount("run", "/run", "tmpfs", 0, nullptr), 0) << errno; }
+    ~EmptyRun() { EXPECT_EQ(::umount2("/run", MNT_DETACH), 0) << errno; }
+    EmptyRun(const EmptyRun&) = delete;
+    EmptyRun& operator=(const EmptyRun&) = delete;
+};
+
+TEST_F(DistributionTest, AskTheServersOfTheHostsOwnResolverOrAreToldThatThereAreNone) {
+    const ReplacedFile resolvers("/etc/resolv.conf", "nameserver 127.0.0.53\noptions edns0\n");
+    const EmptyRun run;
+    host->stop_daemon();
+    host->start_daemon(); // in whose mount namespace /run is empty
+    const std::vector<std::string> create{"create", "web1", "--template", "tiny", "--disk", "64M"};
+    const CliResult without = host->lodge(create);
+    ASSERT_EQ(without.code, 0) << without.err;
+    EXPECT_NE(without.err.find("lodge: warning: it gets no name server: "), std::string::npos)
+        << without.err;
+    ASSERT_EQ(host->lodge({"destroy", "web1", "--force"}).code, 0);
+
+    std::filesystem::create_directories("/run/systemd/resolve");
+    std::ofstream("/run/systemd/resolve/resolv.conf") << "nameserver 192.0.2.7\n";
+    const CliResult with = host->lodge(create);
+    EXPECT_EQ(with.err.find("warning"), std::string::npos) << with.err;
+    ASSERT_EQ(host->lodge({"start", "web1"}).code, 0);
+    EXPECT_EQ(file("web1", "/etc/resolv.conf"), "nameserver 192.0.2.7\n");
+    ASSERT_EQ(host->lodge({"destroy", "web1", "--force"}).code, 0);
+}
+
 // A program of 32 bits that waits: no more than a tree needs to be one of 32 bits.
 std::string waiting_program() {
     const std::string code("\xb8\x1d\0\0\0\xcd\x80\xeb\xf7", 9); // pause(), again and again
@@ -165,6 +198,9 @@ TEST_F(DistributionTest, A32BitTreeHasInodeNumbersThatItsProgramsCanRead) {
                              .deadline = Deadline::after(patience(std::chrono::seconds(20)))}));
     const CliResult imported = host->lodge({"template", "import", "narrow", tar});
     ASSERT_EQ(imported.code, 0) << imported.err;
+    EXPECT_NE(imported.err.find("lodge: warning: the tree is of 32-bit programs"),
+              std::string::npos)
+        << imported.err;
     ASSERT_NO_FATAL_FAILURE(create("web1", "narrow"));
     for (const char* path : {"/bin/guest", "/etc/passwd", "/etc/hosts", "/etc", "/"}) {
         const CliResult seen = guest("web1", {"stat-32", path});

@@ -53,11 +53,27 @@ TEST_F(SetTest, SaysWhichLimitsDoNotHoldHere) {
     host->stop_daemon();
     std::ofstream(host->directory() + "/lodge.yaml", std::ios::app) << "limits: best-effort\n";
     host->start_daemon();
-    ASSERT_NO_FATAL_FAILURE(make({"--memory", "512M"}));
+    std::string told;
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{
+              "create", "web1", "--template", "tiny", "--disk", "64M", "--memory", "512M"},
+          {"set", "web1", "--memory", "256M"},
+          {"set", "web1", "--onboot", "no"}}) {
+        const CliResult done = host->lodge(words);
+        EXPECT_EQ(done.code, 0) << done.err;
+        told += done.err;
+    }
     const auto info = nlohmann::json::parse(host->lodge({"host", "info", "--json"}).out);
     const auto controllers = info.at("cgroup").at("controllers").get<std::vector<std::string>>();
     const bool holds =
         std::find(controllers.begin(), controllers.end(), "memory") != controllers.end();
+    const std::string warning = "lodge: warning: the limit of memory will not hold on this host: ";
+    std::size_t warnings = 0;
+    for (std::size_t at = told.find(warning); at != std::string::npos;
+         at = told.find(warning, at + 1)) {
+        ++warnings;
+    }
+    EXPECT_EQ(warnings, holds ? 0U : 2U) << told;
     const auto one = nlohmann::json::parse(host->lodge({"info", "web1", "--json"}).out);
     EXPECT_EQ(one.at("limits_not_enforced").dump(), holds ? "[]" : "[\"memory\"]");
     const std::string shown = host->lodge({"info", "web1"}).out;

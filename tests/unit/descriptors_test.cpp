@@ -1,5 +1,8 @@
 // What could not be looked at for want of a descriptor is not absent.
 #include "daemon/records/places.hpp"
+#include "lib/kernel/fs.hpp"
+#include "templates/sshd_config.hpp"
+#include "templates/tree.hpp"
 #include "tests/support/few_descriptors.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -51,6 +54,30 @@ TEST_F(Descriptors, WantOfThemHidesNoVolume) {
     const auto look = [&] { return daemon::volumes_on_disk(settings_); };
     ASSERT_EQ(look().value(), std::vector<Uuid>{uuid_});
     EXPECT_GT(test::count_honest_failures(look), 0);
+}
+
+TEST_F(Descriptors, WantOfThemHidesNothingOfATree) {
+    make("sbin/init");
+    fs::permissions(directory_.path() + "/sbin/init", fs::perms::owner_all);
+    fs::create_directories(directory_.path() + "/etc/ssh/sshd_config.d");
+    make("usr/sbin/sshd");
+    std::ofstream(directory_.path() + "/etc/ssh/sshd_config")
+        << "Include /etc/ssh/sshd_config.d/*.conf\n";
+    std::ofstream(directory_.path() + "/etc/ssh/sshd_config.d/a.conf") << "UsePAM no\n";
+    const auto tree = kernel::open_directory(directory_.path());
+    ASSERT_TRUE(tree);
+    const auto kind = [&]() -> Result<std::string> {
+        ASSIGN_OR_RETURN(const auto seen, templates::inspect_tree(tree->get()));
+        return seen.init + " " + seen.program + " " + seen.ready;
+    };
+    ASSERT_EQ(kind().value(), "/sbin/init init ssh");
+    EXPECT_GT(test::count_honest_failures(kind), 0);
+    const auto settings = [&]() -> Result<std::size_t> {
+        ASSIGN_OR_RETURN(const auto config, templates::read_sshd_config(tree->get()));
+        return config.settings.size();
+    };
+    ASSERT_EQ(settings().value(), 1U);
+    EXPECT_GT(test::count_honest_failures(settings), 0);
 }
 
 } // namespace
