@@ -26,6 +26,20 @@ T payload_of(const Frame& frame) {
 
 } // namespace
 
+Error error_of(const Frame& frame) {
+    const auto head = payload_of<session::ErrorPayload>(frame);
+    const std::size_t offset = std::min(sizeof head, frame.payload.size());
+    std::string text(reinterpret_cast<const char*>(frame.payload.data()) + offset,
+                     frame.payload.size() - offset);
+    return {static_cast<ErrorCode>(head.code), std::move(text)};
+}
+
+Status unless_closed(Status sent) {
+    const bool closed =
+        !sent && (sent.error().sys_errno() == EPIPE || sent.error().sys_errno() == ECONNRESET);
+    return closed ? Status() : std::move(sent);
+}
+
 Result<Ending> read_ending(int connection, UniqueFd* terminal) {
     ASSIGN_OR_RETURN(Frame frame, session::receive_frame(connection));
     if (frame.type == FrameType::exited) {
@@ -38,11 +52,7 @@ Result<Ending> read_ending(int connection, UniqueFd* terminal) {
         *terminal = std::move(frame.fds[0]);
     }
     if (frame.type == FrameType::error) {
-        const auto head = payload_of<session::ErrorPayload>(frame);
-        const std::size_t offset = std::min(sizeof head, frame.payload.size());
-        const std::string text(reinterpret_cast<const char*>(frame.payload.data()) + offset,
-                               frame.payload.size() - offset);
-        const Error error(static_cast<ErrorCode>(head.code), text);
+        const Error error = error_of(frame);
         if (error.code() == ErrorCode::timeout) {
             return std::unexpected<Error>(error); // ours to tell: no command has an exit code
         }

@@ -16,6 +16,10 @@ struct Ending {
     int code = 0;
     bool started = false; ///< by this frame
 };
+/// What an `error` frame tells.
+[[nodiscard]] Error error_of(const session::Frame& frame);
+/// A peer that closed has said why before: what is still to be read of it counts.
+[[nodiscard]] Status unless_closed(Status sent);
 /// Of the next frame. A terminal that comes with it goes to `terminal`.
 [[nodiscard]] Result<Ending> read_ending(int connection, UniqueFd* terminal);
 

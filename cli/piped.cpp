@@ -64,11 +64,11 @@ Result<Streams> hand_over_streams(int connection, bool without_input) {
     ASSIGN_OR_RETURN(Stream in, make_stream(without_input ? -1 : STDIN_FILENO, true));
     ASSIGN_OR_RETURN(Stream out, make_stream(STDOUT_FILENO, false));
     ASSIGN_OR_RETURN(Stream err, make_stream(STDERR_FILENO, false));
-    RETURN_IF_ERROR(
+    RETURN_IF_ERROR(unless_closed(
         session::send_frame(connection,
                             FrameType::stdio,
                             {},
-                            std::array{in.theirs.get(), out.theirs.get(), err.theirs.get()}));
+                            std::array{in.theirs.get(), out.theirs.get(), err.theirs.get()})));
     Streams streams{std::move(in), std::move(out), std::move(err)};
     for (Stream& stream : streams) {
         stream.theirs.reset(); // ends of files must be seen
@@ -78,10 +78,10 @@ Result<Streams> hand_over_streams(int connection, bool without_input) {
 
 Status forward_signal(int connection, int number) {
     const session::SignalPayload payload{.number = number};
-    return payload.number == SIGWINCH ? Status{}
-                                      : session::send_frame(connection,
-                                                            FrameType::signal,
-                                                            std::as_bytes(std::span(&payload, 1)));
+    return payload.number == SIGWINCH
+               ? Status{}
+               : unless_closed(session::send_frame(
+                     connection, FrameType::signal, std::as_bytes(std::span(&payload, 1))));
 }
 
 // Whoever asks for the third time means us: the command does not heed it, or nothing reaches it.

@@ -88,8 +88,8 @@ std::optional<int> take_signal(const Screen& screen, int signal_fd) {
 Status send_size(int connection) {
     const WindowSize size = window_size(STDIN_FILENO);
     const session::ResizePayload payload{.rows = size.rows, .columns = size.columns};
-    return session::send_frame(
-        connection, FrameType::resize, std::as_bytes(std::span(&payload, 1)));
+    return unless_closed(
+        session::send_frame(connection, FrameType::resize, std::as_bytes(std::span(&payload, 1))));
 }
 
 constexpr char kDetachKey = 0x1d; // Ctrl-]
@@ -98,18 +98,17 @@ constexpr char kDetachKey = 0x1d; // Ctrl-]
 using Outcome = Result<std::optional<int>>;
 
 Outcome show_console(int connection) {
-    const auto frame = session::receive_frame(connection);
-    if (!frame) {
-        return frame.error().code() == ErrorCode::cancelled ? Outcome(0)
-                                                            : std::unexpected<Error>(frame.error());
-    }
-    if (frame->type == FrameType::exited) {
+    ASSIGN_OR_RETURN(const session::Frame frame, session::receive_frame(connection));
+    if (frame.type == FrameType::exited) {
         return 0;
     }
-    if (frame->type == FrameType::terminal_data) {
+    if (frame.type == FrameType::error) {
+        return std::unexpected<Error>(error_of(frame));
+    }
+    if (frame.type == FrameType::terminal_data) {
         RETURN_IF_ERROR(kernel::write_all(
             STDOUT_FILENO,
-            {reinterpret_cast<const char*>(frame->payload.data()), frame->payload.size()}));
+            {reinterpret_cast<const char*>(frame.payload.data()), frame.payload.size()}));
     }
     return std::nullopt;
 }
@@ -132,8 +131,8 @@ Outcome take_keys(int connection, bool& input_open) {
     input_open = size > 0;
     const std::string_view keys(chunk.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
     const std::string_view typed = keys.substr(0, keys.find(kDetachKey));
-    RETURN_IF_ERROR(
-        session::send_frame(connection, FrameType::terminal_data, std::as_bytes(std::span(typed))));
+    RETURN_IF_ERROR(unless_closed(session::send_frame(
+        connection, FrameType::terminal_data, std::as_bytes(std::span(typed)))));
     return typed.size() < keys.size() ? Outcome(0) : Outcome(std::nullopt);
 }
 

@@ -153,7 +153,6 @@ class ContainerService {
     wait(const std::string& name, const std::string& what, const Deadline& deadline) = 0;
     /// `take_client` is called once everything is known to be in order; it answers 101 on the
     /// client's connection and gives that connection up.
-    using TakeClient = std::function<Result<UniqueFd>()>;
     [[nodiscard]] virtual Status
     exec(const std::string& name, const ExecRequest& request, const TakeClient& take_client) = 0;
     [[nodiscard]] virtual Status console(const std::string& name,

@@ -28,7 +28,7 @@ std::string answer_text(int status, std::string_view body) {
 }
 
 std::string answer_text(const Error& error) {
-    return answer_text(api::http_status(error.code()), api::to_json(error).dump() + "\n");
+    return answer_text(api::http_status(error.code()), api::to_text(api::to_json(error)) + "\n");
 }
 
 bool send_some(int socket, std::string& unsent) {

@@ -200,7 +200,7 @@ std::vector<Route> container_routes(Daemon& daemon) {
          Body::none,
          [&daemon](Exchange& exchange) { return set_frozen(daemon, exchange, false); }},
         {"GET", {"containers", "*", "wait"}, {"for", "timeout"}, Body::none, with(wait)},
-        {"POST", {"containers", "*", "exec"}, {}, Body::object, with(exec)},
+        {"POST", {"containers", "*", "exec"}, {}, Body::command, with(exec)},
         {"POST", {"containers", "*", "console"}, {}, Body::none, with(console)},
         {"GET", {"containers", "*", "console-log"}, {}, Body::none, with(console_log)},
         {"GET", {"containers", "*", "ssh-host-keys"}, {}, Body::none, with(ssh_host_keys)},

@@ -38,7 +38,8 @@ std::string status_name(OperationStatus status) {
 Status handle(const Route& route, Exchange& exchange) {
     RETURN_IF_ERROR(exchange.check_query(route.parameters));
     if (route.body != Body::stream) {
-        RETURN_IF_ERROR(exchange.check_body());
+        RETURN_IF_ERROR(route.body == Body::command ? exchange.fetch_command()
+                                                    : exchange.check_body());
     }
     if (route.body == Body::none) {
         ASSIGN_OR_RETURN(const nlohmann::json body, exchange.body());

@@ -23,6 +23,11 @@ namespace lodge::daemon {
 namespace {
 
 constexpr auto kPatience = std::chrono::seconds(30);
+// The kernel takes two MiB of words (man 2 execve), which are a little less than twice as long in
+// JSON as `lodge` writes it.
+constexpr std::size_t kLargestCommand = std::size_t{4} << 20;
+// In all, so that one who sends it slowly keeps no place from others.
+constexpr auto kCommandPatience = std::chrono::seconds(10);
 constexpr const char* kBreak = "\r\n";
 
 std::string as_chunk(const std::string& content) {
@@ -101,11 +106,30 @@ Result<WaitingRoom::Seat> Exchange::take_archive() {
                 "too many archives are on their way in already: try again when some have come");
 }
 
-Status Exchange::check_body() const {
-    if (is_too_large()) {
-        return fail(ErrorCode::resource_exhausted, "the request's body is larger than 1 MiB");
+std::unexpected<Error> Exchange::refuse_size(const char* most) {
+    too_large_ = true;
+    return fail(ErrorCode::resource_exhausted,
+                std::string("the request's body is larger than ") + most);
+}
+
+Status Exchange::check_body() {
+    return incoming_.is_too_large() ? refuse_size("1 MiB") : incoming_.whole();
+}
+
+Status Exchange::fetch_command() {
+    if (!incoming_.is_too_large()) {
+        return incoming_.whole();
     }
-    return incoming_.whole();
+    command_ = hall_.commands.enter();
+    if (!command_) {
+        return fail(ErrorCode::resource_exhausted,
+                    "too many commands of more than 1 MiB are on their way in already: try again");
+    }
+    const Deadline deadline = Deadline::after(kCommandPatience);
+    while (incoming_.body_size() <= kLargestCommand && incoming_.has_more()) {
+        RETURN_IF_ERROR(incoming_.read_on(deadline));
+    }
+    return incoming_.body_size() > kLargestCommand ? refuse_size("4 MiB") : incoming_.whole();
 }
 
 Result<nlohmann::json> Exchange::body() {
@@ -121,7 +145,7 @@ Status Exchange::copy_body_to(int fd) {
         if (!incoming_.has_more()) {
             return incoming_.whole();
         }
-        RETURN_IF_ERROR(incoming_.read_on());
+        RETURN_IF_ERROR(incoming_.read_on(Deadline::after(kPatience)));
     }
 }
 
@@ -132,8 +156,7 @@ void Exchange::reply(int status, const nlohmann::json& body) {
 
 void Exchange::reply_error(const Error& error) {
     constexpr int kTooLarge = 413;
-    const bool body_too_large = is_too_large() && error.code() == ErrorCode::resource_exhausted;
-    reply(body_too_large ? kTooLarge : api::http_status(error.code()), api::to_json(error));
+    reply(too_large_ ? kTooLarge : api::http_status(error.code()), api::to_json(error));
 }
 
 // False: nobody takes it.

@@ -22,6 +22,7 @@ namespace lodge::daemon {
 struct Hall {
     WaitingRoom seats;
     WaitingRoom archives; ///< on their way in: each holds an operation for as long as it takes
+    WaitingRoom commands; ///< of more than kLargestBody, from their coming in until they are served
     OpenLines lines;
 };
 
@@ -51,9 +52,11 @@ class Exchange {
     [[nodiscard]] Result<WaitingRoom::Seat> take_archive();
 
     /// Whether the body came whole and is no larger than 1 MiB; if not, nothing may be done.
-    [[nodiscard]] Status check_body() const;
-    [[nodiscard]] bool is_too_large() const { return incoming_.is_too_large(); }
-    /// The body as a JSON object. Pre: check_body().
+    [[nodiscard]] Status check_body();
+    /// The same of a command's words, which may have 4 MiB: fetches what has not come yet, which
+    /// the server does for so many at once and for so long.
+    [[nodiscard]] Status fetch_command();
+    /// The body as a JSON object. Pre: one of the two.
     [[nodiscard]] Result<nlohmann::json> body();
     /// Copies the whole body, of any length, into `fd`. Fails when it does not come whole; stops
     /// without an error when nobody reads there.
@@ -74,6 +77,7 @@ class Exchange {
 
   private:
     [[nodiscard]] bool send(std::string_view bytes) const;
+    [[nodiscard]] std::unexpected<Error> refuse_size(const char* most);
 
     Incoming incoming_;
     Caller caller_;
@@ -81,6 +85,8 @@ class Exchange {
     std::optional<Error> refusal_;
     std::vector<std::string> path_;
     std::vector<std::pair<std::string, std::string>> query_;
+    WaitingRoom::Seat command_; ///< of hall_.commands
+    bool too_large_ = false;    ///< the body was refused for it
     bool answered_ = false;
     std::string answer_;
 };

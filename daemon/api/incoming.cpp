@@ -1,7 +1,5 @@
 #include "daemon/api/incoming.hpp"
 
-#include "lib/base/clock.hpp"
-
 #include <Poco/Exception.h>
 #include <Poco/Net/HTTPRequest.h>
 #include <Poco/String.h>
@@ -10,7 +8,6 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <chrono>
 #include <sstream>
 #include <system_error>
 
@@ -22,7 +19,6 @@ namespace lodge::daemon {
 namespace {
 
 constexpr std::size_t kLongestHead = std::size_t{64} << 10;
-constexpr auto kPatience = std::chrono::seconds(30);
 
 std::unexpected<Error> malformed(const std::string& what) {
     return fail(ErrorCode::invalid_argument, what);
@@ -50,12 +46,11 @@ bool Incoming::read() {
     return is_ready();
 }
 
-Status Incoming::read_on() {
+Status Incoming::read_on(const Deadline& deadline) {
     if (!has_more()) {
         return whole();
     }
     pollfd wait{.fd = socket_.get(), .events = POLLIN, .revents = 0};
-    const Deadline deadline = Deadline::after(kPatience);
     int ready = 0;
     do {
         ready = ::poll(&wait, 1, deadline.poll_timeout());
@@ -173,7 +168,11 @@ Status Incoming::frame_body() {
 }
 
 bool Incoming::is_too_large() const {
-    return announced_ > kLargestBody || content_.size() > kLargestBody;
+    return body_size() > kLargestBody;
+}
+
+std::uint64_t Incoming::body_size() const {
+    return std::max(announced_, std::uint64_t{content_.size()});
 }
 
 bool Incoming::is_ready() const {

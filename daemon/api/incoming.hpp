@@ -1,6 +1,7 @@
 #pragma once
 
 #include "daemon/api/body.hpp"
+#include "lib/base/clock.hpp"
 #include "lib/base/error.hpp"
 #include "lib/base/unique_fd.hpp"
 
@@ -13,7 +14,7 @@
 
 namespace lodge::daemon {
 
-/// More than a request's body may have, but for an archive.
+/// More than a request's body may have, but for an archive and the words of a command.
 inline constexpr std::size_t kLargestBody = std::size_t{1} << 20;
 
 /// What stands before a body. Names of fields are in small letters.
@@ -32,8 +33,8 @@ class Incoming {
     /// Reads what lies in the connection, without waiting. True: nothing more is to be waited for
     /// before somebody looks at it. It is whole then, or never will be, or is too large to be held.
     [[nodiscard]] bool read();
-    /// Waits for more of the body, at most 30 seconds (timeout).
-    [[nodiscard]] Status read_on();
+    /// Waits for more of the body (timeout).
+    [[nodiscard]] Status read_on(const Deadline& deadline);
 
     /// Nobody said a word.
     [[nodiscard]] bool empty() const { return !began_; }
@@ -42,6 +43,8 @@ class Incoming {
     [[nodiscard]] const RequestHead& head() const { return head_; }
     /// Of a body that is longer than kLargestBody, or says that it will be.
     [[nodiscard]] bool is_too_large() const;
+    /// As its head says or as has come, whichever is more.
+    [[nodiscard]] std::uint64_t body_size() const;
     /// What the body lacks; success when all of it has come.
     [[nodiscard]] Status whole() const;
     /// The rest of the body may still come.

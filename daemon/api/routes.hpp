@@ -14,9 +14,10 @@ namespace lodge::daemon {
 
 /// What comes with a request beside its path.
 enum class Body : std::uint8_t {
-    none,   ///< nothing, or an empty object
-    object, ///< Exchange::body()
-    stream, ///< of any length, read by the route itself
+    none,    ///< nothing, or an empty object
+    object,  ///< Exchange::body()
+    command, ///< an object that may be larger, for it has a command's words
+    stream,  ///< of any length, read by the route itself
 };
 using Parameters = std::vector<std::string>;
 

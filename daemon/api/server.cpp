@@ -26,6 +26,7 @@ namespace {
 constexpr Workers::Bounds kWorkers{.at_first = 4, .most = 512, .most_waiting = 1024};
 constexpr std::size_t kMostWaiting = 448;
 constexpr std::size_t kMostArchives = 16;
+constexpr std::size_t kMostCommands = 16; // of up to 48 MiB each, taken apart
 
 Status allow(const std::string& path, const std::string& group) {
     if (group.empty()) {
@@ -135,8 +136,10 @@ class HttpServer final : public Server {
 
     const std::string path_;
     std::vector<Route> routes_;
-    Hall hall_{
-        .seats = WaitingRoom(kMostWaiting), .archives = WaitingRoom(kMostArchives), .lines = {}};
+    Hall hall_{.seats = WaitingRoom(kMostWaiting),
+               .archives = WaitingRoom(kMostArchives),
+               .commands = WaitingRoom(kMostCommands),
+               .lines = {}};
     bool refuses_ = false;
     std::unique_ptr<Reception> reception_; ///< outlives the workers, which answer through it
     Workers workers_{kWorkers, [this](Incoming incoming) { serve(std::move(incoming)); }};

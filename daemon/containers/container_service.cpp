@@ -278,14 +278,12 @@ Status Containers::exec(const std::string& name,
                         const ExecRequest& request,
                         const TakeClient& take_client) {
     ASSIGN_OR_RETURN(const auto monitor, living_monitor(name, model::Verb::exec));
-    ASSIGN_OR_RETURN(UniqueFd client, take_client());
-    return unless_gone(name, monitor->exec(request, std::move(client)));
+    return unless_gone(name, monitor->exec(request, take_client));
 }
 
 Status Containers::console(const std::string& name, const TakeClient& take_client) {
     ASSIGN_OR_RETURN(const auto monitor, living_monitor(name, model::Verb::console));
-    ASSIGN_OR_RETURN(UniqueFd client, take_client());
-    return unless_gone(name, monitor->console(std::move(client)));
+    return unless_gone(name, monitor->console(take_client));
 }
 
 // In whatever state it is: what init said before it ended is wanted most when it has.

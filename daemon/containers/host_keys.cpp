@@ -89,7 +89,8 @@ Result<std::string> output_of(Monitor& monitor, const ExecRequest& request) {
     ASSIGN_OR_RETURN(kernel::Pipe input, kernel::make_pipe());
     ASSIGN_OR_RETURN(kernel::Pipe output, kernel::make_pipe());
     const Deadline deadline = Deadline::after(kPatience);
-    RETURN_IF_ERROR(monitor.exec(request, std::move(theirs)));
+    RETURN_IF_ERROR(
+        monitor.exec(request, [&theirs] { return Result<UniqueFd>(std::move(theirs)); }));
     RETURN_IF_ERROR(session::send_frame(
         session.get(),
         session::FrameType::stdio,

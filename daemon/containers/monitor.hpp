@@ -66,6 +66,9 @@ struct ExecRequest {
     std::uint16_t columns = 80;
 };
 
+/// Gives the connection of a client up to a session.
+using TakeClient = std::function<Result<UniqueFd>()>;
+
 /// A living monitor. Methods are thread-safe; each has a deadline of its own and fails with
 /// timeout, and with not_found once the monitor is gone.
 class Monitor {
@@ -78,10 +81,11 @@ class Monitor {
     [[nodiscard]] virtual Result<MonitorStatus> status() = 0;
     /// Sends `signal_number` to init.
     [[nodiscard]] virtual Status signal_init(int signal_number) = 0;
-    /// Hands the client's connection over (see lib/session): from then on the daemon has no part in
-    /// it.
-    [[nodiscard]] virtual Status exec(const ExecRequest& request, UniqueFd client) = 0;
-    [[nodiscard]] virtual Status console(UniqueFd client) = 0;
+    /// Hands a client's connection over (see lib/session): from then on the daemon has no part in
+    /// it. It is taken once the monitor has agreed; what fails behind that is told on it too.
+    [[nodiscard]] virtual Status exec(const ExecRequest& request,
+                                      const TakeClient& take_client) = 0;
+    [[nodiscard]] virtual Status console(const TakeClient& take_client) = 0;
     /// The kept tail of the console.
     [[nodiscard]] virtual Result<std::string> console_log() = 0;
     /// The exit status was recorded: the monitor may go. Pre: init has exited.

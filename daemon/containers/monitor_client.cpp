@@ -1,8 +1,11 @@
 #include "daemon/containers/monitor_client.hpp"
 
+#include "lib/kernel/memory_file.hpp"
 #include "lib/kernel/message_socket.hpp"
 #include "lib/kernel/process.hpp"
+#include "lib/session/session.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -98,7 +101,7 @@ Result<MonitorConnection> greet(int directory_fd, bool subscribe) {
     const Status sent =
         monitor::send(socket.get(),
                       MessageType::hello,
-                      monitor::Writer().u16(monitor::kVersion).u8(subscribe ? 1 : 0).payload());
+                      monitor::Writer().u16(monitor::kFormat).u8(subscribe ? 1 : 0).payload());
     ASSIGN_OR_RETURN(const monitor::Message welcome,
                      answer_to(sent, [&] { return await_welcome(socket.get()); }));
     monitor::Reader reader(welcome.payload);
@@ -110,6 +113,51 @@ Result<MonitorConnection> greet(int directory_fd, bool subscribe) {
         return fail(ErrorCode::corrupt, "malformed answer of a monitor");
     }
     return connection;
+}
+
+// What a client is wanted for: how the monitor is asked for it, and how one of version 1 is, which
+// hears of it together with the client.
+struct Order {
+    MessageType type{};
+    MessageType of_old{};
+    std::string payload;
+    std::size_t words = 0;
+};
+
+Status check_for_old(const Order& order) {
+    if (order.words > monitor::kMostWordsOfOld || order.payload.size() > monitor::kLargestPayload) {
+        return fail(ErrorCode::resource_exhausted,
+                    "the command or its environment has more than 4096 words, or both have more "
+                    "than 128 KiB: the container was started by an earlier release of Lodge, whose "
+                    "monitor takes no more; restart it");
+    }
+    return {};
+}
+
+Result<monitor::Message> ask_once(int socket,
+                                  MessageType request,
+                                  const std::string& payload,
+                                  MessageType answer,
+                                  std::span<const int> fds = {}) {
+    const Status sent = monitor::send(socket, request, payload, fds);
+    return told_of_monitor(answer_to(
+        sent, [&] { return monitor::expect(socket, answer, Deadline::after(kAnswerDeadline)); }));
+}
+
+Status
+demand(int socket, MessageType request, const std::string& payload, std::span<const int> fds = {}) {
+    RETURN_IF_ERROR(ask_once(socket, request, payload, MessageType::done, fds));
+    return {};
+}
+
+// What is too long for a message goes in a file.
+Status place(int socket, const Order& order) {
+    if (order.payload.size() <= monitor::kLargestPayload) {
+        return demand(socket, order.type, order.payload);
+    }
+    ASSIGN_OR_RETURN(const UniqueFd file, kernel::make_memory_file("lodge-order", order.payload));
+    const std::array fds{file.get()};
+    return demand(socket, order.type, {}, fds);
 }
 
 class ConnectedMonitor final : public Monitor {
@@ -132,7 +180,7 @@ class ConnectedMonitor final : public Monitor {
         return command(MessageType::signal, monitor::Writer().i32(signal_number).payload());
     }
 
-    Status exec(const ExecRequest& request, UniqueFd client) override {
+    Status exec(const ExecRequest& request, const TakeClient& take_client) override {
         const monitor::ExecOrder order{.argv = request.argv,
                                        .environment = request.environment,
                                        .user = request.user,
@@ -141,13 +189,17 @@ class ConnectedMonitor final : public Monitor {
                                        .terminal = request.terminal,
                                        .rows = request.rows,
                                        .columns = request.columns};
-        const std::array fds{client.get()};
-        return command(MessageType::exec, encode(order), fds);
+        return serve({.type = MessageType::exec_order,
+                      .of_old = MessageType::exec,
+                      .payload = encode(order),
+                      .words = std::max(order.argv.size(), order.environment.size())},
+                     take_client);
     }
 
-    Status console(UniqueFd client) override {
-        const std::array fds{client.get()};
-        return command(MessageType::console, {}, fds);
+    Status console(const TakeClient& take_client) override {
+        return serve(
+            {.type = MessageType::console_order, .of_old = MessageType::console, .payload = {}},
+            take_client);
     }
 
     Result<std::string> console_log() override {
@@ -174,16 +226,11 @@ class ConnectedMonitor final : public Monitor {
 
   private:
     // What a crowded monitor refuses it has not begun: asked again until there is a place.
-    Result<monitor::Message> ask(MessageType request,
-                                 const std::string& payload,
-                                 MessageType answer,
-                                 std::span<const int> fds = {}) {
+    template <typename Ask>
+    auto ask_until_placed(Ask ask) -> decltype(ask()) {
         const Deadline deadline = Deadline::after(kAnswerDeadline);
         while (true) {
-            const auto connection = connect_monitor(directory_.get(), false);
-            Result<monitor::Message> told =
-                connection ? ask_once(connection->socket.get(), request, payload, answer, fds)
-                           : std::unexpected<Error>(connection.error());
+            auto told = ask();
             if (told || !is_crowded(told.error()) || deadline.expired()) {
                 return with_context(std::move(told), "ask the container's monitor");
             }
@@ -191,20 +238,45 @@ class ConnectedMonitor final : public Monitor {
         }
     }
 
-    static Result<monitor::Message> ask_once(int socket,
-                                             MessageType request,
-                                             const std::string& payload,
-                                             MessageType answer,
-                                             std::span<const int> fds) {
-        const Status sent = monitor::send(socket, request, payload, fds);
-        return told_of_monitor(answer_to(sent, [&] {
-            return monitor::expect(socket, answer, Deadline::after(kAnswerDeadline));
-        }));
+    Result<monitor::Message>
+    ask(MessageType request, const std::string& payload, MessageType answer) {
+        return ask_until_placed([&]() -> Result<monitor::Message> {
+            ASSIGN_OR_RETURN(const MonitorConnection connection,
+                             connect_monitor(directory_.get(), false));
+            return ask_once(connection.socket.get(), request, payload, answer);
+        });
     }
 
-    Status command(MessageType request, const std::string& payload, std::span<const int> fds = {}) {
-        RETURN_IF_ERROR(ask(request, payload, MessageType::done, fds));
+    Status command(MessageType request, const std::string& payload) {
+        RETURN_IF_ERROR(ask(request, payload, MessageType::done));
         return {};
+    }
+
+    // The monitor's consent, on the connection that it holds for. One of version 1 gives none.
+    Result<MonitorConnection> agree(const Order& order) {
+        return ask_until_placed([&]() -> Result<MonitorConnection> {
+            ASSIGN_OR_RETURN(MonitorConnection connection,
+                             connect_monitor(directory_.get(), false));
+            RETURN_IF_ERROR(connection.version >= monitor::kTakesOrders
+                                ? place(connection.socket.get(), order)
+                                : check_for_old(order));
+            return connection;
+        });
+    }
+
+    Status serve(const Order& order, const TakeClient& take_client) {
+        ASSIGN_OR_RETURN(const MonitorConnection connection, agree(order));
+        const int socket = connection.socket.get();
+        ASSIGN_OR_RETURN(const UniqueFd client, take_client());
+        const std::array fds{client.get()};
+        Status given = connection.version >= monitor::kTakesOrders
+                           ? demand(socket, MessageType::client, {}, fds)
+                           : demand(socket, order.of_old, order.payload, fds);
+        if (!given) {
+            // Nobody else can tell the client; it may be gone itself.
+            (void)session::send_failure(client.get(), given.error());
+        }
+        return with_context(std::move(given), "hand the client to the container's monitor");
     }
 
     UniqueFd directory_;

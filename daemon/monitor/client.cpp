@@ -81,12 +81,7 @@ bool Client::send(FrameType type, std::string_view payload, std::span<const int>
 }
 
 bool Client::send_error(const Error& error) {
-    session::ErrorPayload head{};
-    head.code = static_cast<std::uint16_t>(error.code());
-    head.error_number = error.sys_errno();
-    std::string payload(reinterpret_cast<const char*>(&head), sizeof head);
-    payload.append(error.to_string());
-    return send(FrameType::error, payload);
+    return send(FrameType::error, session::encode_error(error));
 }
 
 bool Client::send_exited(std::int32_t code) {

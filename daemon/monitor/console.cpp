@@ -15,7 +15,6 @@ namespace lodge::monitor {
 
 namespace {
 
-constexpr std::size_t kMostClients = 8;
 // A container that writes without end must not keep the monitor from its other work.
 constexpr int kReadsPerTurn = 16;
 // Nor may it make the monitor work all the time: this much is two hundredths of a processor.
@@ -39,6 +38,12 @@ Console::Console(Loop& loop, UniqueFd master, std::size_t log_size)
       window_(loop, [this] { resume(); }) {}
 
 Console::~Console() = default;
+
+std::unexpected<Error> Console::full() {
+    return fail(ErrorCode::resource_exhausted,
+                "the console has its most clients already (" + std::to_string(kMostClients) +
+                    "): leave one first");
+}
 
 Status Console::open() {
     if (::fcntl(master_.get(), F_SETFL, O_RDWR | O_NONBLOCK) != 0) {
@@ -116,7 +121,7 @@ void Console::show(std::string_view bytes) {
 
 Status Console::attach(UniqueFd connection) {
     if (clients_.size() >= kMostClients) {
-        return fail(ErrorCode::resource_exhausted, "the console has its most clients already");
+        return full();
     }
     auto viewer = std::make_unique<Viewer>(*this, std::move(connection));
     const std::string kept = log();

@@ -17,6 +17,10 @@ namespace lodge::monitor {
 /// not charged to it.
 class Console final : public Watcher {
   public:
+    static constexpr std::size_t kMostClients = 8;
+    /// That it has so many already.
+    [[nodiscard]] static std::unexpected<Error> full();
+
     Console(Loop& loop, UniqueFd master, std::size_t log_size);
     ~Console() override;
     /// Starts reading.

@@ -1,5 +1,6 @@
 #include "daemon/monitor/protocol.hpp"
 
+#include "lib/kernel/memory_file.hpp"
 #include "lib/kernel/message_socket.hpp"
 
 #include <cstring>
@@ -15,8 +16,9 @@ struct Header {
 };
 static_assert(sizeof(Header) == 8);
 
-// A list longer than this is no argument vector or environment of ours.
-constexpr std::uint32_t kMostTexts = 4096;
+// A list longer than this is no argument vector or environment: the kernel takes nine bytes at
+// least for each word, of two MiB.
+constexpr std::uint32_t kMostTexts = 1U << 18;
 
 std::unexpected<Error> malformed(const char* what) {
     return fail(ErrorCode::corrupt, std::string("malformed ") + what);
@@ -131,9 +133,9 @@ std::vector<std::string> Reader::texts() {
 
 Status send(int socket, MessageType type, const std::string& payload, std::span<const int> fds) {
     if (payload.size() > kLargestPayload) {
-        return fail(ErrorCode::invalid_argument, "the request is longer than 128 KiB");
+        return fail(ErrorCode::internal, "a message is longer than agreed");
     }
-    const Header header{.magic = kMagic, .version = kVersion, .type = type};
+    const Header header{.magic = kMagic, .version = kFormat, .type = type};
     std::string bytes(sizeof header + payload.size(), '\0');
     std::memcpy(bytes.data(), &header, sizeof header);
     std::memcpy(bytes.data() + sizeof header, payload.data(), payload.size());
@@ -263,6 +265,16 @@ std::string encode(const ExecOrder& order) {
         .payload();
 }
 
+std::size_t size_of(const ExecOrder& order) {
+    std::size_t size = 0;
+    for (const auto* words : {&order.argv, &order.environment}) {
+        for (const std::string& word : *words) {
+            size += sizeof word + word.size();
+        }
+    }
+    return size;
+}
+
 Result<ExecOrder> decode_exec_order(std::string_view payload) {
     Reader reader(payload);
     ExecOrder order;
@@ -278,6 +290,15 @@ Result<ExecOrder> decode_exec_order(std::string_view payload) {
         return malformed("exec order");
     }
     return order;
+}
+
+Result<ExecOrder> decode_exec_order(const Message& message) {
+    if (!message.payload.empty() || message.fds.size() != 1) {
+        return decode_exec_order(message.payload);
+    }
+    ASSIGN_OR_RETURN(const std::string payload,
+                     kernel::read_memory_file(message.fds[0].get(), kLargestOrder));
+    return decode_exec_order(payload);
 }
 
 std::string encode(const MonitorState& state) {

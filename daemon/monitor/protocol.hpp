@@ -20,9 +20,17 @@
 namespace lodge::monitor {
 
 inline constexpr std::uint32_t kMagic = 0x4d47444c; // "LDGM"
-inline constexpr std::uint16_t kVersion = 1;
-/// Largest payload: an exec request with its environment, or the console's log.
+/// Of the header and of `hello`, which every monitor understands: never raised.
+inline constexpr std::uint16_t kFormat = 1;
+/// What a monitor can do, as its `welcome` says. 2: it takes an order before the client.
+inline constexpr std::uint16_t kVersion = 2;
+inline constexpr std::uint16_t kTakesOrders = 2;
+/// Largest payload: the console's log.
 inline constexpr std::size_t kLargestPayload = std::size_t{128} << 10;
+/// Largest order: more words than the kernel lets a program have (man 2 execve, "Limits").
+inline constexpr std::size_t kLargestOrder = std::size_t{8} << 20;
+/// What a monitor of version 1 takes of words, in one payload.
+inline constexpr std::size_t kMostWordsOfOld = 4096;
 /// Name of the socket in the monitor's directory, and descriptor of the start channel at exec.
 inline constexpr const char* kSocketName = "monitor.sock";
 inline constexpr int kStartChannel = 3;
@@ -44,12 +52,16 @@ enum class MessageType : std::uint16_t {
     welcome = 21,     ///< u16 version, i32 pid of the monitor
     status = 22,      ///< answered by `status`: see MonitorState
     signal = 23,      ///< i32 number; answered by `done`
-    exec = 24,        ///< ExecOrder; the client's connection. Answered by `done`
-    console = 25,     ///< the client's connection. Answered by `done`
+    exec = 24,        ///< of version 1: ExecOrder; the client's connection. Answered by `done`
+    console = 25,     ///< of version 1: the client's connection. Answered by `done`
     console_log = 26, ///< answered by `console_log`: bytes
     release = 27,     ///< answered by `done`, then the monitor goes
     done = 28,
     exited = 29, ///< to subscribers: init has exited; nothing else is ever sent to them
+    // From version 2 on. What was agreed to is kept as long as the connection.
+    exec_order = 30, ///< ExecOrder, or none and a sealed file with it. Answered by `done`: agreed
+    console_order = 31, ///< answered by `done`: agreed
+    client = 32,        ///< the connection of whom the order was for. Answered by `done`
     // Any direction: what went wrong. u8 stage, u16 ErrorCode, i32 errno, string text.
     failed = 40,
     // Between the monitor and an exec session's child, before its exec.
@@ -162,7 +174,11 @@ struct ExecOrder {
     std::uint16_t columns = 0;
 };
 [[nodiscard]] std::string encode(const ExecOrder& order);
+/// Bytes of memory that its words take.
+[[nodiscard]] std::size_t size_of(const ExecOrder& order);
 [[nodiscard]] Result<ExecOrder> decode_exec_order(std::string_view payload);
+/// Of a message, or of the sealed file that comes with it in place of a payload.
+[[nodiscard]] Result<ExecOrder> decode_exec_order(const Message& message);
 
 /// Answer to `status`. `exit_kind`: 0 init runs, else 1 + the daemon's InitExit::Kind.
 struct MonitorState {

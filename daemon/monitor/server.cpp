@@ -28,6 +28,8 @@ constexpr std::size_t kMostSubscribers = 8;
 // has one request on a connection, at once.
 constexpr auto kIdle = std::chrono::seconds(1);
 constexpr std::size_t kMostSessions = 128;
+// Bytes of orders whose clients have not let them begin, when one more is taken.
+constexpr std::size_t kMostWaiting = std::size_t{16} << 20;
 
 // man 2 reboot, "Behavior inside PID namespaces".
 constexpr int kRebootSignal = SIGHUP;
@@ -67,6 +69,8 @@ struct Server::Connection final : Watcher {
     Deadline idle_from = Deadline::after(kIdle);
     bool greeted = false;
     bool subscribed = false;
+    std::optional<ExecOrder> session; ///< agreed to, for the client that comes next
+    bool console = false;             ///< the same of a console
 };
 
 Server::Server(Container container, Loop loop)
@@ -188,16 +192,27 @@ Status Server::answer(Connection& connection, Message& request) {
     if (request.type == MessageType::console_log) {
         return send(socket, MessageType::console_log, console_.log());
     }
-    RETURN_IF_ERROR(obey(request));
+    RETURN_IF_ERROR(obey(connection, request));
     return send(socket, MessageType::done);
 }
 
-Status Server::obey(Message& request) {
+Status Server::obey(Connection& connection, Message& request) {
     if (request.type == MessageType::signal) {
         return signal_init(request);
     }
+    if (request.type == MessageType::exec_order) {
+        ASSIGN_OR_RETURN(connection.session, agree_to_session(request));
+        return {};
+    }
+    if (request.type == MessageType::console_order) {
+        return agree_to_console(connection);
+    }
+    if (request.type == MessageType::client) {
+        return take_client(connection, request);
+    }
     if (request.type == MessageType::exec) {
-        return start_session(request);
+        ASSIGN_OR_RETURN(ExecOrder order, agree_to_session(request));
+        return start_session(std::move(order), request);
     }
     if (request.type == MessageType::console) {
         return attach_console(request);
@@ -251,17 +266,63 @@ Status Server::signal_init(const Message& request) {
     return kernel::send_signal(container_.pidfd.get(), number);
 }
 
-Status Server::start_session(Message& request) {
+std::size_t Server::waiting() const {
+    std::size_t size = 0;
+    for (const auto& connection : connections_) {
+        size += connection->session ? size_of(*connection->session) : 0;
+    }
+    for (const auto& session : sessions_) {
+        size += session->waiting();
+    }
+    return size;
+}
+
+Result<ExecOrder> Server::agree_to_session(const Message& request) {
+    if (exit_) {
+        return fail(ErrorCode::invalid_state, "init has exited");
+    }
+    const auto agreed = std::count_if(
+        connections_.begin(), connections_.end(), [](const auto& c) { return c->session; });
+    if (sessions_.size() + static_cast<std::size_t>(agreed) >= kMostSessions) {
+        return fail(ErrorCode::resource_exhausted,
+                    "the container has its most sessions already (" +
+                        std::to_string(kMostSessions) + "): end one first");
+    }
+    if (waiting() > kMostWaiting) {
+        return fail(ErrorCode::resource_exhausted,
+                    "too many sessions with long commands wait for their clients to begin: try "
+                    "again");
+    }
+    return decode_exec_order(request);
+}
+
+Status Server::agree_to_console(Connection& connection) {
+    const auto agreed = std::count_if(
+        connections_.begin(), connections_.end(), [](const auto& c) { return c->console; });
+    if (console_.clients() + static_cast<std::size_t>(agreed) >= Console::kMostClients) {
+        return Console::full();
+    }
+    connection.console = true;
+    return {};
+}
+
+Status Server::take_client(Connection& connection, Message& request) {
+    if (std::exchange(connection.console, false)) {
+        return attach_console(request);
+    }
+    if (!connection.session) {
+        return fail(ErrorCode::invalid_state, "nothing was ordered for a client");
+    }
+    return start_session(*std::exchange(connection.session, std::nullopt), request);
+}
+
+Status Server::start_session(ExecOrder order, Message& request) {
     if (exit_) {
         return fail(ErrorCode::invalid_state, "init has exited");
     }
     if (request.fds.size() != 1) {
         return fail(ErrorCode::corrupt, "one connection was expected");
     }
-    if (sessions_.size() >= kMostSessions) {
-        return fail(ErrorCode::resource_exhausted, "the container has its most sessions already");
-    }
-    ASSIGN_OR_RETURN(ExecOrder order, decode_exec_order(request.payload));
     auto session = std::make_unique<Session>(
         loop_, session_context_, std::move(order), std::move(request.fds[0]));
     RETURN_IF_ERROR(session->open());

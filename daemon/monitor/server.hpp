@@ -34,10 +34,14 @@ class Server {
     void drop_idle();
     void serve(Connection& connection);
     [[nodiscard]] Status answer(Connection& connection, Message& request);
-    [[nodiscard]] Status obey(Message& request);
+    [[nodiscard]] Status obey(Connection& connection, Message& request);
     [[nodiscard]] Status greet(Connection& connection, const Message& request);
     [[nodiscard]] Status signal_init(const Message& request);
-    [[nodiscard]] Status start_session(Message& request);
+    [[nodiscard]] std::size_t waiting() const;
+    [[nodiscard]] Result<ExecOrder> agree_to_session(const Message& request);
+    [[nodiscard]] Status agree_to_console(Connection& connection);
+    [[nodiscard]] Status take_client(Connection& connection, Message& request);
+    [[nodiscard]] Status start_session(ExecOrder order, Message& request);
     [[nodiscard]] Status attach_console(Message& request);
     [[nodiscard]] Status release();
     [[nodiscard]] std::string status() const;

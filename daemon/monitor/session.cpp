@@ -136,9 +136,8 @@ void Session::give_up_set_up() {
 }
 
 void Session::fail_session(const Error& error) {
-    constexpr std::int32_t kCannotExecute = 126;
     (void)client_.send_error(error); // it is dropped in any case
-    end_session(kCannotExecute);
+    end_session(session::kCannotExecute);
 }
 
 // Of one that has not come to its exec. Its process may be held where not even SIGKILL reaches; the

@@ -32,6 +32,8 @@ class Session {
     /// With a terminal: starts the command. Without: waits for the client's stdio first.
     [[nodiscard]] Status open();
     [[nodiscard]] pid_t pid() const { return pid_; }
+    /// Bytes of the order that it still has to carry out.
+    [[nodiscard]] std::size_t waiting() const { return size_of(order_); }
     /// No process and no client: nothing more will happen.
     [[nodiscard]] bool ended() const { return pid_ == 0 && !client_.open(); }
     /// The process was reaped with this wait status.

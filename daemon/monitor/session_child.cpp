@@ -173,6 +173,18 @@ std::string_view path_of(const std::vector<std::string>& environment) {
     return {};
 }
 
+std::unexpected<Error> cannot_execute(const std::string& name, int error_number) {
+    Error error = Error::from_errno("execute", name, error_number);
+    if (error_number == E2BIG) { // man 2 execve, "Limits on size of arguments and environment"
+        return std::unexpected<Error>(
+            Error(error.code(),
+                  "the command's words and its environment are longer than the kernel takes: 128 "
+                  "KiB each, 2 MiB in all, of which each takes nine bytes more than it has")
+                .with_errno(error_number));
+    }
+    return std::unexpected<Error>(std::move(error));
+}
+
 // As a shell searches: the first that can be executed; what was found but cannot be is remembered.
 Status execute(Child& child) {
     kernel::reset_signals();
@@ -182,7 +194,7 @@ Status execute(Child& child) {
         child.order.login_shell ? child.account.shell : child.order.argv.front();
     if (name.find('/') != std::string::npos) {
         (void)::execve(name.c_str(), argv.data(), environment.data());
-        return fail_errno("execute", name);
+        return cannot_execute(name, errno);
     }
     int worst = ENOENT;
     std::string_view path = path_of(child.environment);
@@ -193,7 +205,7 @@ Status execute(Child& child) {
         (void)::execve(candidate.c_str(), argv.data(), environment.data());
         worst = errno == ENOENT || errno == ENOTDIR ? worst : errno;
     }
-    return fail_errno("execute", name, worst);
+    return cannot_execute(name, worst);
 }
 
 Status find_user(Child& child) {

@@ -13,6 +13,9 @@ namespace {
 using nlohmann::json;
 using Reader = std::function<Status(const json&)>;
 
+// More than the kernel takes of words: two MiB, and eight bytes for each beside its own.
+constexpr std::size_t kMostValues = std::size_t{1} << 18;
+
 std::unexpected<Error> refuse(const std::string& why) {
     return fail(ErrorCode::invalid_argument, why);
 }
@@ -280,7 +283,16 @@ Result<json> parse_object(std::string_view body) {
     if (body.empty()) {
         return json::object();
     }
-    json parsed = json::parse(body, nullptr, false);
+    // Each value costs more memory than it has bytes.
+    std::size_t values = 0;
+    const auto count = [&](int, json::parse_event_t, const json&) {
+        return ++values <= kMostValues;
+    };
+    json parsed = json::parse(body, count, false);
+    if (values > kMostValues) {
+        return fail(ErrorCode::resource_exhausted,
+                    "the request's body has more than " + std::to_string(kMostValues) + " values");
+    }
     if (!parsed.is_object()) {
         return refuse("the request's body is not a JSON object");
     }

@@ -31,7 +31,7 @@ namespace lodge::api {
 [[nodiscard]] Result<model::SpecChange> change_from_json(const nlohmann::json& json);
 
 /// Parses a request's body: one JSON object, or empty for none. Depth and keys are bounded by the
-/// body.
+/// body, values by what the kernel takes of words (resource_exhausted).
 [[nodiscard]] Result<nlohmann::json> parse_object(std::string_view body);
 
 /// The HTTP status that each code has, and back the code's place in exit codes; see docs/api.md.

@@ -2,6 +2,7 @@
 
 #include "lib/base/unique_fd.hpp"
 #include "lib/kernel/fs.hpp"
+#include "lib/kernel/memory_file.hpp"
 #include "lib/kernel/pipe.hpp"
 
 #include <array>
@@ -44,15 +45,7 @@ Result<UniqueFd> open_input(const Program& program) {
     if (program.input.empty()) {
         return open_file("/dev/null", O_RDONLY);
     }
-    UniqueFd memory(::memfd_create("lodge-stdin", MFD_CLOEXEC));
-    if (!memory) {
-        return fail_errno("memfd_create");
-    }
-    RETURN_IF_ERROR(write_all(memory.get(), program.input));
-    if (::lseek(memory.get(), 0, SEEK_SET) != 0) {
-        return fail_errno("lseek");
-    }
-    return memory;
+    return make_memory_file("lodge-stdin", program.input);
 }
 
 std::vector<char*> c_strings(const std::vector<std::string>& strings) {

@@ -126,6 +126,22 @@ Status send_frame(int socket,
     return {};
 }
 
+std::string encode_error(const Error& error) {
+    constexpr std::size_t kLongestText = 4096;
+    ErrorPayload head{};
+    head.code = static_cast<std::uint16_t>(error.code());
+    head.error_number = error.sys_errno();
+    std::string payload(reinterpret_cast<const char*>(&head), sizeof head);
+    return payload.append(error.to_string(), 0, kLongestText);
+}
+
+Status send_failure(int socket, const Error& error) {
+    const std::string text = encode_error(error);
+    const ExitPayload exit{.code = kCannotExecute};
+    RETURN_IF_ERROR(send_frame(socket, FrameType::error, std::as_bytes(std::span(text))));
+    return send_frame(socket, FrameType::exited, std::as_bytes(std::span(&exit, 1)));
+}
+
 Result<Frame> receive_frame(int socket) {
     FrameHeader header{};
     Frame frame;

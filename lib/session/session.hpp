@@ -52,6 +52,7 @@ struct ResizePayload {
 struct ExitPayload {
     std::int32_t code;
 };
+inline constexpr std::int32_t kCannotExecute = 126;
 struct ErrorPayload {
     std::uint16_t code; ///< lodge::ErrorCode
     std::uint16_t reserved;
@@ -72,6 +73,11 @@ struct Frame {
                                 FrameType type,
                                 std::span<const std::byte> payload,
                                 std::span<const int> fds = {});
+/// How a session ends before it began: `error` and `exited`, 126. Of use on a fresh connection, to
+/// which both can be written at once.
+[[nodiscard]] Status send_failure(int socket, const Error& error);
+/// The payload of an `error` frame; a long text is cut.
+[[nodiscard]] std::string encode_error(const Error& error);
 /// Takes one frame; blocks. `cancelled` when the peer closed between frames.
 [[nodiscard]] Result<Frame> receive_frame(int socket);
 

@@ -54,8 +54,8 @@ class LivingMonitor final : public daemon::Monitor {
             return Status{};
         });
     }
-    Status exec(const daemon::ExecRequest&, UniqueFd) override { return {}; }
-    Status console(UniqueFd) override { return {}; }
+    Status exec(const daemon::ExecRequest&, const daemon::TakeClient&) override { return {}; }
+    Status console(const daemon::TakeClient&) override { return {}; }
     Result<std::string> console_log() override { return std::string(); }
     int event_fd() const override { return news_.get(); }
 

@@ -339,6 +339,23 @@ TEST_F(MonitorTest, RenamesAndRemarksTemplateFilesInTheVolume) {
               "from the template");
 }
 
+TEST_F(MonitorTest, TakesWordsUpToTheKernelsOwnLimits) {
+    ASSERT_NO_FATAL_FAILURE(start());
+    std::vector<std::string> most{"words"};
+    most.insert(most.end(), 100'000, "a word");
+    const auto all = run_guest(guest_->monitor(), most);
+    ASSERT_TRUE(all) << all.error().to_string();
+    EXPECT_EQ(all->output.size(), 100'000 * sizeof "a word");
+    for (const auto& words : {std::vector<std::string>(250'000, "x"),
+                              std::vector<std::string>{"echo", std::string(131'072, 'x')}}) {
+        const auto refused = run_guest(guest_->monitor(), words);
+        ASSERT_TRUE(refused) << refused.error().to_string();
+        EXPECT_EQ(refused->code, session::kCannotExecute);
+        EXPECT_NE(refused->error.find("128 KiB each, 2 MiB in all"), std::string::npos)
+            << refused->error;
+    }
+}
+
 TEST_F(MonitorTest, KeepsTheConsoleMovingWithoutAReader) {
     ASSERT_NO_FATAL_FAILURE(start());
     ExecRequest request;
@@ -355,7 +372,7 @@ TEST_F(MonitorTest, KeepsTheConsolesLogAndCarriesItsInput) {
     ASSERT_NO_FATAL_FAILURE(start());
     auto sockets = test::make_stream_pair();
     ASSERT_TRUE(sockets);
-    ASSERT_TRUE(guest_->monitor().console(std::move(sockets->second)));
+    ASSERT_TRUE(guest_->monitor().console(test::give(sockets->second)));
     const auto up = test::read_until(sockets->first.get(), "guest: up");
     ASSERT_TRUE(up) << up.error().to_string();
     const std::string typed = "hello\n";
@@ -459,7 +476,7 @@ TEST_F(MonitorTest, KeepsASessionWhoseDaemonDies) {
         ExecRequest request;
         request.argv = {"/bin/guest", "await-signal"};
         request.terminal = true;
-        return monitor && (*monitor)->exec(request, std::move(sockets->second));
+        return monitor && (*monitor)->exec(request, test::give(sockets->second));
     }));
     auto session = test::OpenSession::adopt(std::move(sockets->first));
     auto terminal = session.expect(session::FrameType::terminal);

@@ -179,7 +179,7 @@ Status GuestContainer::start() {
 
 Status GuestContainer::await_up() {
     ASSIGN_OR_RETURN(auto sockets, make_stream_pair());
-    RETURN_IF_ERROR(monitor_->console(std::move(sockets.second)));
+    RETURN_IF_ERROR(monitor_->console(give(sockets.second)));
     RETURN_IF_ERROR(read_until(sockets.first.get(), "guest: up"));
     return {};
 }

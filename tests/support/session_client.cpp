@@ -112,13 +112,17 @@ Result<std::pair<UniqueFd, UniqueFd>> make_stream_pair() {
     return std::pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
 }
 
+daemon::TakeClient give(UniqueFd& connection) {
+    return [&connection]() -> Result<UniqueFd> { return std::move(connection); };
+}
+
 Result<SessionResult>
 run_in(daemon::Monitor& monitor, const daemon::ExecRequest& request, const std::string& input) {
     ASSIGN_OR_RETURN(auto sockets, make_stream_pair());
     ASSIGN_OR_RETURN(auto in, make_pipe());
     ASSIGN_OR_RETURN(auto out, make_pipe());
     ASSIGN_OR_RETURN(auto err, make_pipe());
-    RETURN_IF_ERROR(monitor.exec(request, std::move(sockets.second)));
+    RETURN_IF_ERROR(monitor.exec(request, give(sockets.second)));
     const std::array fds{in.first.get(), out.second.get(), err.second.get()};
     RETURN_IF_ERROR(session::send_frame(sockets.first.get(), FrameType::stdio, {}, fds));
     in.first.reset();
@@ -142,7 +146,7 @@ run_guest(daemon::Monitor& monitor, std::vector<std::string> arguments, const st
 Result<OpenSession> OpenSession::open(daemon::Monitor& monitor,
                                       const daemon::ExecRequest& request) {
     ASSIGN_OR_RETURN(auto sockets, make_stream_pair());
-    RETURN_IF_ERROR(monitor.exec(request, std::move(sockets.second)));
+    RETURN_IF_ERROR(monitor.exec(request, give(sockets.second)));
     return OpenSession(std::move(sockets.first));
 }
 

@@ -18,6 +18,9 @@ struct SessionResult {
     bool started = false;
 };
 
+/// Gives `connection` up, once.
+[[nodiscard]] daemon::TakeClient give(UniqueFd& connection);
+
 /// Runs a command in a container to its end as the CLI does without a terminal, with `input` on
 /// stdin.
 [[nodiscard]] Result<SessionResult>

@@ -1,4 +1,6 @@
 #include "daemon/monitor/protocol.hpp"
+#include "lib/kernel/fs.hpp"
+#include "lib/kernel/memory_file.hpp"
 #include "lib/kernel/message_socket.hpp"
 
 #include <gtest/gtest.h>
@@ -6,6 +8,7 @@
 #include <string>
 
 #include <fcntl.h>
+#include <sys/mman.h>
 
 namespace lodge::monitor {
 namespace {
@@ -96,6 +99,29 @@ TEST(MonitorProtocol, CarriesAnExecOrder) {
     EXPECT_EQ(decoded->environment, order.environment);
     EXPECT_EQ(decoded->columns, 80);
     EXPECT_TRUE(decoded->terminal);
+}
+
+TEST(MonitorProtocol, CarriesALongExecOrderInASealedFile) {
+    ExecOrder order;
+    order.argv.assign(100'000, "a word of some length");
+    const std::string payload = encode(order);
+    const auto message = [](Result<UniqueFd> file) {
+        Message made{.type = MessageType::exec_order, .payload = {}, .fds = {}};
+        made.fds.push_back(std::move(file).value());
+        return made;
+    };
+    const auto decoded = decode_exec_order(message(kernel::make_memory_file("order", payload)));
+    ASSERT_TRUE(decoded) << decoded.error().to_string();
+    EXPECT_EQ(decoded->argv, order.argv);
+    // One that could change while it is read, or is longer than any.
+    UniqueFd open(::memfd_create("order", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    ASSERT_TRUE(kernel::write_all(open.get(), payload));
+    EXPECT_FALSE(decode_exec_order(message(std::move(open))));
+    const std::string long_payload(kLargestOrder + 1, '\0');
+    EXPECT_EQ(
+        decode_exec_order(message(kernel::make_memory_file("order", long_payload))).error().code(),
+        ErrorCode::resource_exhausted);
+    EXPECT_FALSE(decode_exec_order(message(kernel::open_file("/dev/zero", O_RDONLY))));
 }
 
 TEST(MonitorProtocol, RefusesAnExecOrderOfNothing) {

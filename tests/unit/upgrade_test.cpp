@@ -1,10 +1,12 @@
 // What earlier releases left must be found whole by this one: tests/upgrade/README.md.
 #include "daemon/containers/monitor.hpp"
+#include "daemon/containers/monitor_client.hpp"
 #include "daemon/records/record.hpp"
 #include "daemon/store/store.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/message_socket.hpp"
 #include "tests/support/patience.hpp"
+#include "tests/support/session_client.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <gtest/gtest.h>
@@ -183,11 +185,12 @@ TEST(Upgrade, DISABLED_WriteRecords) {
         directory->get(), "template.json", encode_record(made, master_key()).value(), 0644));
 }
 
-/// A monitor of protocol 1 that an earlier release left, answering with its very bytes.
+/// A monitor that an earlier release left, answering with its very bytes.
 class OldMonitor {
   public:
-    explicit OldMonitor(const std::string& directory) {
-        std::istringstream lines(fixture("1/monitor.hex"));
+    explicit OldMonitor(const std::string& directory,
+                        const std::string& messages = "1/monitor.hex") {
+        std::istringstream lines(fixture(messages));
         for (std::string name, hex; lines >> name;) {
             if (name.front() == '#') {
                 std::getline(lines, hex);
@@ -204,11 +207,8 @@ class OldMonitor {
     }
     // Answers on one connection what it is asked, then leaves it open.
     void serve_one(const std::string& status) {
-        const Deadline deadline = Deadline::after(test::patience(std::chrono::seconds(10)));
-        pollfd wait{.fd = listener_.get(), .events = POLLIN, .revents = 0};
-        ASSERT_EQ(::poll(&wait, 1, deadline.poll_timeout()), 1) << "nobody came";
-        clients_.emplace_back(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-        const int fd = clients_.back().get();
+        const Deadline deadline = soon();
+        const int fd = take_one(deadline);
         const std::string hello = receive(fd, deadline);
         if (hello == messages_["hello_subscribe"]) {
             send(fd, "welcome");
@@ -219,8 +219,26 @@ class OldMonitor {
         ASSERT_EQ(receive(fd, deadline), messages_["ask_status"]);
         send(fd, status);
     }
+    // Agrees on one connection to whatever is ordered by that message, and takes the client.
+    void serve_order(const std::string& order) {
+        const Deadline deadline = soon();
+        const int fd = take_one(deadline);
+        ASSERT_EQ(receive(fd, deadline), messages_["hello"]);
+        send(fd, "welcome");
+        ASSERT_EQ(receive(fd, deadline), messages_[order]);
+        send(fd, "done");
+        ASSERT_EQ(receive(fd, deadline), messages_["client"]);
+        send(fd, "done");
+    }
 
   private:
+    static Deadline soon() { return Deadline::after(test::patience(std::chrono::seconds(10))); }
+    int take_one(const Deadline& deadline) {
+        pollfd wait{.fd = listener_.get(), .events = POLLIN, .revents = 0};
+        EXPECT_EQ(::poll(&wait, 1, deadline.poll_timeout()), 1) << "nobody came";
+        clients_.emplace_back(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        return clients_.back().get();
+    }
     static std::string receive(int fd, const Deadline& deadline) {
         std::array<std::byte, 4096> buffer{};
         const auto received = kernel::receive_message(fd, buffer, deadline);
@@ -299,6 +317,32 @@ TEST(Upgrade, TakesAMonitorOfProtocol1Up) {
             EXPECT_EQ(killed->exit->status, 9);
         }
     }
+    server.join();
+}
+
+TEST(Upgrade, HandsClientsToAMonitorOfProtocol2) {
+    const test::TempDir directory;
+    OldMonitor old(directory.path(), "2/monitor.hex");
+    const auto monitor = make_monitor(kernel::open_directory(directory.path()).value(), UniqueFd());
+    std::thread server([&] {
+        old.serve_order("exec_order");
+        old.serve_order("console_order");
+    });
+    auto sockets = test::make_stream_pair();
+    ASSERT_TRUE(sockets);
+    const TakeClient take = [&] { return sockets->second.duplicate(); };
+    const Status session = monitor->exec({.argv = {"sh", "-c", "exit 7"},
+                                          .environment = {"A=b"},
+                                          .user = "user",
+                                          .directory = "/tmp",
+                                          .login_shell = false,
+                                          .terminal = true,
+                                          .rows = 24,
+                                          .columns = 80},
+                                         take);
+    EXPECT_TRUE(session) << session.error().to_string();
+    const Status console = monitor->console(take);
+    EXPECT_TRUE(console) << console.error().to_string();
     server.join();
 }
 

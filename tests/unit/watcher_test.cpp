@@ -37,8 +37,8 @@ class NewsMonitor final : public Monitor {
         return answer;
     }
     Status signal_init(int) override { return {}; }
-    Status exec(const ExecRequest&, UniqueFd) override { return {}; }
-    Status console(UniqueFd) override { return {}; }
+    Status exec(const ExecRequest&, const TakeClient&) override { return {}; }
+    Status console(const TakeClient&) override { return {}; }
     Result<std::string> console_log() override { return std::string(); }
     Status release() override { return {}; }
     int event_fd() const override { return news_.get(); }

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "lib/base/error.hpp"
+#include "lib/base/unique_fd.hpp"
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace lodge::kernel {
+
+/// A file in memory (memfd_create(2)) with this content, to be read from its beginning. Sealed:
+/// nobody can change it.
+[[nodiscard]] Result<UniqueFd> make_memory_file(const char* name, std::string_view content);
+
+/// The whole content of such a file. One that is not sealed, and could change meanwhile, is
+/// refused; resource_exhausted when it is longer than `limit`.
+[[nodiscard]] Result<std::string> read_memory_file(int fd, std::size_t limit);
+
+} // namespace lodge::kernel

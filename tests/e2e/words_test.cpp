@@ -1,0 +1,142 @@
+// The words of a command: how many, how long, of which bytes; and who is told why no session began.
+#include "lib/base/clock.hpp"
+#include "lib/kernel/program.hpp"
+#include "tests/support/cli_process.hpp"
+#include "tests/support/lodge_host.hpp"
+#include "tests/support/patience.hpp"
+#include "tests/support/raw_http.hpp"
+
+#include <chrono>
+#include <deque>
+#include <string>
+#include <vector>
+
+namespace lodge::test {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kExhausted = 10;
+
+std::string head(const std::string& path, std::size_t size) {
+    return "POST /v1/containers/web1/" + path +
+           " HTTP/1.1\r\nHost: lodge\r\nConnection: Upgrade\r\nUpgrade: lodge-session/1\r\n"
+           "Content-Length: " +
+           std::to_string(size) + "\r\n\r\n";
+}
+
+class WordsTest : public RunningContainerTest {
+  protected:
+    // What a shell on the host prints, with `lodge` in its path.
+    std::string shell(const std::string& script) {
+        const auto done = kernel::run_program(
+            {.path = "bash",
+             .arguments = {"-euo", "pipefail", "-c", "PATH=$BIN:$PATH; cd \"$DIR\"; " + script},
+             .environment = {"BIN=" LODGE_BIN_DIR,
+                             "DIR=" + host->directory(),
+                             "LODGE_SOCKET=" + host->socket()},
+             .deadline = Deadline::after(patience(120s))});
+        EXPECT_TRUE(done) << done.error().to_string() << host->daemon_log();
+        return done ? done->standard_output : "";
+    }
+    CliResult repeat_while(int code, const std::vector<std::string>& arguments) {
+        const Deadline deadline = Deadline::after(patience(20s));
+        CliResult result;
+        do {
+            result = host->lodge(arguments);
+        } while (result.code == code && !deadline.expired());
+        return result;
+    }
+    // Clients of a session of which each is let in, and which say nothing then.
+    std::deque<RawHttp>
+    silent_clients(std::size_t count, const std::string& path, const std::string& body) {
+        std::deque<RawHttp> clients;
+        for (std::size_t i = 0; i < count; ++i) {
+            const RawHttp& client = clients.emplace_back(host->socket());
+            EXPECT_TRUE(client.send(head(path, body.size()) + body));
+            EXPECT_TRUE(client.beginning().starts_with("HTTP/1.1 101")) << i;
+        }
+        return clients;
+    }
+};
+
+TEST_F(WordsTest, ArriveByTheHundredThousand) {
+    EXPECT_EQ(shell("seq 100000 | tr '\\n' '\\0' >words;"
+                    "lodge exec web1 -- /bin/guest words $(seq 100000) | cmp - words; echo same"),
+              "same\n");
+}
+
+TEST_F(WordsTest, ArriveUpToTheKernelsOwnLength) {
+    // Twelve of 128 KiB less the NUL, the last of them in the environment: 1.5 MiB.
+    EXPECT_EQ(shell("word() { head -c $1 /dev/zero | tr '\\0' $2; };"
+                    "set -- a b c d e f g h i j k;"
+                    "for c; do set -- \"$@\" \"$(word 131071 $c)\"; shift; done;"
+                    "printf '%s\\0' \"$@\" >words;"
+                    "lodge exec web1 -- /bin/guest words \"$@\" | cmp - words;"
+                    "lodge exec web1 -e \"L=$(word 131069 l)\" -- /bin/guest env |"
+                    "    grep ^L= | tr -d '\\n' | wc -c;"
+                    "lodge exec web1 -- /bin/guest words \"$@\" | wc -c"),
+              "131071\n1441792\n");
+}
+
+TEST_F(WordsTest, AreRefusedByTheirSizeBeforeTheyAreHeld) {
+    const RawHttp large(host->socket());
+    EXPECT_TRUE(large.send(head("exec", 5'000'000)));
+    const auto too_large = large.answer();
+    ASSERT_TRUE(too_large) << too_large.error().to_string();
+    EXPECT_TRUE(too_large->starts_with("HTTP/1.1 413")) << *too_large;
+    EXPECT_NE(too_large->find("larger than 4 MiB"), std::string::npos) << *too_large;
+    std::string body = R"({"argv": ["a")";
+    for (int i = 0; i < 300'000; ++i) {
+        body += R"(,"")";
+    }
+    body += "]}";
+    const RawHttp many(host->socket());
+    EXPECT_TRUE(many.send(head("exec", body.size()) + body));
+    const auto too_many = many.answer();
+    ASSERT_TRUE(too_many) << too_many.error().to_string();
+    EXPECT_TRUE(too_many->starts_with("HTTP/1.1 507")) << *too_many;
+    EXPECT_NE(too_many->find("262144 values"), std::string::npos) << *too_many;
+}
+
+TEST_F(WordsTest, OfMoreThanAMebibyteComeInFromSoManyAtOnce) {
+    std::deque<RawHttp> slow;
+    for (int i = 0; i < 16; ++i) {
+        EXPECT_TRUE(slow.emplace_back(host->socket()).send(head("exec", 2'000'000) + "{"));
+    }
+    std::vector<std::string> command{"exec", "web1", "--", "/bin/guest", "true"};
+    command.insert(command.end(), 9, std::string(130'000, 'x'));
+    const CliResult refused = repeat_while(0, command);
+    EXPECT_EQ(refused.code, kExhausted) << refused.err;
+    EXPECT_NE(refused.err.find("try again"), std::string::npos) << refused.err;
+    EXPECT_EQ(host->lodge({"exec", "web1", "--", "/bin/guest", "true"}).code, 0);
+    slow.clear();
+    EXPECT_EQ(repeat_while(kExhausted, command).code, 0);
+}
+
+TEST_F(WordsTest, ASessionTooManyIsToldWhy) {
+    const std::vector<std::string> command{"exec", "web1", "--", "/bin/guest", "true"};
+    {
+        const auto held = silent_clients(128, "exec", R"({"argv": ["/bin/guest", "true"]})");
+        const CliResult refused = host->lodge(command);
+        EXPECT_EQ(refused.code, kExhausted) << refused.err;
+        EXPECT_NE(refused.err.find("most sessions already (128)"), std::string::npos)
+            << refused.err;
+        std::vector<std::string> with_terminal = command;
+        with_terminal.insert(with_terminal.begin() + 2, "-t");
+        EXPECT_EQ(host->lodge(with_terminal).code, kExhausted);
+    }
+    EXPECT_EQ(repeat_while(kExhausted, command).code, 0);
+}
+
+TEST_F(WordsTest, AConsoleTooManyIsToldWhy) {
+    const auto held = silent_clients(8, "console", "");
+    const CliResult refused = host->lodge({"console", "web1"});
+    EXPECT_EQ(refused.code, kExhausted) << refused.err;
+    EXPECT_NE(refused.err.find("most clients already (8)"), std::string::npos) << refused.err;
+}
+
+} // namespace
+
+} // namespace lodge::test
