@@ -71,11 +71,15 @@ Result<int> signal_number(const std::string& words) {
 
 Result<int> list(const Globals& globals) {
     ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", "/v1/containers"));
-    ASSIGN_OR_RETURN(const json all, parse_answer(text));
     if (globals.json) {
-        print_json(all);
+        RETURN_IF_ERROR(print_list(text));
         return 0;
     }
+    ASSIGN_OR_RETURN(
+        const json all,
+        parse_list(
+            text,
+            {"name", "state", "busy_with", "addresses", "template", "disk_bytes", "encryption"}));
     std::vector<std::vector<std::string>> rows{
         {"NAME", "STATE", "ADDRESSES", "TEMPLATE", "DISK", "ENCRYPTION"}};
     for (const json& one : all) {

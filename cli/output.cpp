@@ -25,6 +25,8 @@ namespace lodge::cli {
 
 namespace {
 
+constexpr int kIndent = 2;
+
 using nlohmann::json;
 
 constexpr auto kLook = std::chrono::milliseconds(250);
@@ -90,12 +92,32 @@ void report(const Globals& globals, const Error& error) {
               << printable(globals.verbose ? error.to_string() : error.message(), "\n\t") << '\n';
 }
 
-Result<json> parse_answer(const std::string& text) {
-    json parsed = json::parse(text, nullptr, false);
+namespace {
+
+std::unexpected<Error> not_json() {
+    return fail(ErrorCode::internal, "the daemon answered with something that is not JSON");
+}
+
+Result<json> unless_discarded(json parsed) {
     if (parsed.is_discarded()) {
-        return fail(ErrorCode::internal, "the daemon answered with something that is not JSON");
+        return not_json();
     }
     return parsed;
+}
+
+} // namespace
+
+Result<json> parse_answer(const std::string& text) {
+    return unless_discarded(json::parse(text, nullptr, false));
+}
+
+Result<json> parse_list(const std::string& text, const std::set<std::string_view>& keys) {
+    constexpr int kOfAnElement = 2;
+    const auto wanted = [&](int depth, json::parse_event_t event, const json& read) {
+        return event != json::parse_event_t::key || depth != kOfAnElement ||
+               keys.contains(read.get_ref<const std::string&>());
+    };
+    return unless_discarded(json::parse(text, wanted, false));
 }
 
 namespace {
@@ -139,7 +161,17 @@ void close_output() {
 }
 
 void print_json(const json& value) {
-    std::cout << api::to_text(value, 2) << '\n';
+    std::cout << api::to_text(value, kIndent) << '\n';
+}
+
+Status print_list(const std::string& text) {
+    if (!json::accept(text)) {
+        return not_json();
+    }
+    std::string_view line = text;
+    line = line.substr(0, line.find_last_not_of('\n') + 1);
+    std::cout << api::indented(line, kIndent) << '\n';
+    return {};
 }
 
 void print_table(const std::vector<std::vector<std::string>>& rows) {

@@ -4,13 +4,18 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lodge::cli {
 
 /// Parses an answer of the daemon.
 [[nodiscard]] Result<nlohmann::json> parse_answer(const std::string& text);
+/// Of the objects of a list nothing but these keys: of thousands, the rest costs most of the time.
+[[nodiscard]] Result<nlohmann::json> parse_list(const std::string& text,
+                                                const std::set<std::string_view>& keys);
 /// Writes out what stdout still holds; fails when some of what was printed could not be written. A
 /// reader who has gone is no failure.
 [[nodiscard]] Status flush_output();
@@ -18,6 +23,8 @@ namespace lodge::cli {
 void close_output();
 /// Indented JSON and a line break on stdout, nothing in it that a terminal would obey.
 void print_json(const nlohmann::json& json);
+/// The same of the answer `text`, which may be of thousands: nothing of it is kept.
+[[nodiscard]] Status print_list(const std::string& text);
 /// Lines that others chose, on stdout: to a terminal printable() ones, to a file or a pipe as they
 /// came.
 [[nodiscard]] Status print_text(const std::string& text);

@@ -63,11 +63,13 @@ Status create(Daemon& daemon, Exchange& exchange) {
 
 Status list(Daemon& daemon, Exchange& exchange) {
     ASSIGN_OR_RETURN(const auto views, daemon.containers().list());
-    json all = json::array();
+    // One after the other: the values of thousands at once cost twice the time.
+    std::string all = "[";
     for (const ContainerView& view : views) {
-        all.push_back(to_json(view));
+        all += all.size() > 1 ? "," : "";
+        all += api::to_text(to_json(view));
     }
-    exchange.reply(200, all);
+    exchange.reply_json(200, all + "]\n");
     return {};
 }
 

@@ -150,8 +150,12 @@ Status Exchange::copy_body_to(int fd) {
 }
 
 void Exchange::reply(int status, const nlohmann::json& body) {
+    reply_json(status, api::to_text(body) + "\n");
+}
+
+void Exchange::reply_json(int status, const std::string& body) {
     answered_ = true;
-    answer_ = answer_text(status, api::to_text(body) + "\n");
+    answer_ = answer_text(status, body);
 }
 
 void Exchange::reply_error(const Error& error) {

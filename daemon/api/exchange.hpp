@@ -63,6 +63,8 @@ class Exchange {
     [[nodiscard]] Status copy_body_to(int fd);
 
     void reply(int status, const nlohmann::json& body);
+    /// The same with JSON that is text already.
+    void reply_json(int status, const std::string& body);
     void reply_error(const Error& error);
     /// A stream of JSON lines: `next` gives them until it returns nullopt, on which the connection
     /// is broken off; the client may go any time.

@@ -108,7 +108,10 @@ Status read_list(const json& value,
 } // namespace
 
 std::string to_text(const json& value, int indent) {
-    const std::string plain = value.dump(indent, ' ', false, json::error_handler_t::replace);
+    std::string plain = value.dump(indent, ' ', false, json::error_handler_t::replace);
+    if (plain.find('\x7f') == std::string::npos && plain.find('\xc2') == std::string::npos) {
+        return plain; // nearly always
+    }
     constexpr std::string_view kHex = "0123456789abcdef";
     std::string text;
     text.reserve(plain.size());
@@ -126,6 +129,43 @@ std::string to_text(const json& value, int indent) {
         text += kHex[point >> 4U];
         text += kHex[point & 0xfU];
         at += c1 ? 1 : 0;
+    }
+    return text;
+}
+
+std::string indented(std::string_view line, std::size_t indent) {
+    std::string text;
+    text.reserve(line.size() * 2);
+    std::size_t depth = 0;
+    const auto break_line = [&] { text.append(1, '\n').append(depth * indent, ' '); };
+    for (std::size_t at = 0; at < line.size(); ++at) {
+        const char c = line[at];
+        const char next = at + 1 < line.size() ? line[at + 1] : '\0';
+        if (c == '"') { // to its end, over what is escaped
+            std::size_t end = at + 1;
+            while (end < line.size() && line[end] != '"') {
+                end += line[end] == '\\' ? 2U : 1U;
+            }
+            text += line.substr(at, end - at + 1);
+            at = end;
+        } else if ((c == '[' && next == ']') || (c == '{' && next == '}')) {
+            text.append(1, c).append(1, next);
+            ++at;
+        } else if (c == '[' || c == '{') {
+            text += c;
+            ++depth;
+            break_line();
+        } else if (c == ']' || c == '}') {
+            depth -= depth > 0 ? 1 : 0;
+            break_line();
+            text += c;
+        } else if (c == ',') {
+            text += c;
+            break_line();
+        } else {
+            text += c;
+            text += c == ':' ? " " : "";
+        }
     }
     return text;
 }

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,10 @@ namespace lodge::api {
 /// terminal: control characters, DEL and C1 among them, are escaped; a byte that is not UTF-8
 /// becomes U+FFFD.
 [[nodiscard]] std::string to_text(const nlohmann::json& value, int indent = -1);
+
+/// One line of JSON, such as to_text() makes, as to_text() would indent it; its values are neither
+/// read nor kept. Pure.
+[[nodiscard]] std::string indented(std::string_view line, std::size_t indent);
 
 /// {"error": {"code", "message", "errno", "trail"}}
 [[nodiscard]] nlohmann::json to_json(const Error& error);

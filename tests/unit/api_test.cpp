@@ -27,6 +27,22 @@ TEST(ApiText, HoldsNothingThatATerminalObeys) {
         << "the same value, whatever way it is written";
 }
 
+TEST(ApiText, IsIndentedAsAnyOther) {
+    const nlohmann::json hard{
+        {"empty", {nlohmann::json::array(), nlohmann::json::object(), ""}},
+        {"text", "\"quoted\", \\ [1, 2] {3: 4}\\\n"},
+        {"nested", {{{"a", {1, -2, 3.5, nullptr, true}}}, nlohmann::json::array({{{"b", "\\"}}})}},
+    };
+    for (const nlohmann::json& value : {hard,
+                                        nlohmann::json::array(),
+                                        nlohmann::json("x"),
+                                        nlohmann::json::array({hard, hard})}) {
+        EXPECT_EQ(indented(to_text(value), 2), to_text(value, 2));
+        EXPECT_EQ(indented(to_text(value), 4), to_text(value, 4));
+    }
+    EXPECT_EQ(indented("]}\"\\", 2), "\n]\n}\"\\") << "no JSON, and no harm";
+}
+
 TEST(ApiError, ArrivesWithEverythingItLeftWith) {
     const Error sent = Error(ErrorCode::no_space, "the host's filesystem has no space for an image")
                            .with_errno(28)
