@@ -1,9 +1,10 @@
+#include "lib/base/base64.hpp"
+#include "lib/base/utf8.hpp"
 #include "lib/model/container.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <optional>
 
 namespace lodge::model {
 
@@ -19,37 +20,6 @@ constexpr std::array<std::string_view, 7> kKeyTypes{
     "sk-ecdsa-sha2-nistp256@openssh.com",
 };
 constexpr std::size_t kLongestKeyLine = 16384;
-
-std::optional<unsigned> base64_value(char c) {
-    constexpr std::string_view kAlphabet =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const std::size_t at = kAlphabet.find(c);
-    return at == std::string_view::npos ? std::nullopt : std::optional(static_cast<unsigned>(at));
-}
-
-// RFC 4648 with padding, as OpenSSH writes it; nullopt for anything else.
-std::optional<std::string> decode_base64(std::string_view text) {
-    if (text.empty() || text.size() % 4 != 0) {
-        return std::nullopt;
-    }
-    const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
-    std::string bytes;
-    unsigned bits = 0;
-    unsigned held = 0;
-    for (const char c : text.substr(0, text.size() - padding)) {
-        const auto value = base64_value(c);
-        if (!value) {
-            return std::nullopt;
-        }
-        held = (held << 6) | *value;
-        bits += 6;
-        if (bits >= 8) {
-            bits -= 8;
-            bytes.push_back(static_cast<char>((held >> bits) & 0xff));
-        }
-    }
-    return bytes;
-}
 
 // The blob begins with the type as an SSH string: four bytes of length, then the text (RFC
 // 4253, 6.6).
@@ -83,6 +53,9 @@ Status validate_ssh_public_key(std::string_view line) {
     };
     if (std::any_of(line.begin(), line.end(), is_control)) {
         return refuse("the line has control characters or is more than one line");
+    }
+    if (!is_utf8(line)) { // in its comment
+        return refuse("the line is not UTF-8");
     }
     const std::size_t space = line.find(' ');
     const std::string_view type = line.substr(0, space);

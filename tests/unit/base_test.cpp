@@ -1,9 +1,11 @@
+#include "lib/base/base64.hpp"
 #include "lib/base/clock.hpp"
 #include "lib/base/error.hpp"
 #include "lib/base/printable.hpp"
 #include "lib/base/revert.hpp"
 #include "lib/base/standard_streams.hpp"
 #include "lib/base/unique_fd.hpp"
+#include "lib/base/utf8.hpp"
 #include "lib/base/uuid.hpp"
 
 #include <gtest/gtest.h>
@@ -34,6 +36,40 @@ TEST(Error, TellsTheWayFromTheIntentToTheCause) {
     EXPECT_EQ(error.sys_errno(), ENOSPC);
     EXPECT_EQ(error.to_string(),
               "create 'web1': make the volume: write 'volume.img': No space left on device");
+}
+
+TEST(Utf8, IsWhatRfc3629Has) {
+    for (const char* text :
+         {"", "plain\n\x7f", "h\u00f6flich \u20ac \U0001f600 \U0010ffff \u0080"}) {
+        EXPECT_TRUE(is_utf8(text)) << text;
+    }
+    for (const char* bytes : {"\xff",
+                              "a\x80",
+                              "\xc3",         // cut off
+                              "\xc0\xaf",     // overlong
+                              "\xe0\x80\xaf", // overlong
+                              "\xed\xa0\x80", // half a surrogate pair
+                              "\xf4\x90\x80\x80",
+                              "\xf0\x9f\x98"}) {
+        EXPECT_FALSE(is_utf8(bytes)) << printable(bytes);
+    }
+}
+
+TEST(Base64, TakesWhatItWritesAndNothingElse) {
+    // RFC 4648, section 10.
+    for (const auto& [bytes, text] : {std::pair<const char*, const char*>{"", ""},
+                                      {"f", "Zg=="},
+                                      {"fo", "Zm8="},
+                                      {"foo", "Zm9v"},
+                                      {"foobar", "Zm9vYmFy"},
+                                      {"\xff\xfe\xfb", "//77"}}) {
+        EXPECT_EQ(encode_base64(bytes), text);
+        EXPECT_EQ(decode_base64(text), bytes);
+    }
+    for (const char* text :
+         {"Zg", "Zg=", "Zh==", "Zm9=", "Z===", "====", "Zm9v\n", " Zg==", "Zm-_", "=g=="}) {
+        EXPECT_FALSE(decode_base64(text)) << text;
+    }
 }
 
 TEST(Printable, ShowsNothingThatATerminalObeys) {
