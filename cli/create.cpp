@@ -255,16 +255,19 @@ void add_create_command(const Registry& registry) {
     command->add_option("NAME", options->name, "A DNS label");
     command->add_option(
         "--template,--ostemplate", options->template_name, "Template to make it from");
-    command->add_option("--spec", options->spec_file, "YAML file with the same keys; flags win");
+    of_bytes(command->add_option(
+                 "--spec", options->spec_file, "YAML file with the same keys; flags win"),
+             "PATH");
     command->add_option("--disk,--diskspace", options->disk, "Size of its disk (2G)");
     command->add_option(
         "--memory,--ram", options->memory, "Memory limit, such as 512M (default: none)");
     command->add_option("--cpus", options->cpus, "CPU limit, such as 1.5 (default: none)");
     command->add_option("--pids", options->pids, "Limit of processes, or none (default: 4096)");
-    add_list(*command,
-             "--ssh-key",
-             options->ssh_key_files,
-             "File with public keys for root; may be repeated");
+    of_bytes(add_list(*command,
+                      "--ssh-key",
+                      options->ssh_key_files,
+                      "File with public keys for root; may be repeated"),
+             "PATH");
     command->add_flag(
         "--password-stdin", options->password_stdin, "Read root's password from stdin");
     command->add_option("--hostname", options->hostname, "Host name inside (default: NAME)");

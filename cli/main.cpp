@@ -98,7 +98,9 @@ class CommandLine {
         globals_.socket = from_environment != nullptr && *from_environment != '\0'
                               ? from_environment
                               : kDefaultSocket;
-        app_.add_option("--socket", globals_.socket, "Where lodged listens (LODGE_SOCKET)");
+        of_bytes(
+            app_.add_option("--socket", globals_.socket, "Where lodged listens (LODGE_SOCKET)"),
+            "PATH");
         app_.add_flag("--json", globals_.json, "Answer in JSON");
         app_.add_flag("--quiet", globals_.quiet, "No progress, no confirmations");
         app_.add_flag("--verbose", globals_.verbose, "Tell how an error came about");
@@ -121,6 +123,9 @@ class CommandLine {
         words_ = prepare_words(app_, words);
         app_.parse(
             std::vector<std::string>(words_.rbegin(), words_.rend())); // it takes them from the end
+        if (const auto name = find_broken_text(app_)) {
+            throw CLI::ValidationError(*name, "this is not UTF-8");
+        }
     }
 
     /// Of what parse() threw: help, or a command line that makes no sense.

@@ -1,4 +1,5 @@
 #include "cli/output.hpp"
+#include "cli/words.hpp"
 #include "lib/api/json.hpp"
 #include "lib/base/printable.hpp"
 #include "lib/kernel/program.hpp"
@@ -104,9 +105,11 @@ void add_recover_command(const Registry& registry) {
         "recover",
         "Build a lost database anew from what lies beside the volumes, while no lodged runs",
         [&globals, where] { return recover(globals, *where); });
-    command->add_option("--config", where->config, "lodged's configuration file");
-    command->add_option("--state-dir", where->state_directory, "lodged's state directory");
-    command->add_option("--run-dir", where->run_directory, "lodged's run directory");
+    of_bytes(command->add_option("--config", where->config, "lodged's configuration file"), "PATH");
+    of_bytes(command->add_option("--state-dir", where->state_directory, "lodged's state directory"),
+             "PATH");
+    of_bytes(command->add_option("--run-dir", where->run_directory, "lodged's run directory"),
+             "PATH");
 }
 
 } // namespace lodge::cli

@@ -2,6 +2,7 @@
 #include "cli/output.hpp"
 #include "cli/terminal.hpp"
 #include "cli/words.hpp"
+#include "lib/api/json.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -43,20 +44,29 @@ std::vector<std::string> environment_of(const SessionOptions& options, bool term
     return environment;
 }
 
+json words_of(const std::vector<std::string>& words) {
+    json list = json::array();
+    for (const std::string& word : words) {
+        list.push_back(api::to_json_bytes(word));
+    }
+    return list;
+}
+
 Result<int> exec(const Globals& globals, const SessionOptions& options, bool login_shell) {
     const bool terminal =
         !options.no_terminal && (options.terminal || (login_shell && ::isatty(STDIN_FILENO) == 1));
-    json request{{"terminal", terminal}, {"environment", environment_of(options, terminal)}};
+    json request{{"terminal", terminal},
+                 {"environment", words_of(environment_of(options, terminal))}};
     if (login_shell) {
         request["login_shell"] = true;
     } else {
-        request["argv"] = options.command;
+        request["argv"] = words_of(options.command);
     }
     if (!options.user.empty()) {
         request["user"] = options.user;
     }
     if (!options.directory.empty()) {
-        request["directory"] = options.directory;
+        request["directory"] = api::to_json_bytes(options.directory);
     }
     if (terminal) {
         const WindowSize size = window_size(STDIN_FILENO);
@@ -103,9 +113,12 @@ void add_session_commands(const Registry& registry) {
         });
     for (CLI::App* command : {executing, entering}) {
         command->add_option("NAME", options->name, "The container")->required();
-        add_list(*command, "--env,-e", options->environment, "KEY=VALUE for the command");
+        of_bytes(add_list(*command, "--env,-e", options->environment, "For the command"),
+                 "KEY=VALUE");
         command->add_option("--user,-u", options->user, "Name or number inside (root)");
-        command->add_option("--cwd", options->directory, "Directory to start in (the user's home)");
+        of_bytes(command->add_option(
+                     "--cwd", options->directory, "Directory to start in (the user's home)"),
+                 "PATH");
         command->add_flag("-T,--no-tty", options->no_terminal, "No terminal");
     }
     CLI::Option* terminal = executing->add_flag("-t,--tty", options->terminal, "With a terminal");
@@ -114,7 +127,10 @@ void add_session_commands(const Registry& registry) {
     executing->add_flag("-n,--no-stdin", options->without_input, "Nothing from stdin")
         ->excludes(terminal)
         ->excludes(interactive);
-    add_rest(*executing, "COMMAND", options->command, "The command and its arguments, all words")
+    of_bytes(
+        add_rest(
+            *executing, "COMMAND", options->command, "The command and its arguments, all words"),
+        "WORD")
         ->required();
     const auto log = std::make_shared<bool>(false);
     CLI::App* watching = registry.add(

@@ -127,7 +127,7 @@ void add_ssh_command(const Registry& registry) {
                                      [&globals, options] { return ssh(globals, *options); });
     command->add_option("NAME", options->name, "The container")->required();
     command->add_option("--user,-l", options->user, "Who to be (root)");
-    add_rest(*command, "ARGUMENT", options->arguments, "For ssh, all words");
+    of_bytes(add_rest(*command, "ARGUMENT", options->arguments, "For ssh, all words"), "WORD");
     const auto name = std::make_shared<std::string>();
     CLI::App* hosts = registry.add(registry.app,
                                    "known-hosts",

@@ -1,4 +1,5 @@
 #include "cli/output.hpp"
+#include "cli/words.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -128,7 +129,8 @@ void add_template_commands(const Registry& registry) {
                                        "Import a root tree from a tar archive",
                                        [&globals, options] { return import(globals, *options); });
     importing->add_option("NAME", options->name, "Name of the template")->required();
-    importing->add_option("FILE", options->file, "FILE.tar, .tar.gz, .tar.xz or .tar.zst")
+    of_bytes(importing->add_option("FILE", options->file, "FILE.tar, .tar.gz, .tar.xz or .tar.zst"),
+             "PATH")
         ->required();
     registry.add(*family, "list", "List templates", [&globals] { return list(globals); });
     registry.add(*family, "definitions", "List definitions that can be built", [&globals] {

@@ -1,5 +1,7 @@
 #include "cli/words.hpp"
 
+#include "lib/base/utf8.hpp"
+
 #include <algorithm>
 
 namespace lodge::cli {
@@ -8,6 +10,9 @@ namespace {
 
 // Before each word of a rest, so that CLI11 sees nothing in it.
 constexpr char kMark = '=';
+
+// As CLI11 calls what it puts into a string.
+constexpr const char* kText = "TEXT";
 
 std::string unmarked(const std::string& word) {
     return word.starts_with(kMark) ? word.substr(1) : word;
@@ -18,7 +23,7 @@ CLI::Option* add_texts(CLI::App& command,
                        CLI::callback_t take,
                        const std::string& description) {
     return command.add_option(names, std::move(take), description)
-        ->type_name("TEXT")
+        ->type_name(kText)
         ->expected(CLI::detail::expected_max_vector_size);
 }
 
@@ -70,7 +75,30 @@ const CLI::App* find_command(const CLI::App& app, const std::string& word) {
     return found.empty() ? nullptr : found.front();
 }
 
+bool is_broken(const CLI::Option& option) {
+    const CLI::results_t& words = option.results();
+    return option.get_type_name() == kText && !std::all_of(words.begin(), words.end(), is_utf8);
+}
+
 } // namespace
+
+CLI::Option* of_bytes(CLI::Option* option, const std::string& type) {
+    return option->type_name(type);
+}
+
+std::optional<std::string> find_broken_text(const CLI::App& app) {
+    for (const CLI::Option* option : app.get_options()) {
+        if (is_broken(*option)) {
+            return option->get_name();
+        }
+    }
+    for (const CLI::App* command : app.get_subcommands()) {
+        if (auto name = find_broken_text(*command)) {
+            return name;
+        }
+    }
+    return std::nullopt;
+}
 
 CLI::Option* add_rest(CLI::App& command,
                       const std::string& name,

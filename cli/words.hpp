@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -10,6 +11,14 @@
 /// looks for the value of "--name=" in the next word, and for options among the words of a command
 /// that is for somebody else.
 namespace lodge::cli {
+
+/// What is no text: a path, or what goes through to another program. It may have any bytes; `type`
+/// is what help calls it.
+CLI::Option* of_bytes(CLI::Option* option, const std::string& type);
+
+/// The name of an option or positional of which a value is not UTF-8 and should be. Pre: `app` has
+/// parsed the command line.
+[[nodiscard]] std::optional<std::string> find_broken_text(const CLI::App& app);
 
 /// A positional that is all words from its first on, whatever they are; a "--" before it is left
 /// out. Pre: the command's last positional; prepare_words() went over the command line.

@@ -15,13 +15,23 @@ namespace {
 
 using nlohmann::json;
 
-Status read_texts(const json& value, std::vector<std::string>& into, const std::string& key) {
-    if (!value.is_array() || !std::all_of(value.begin(), value.end(), [](const json& item) {
-            return item.is_string();
-        })) {
+Status read_bytes(const json& value, std::string& into, const std::string& key) {
+    auto bytes = api::bytes_from_json(value);
+    if (!bytes) {
+        return fail(bytes.error().code(), key + " " + bytes.error().message());
+    }
+    into = std::move(*bytes);
+    return {};
+}
+
+Status read_words(const json& value, std::vector<std::string>& into, const std::string& key) {
+    if (!value.is_array()) {
         return fail(ErrorCode::invalid_argument, "'" + key + "' must be a list of texts");
     }
-    into = value.get<std::vector<std::string>>();
+    into.reserve(value.size());
+    for (const json& item : value) {
+        RETURN_IF_ERROR(read_bytes(item, into.emplace_back(), "each of '" + key + "'"));
+    }
     return {};
 }
 
@@ -30,9 +40,13 @@ bool has_nul(const std::string& text) {
 }
 
 Status check_exec(const ExecRequest& request) {
-    if (request.argv.empty() != request.login_shell ||
-        std::any_of(request.argv.begin(), request.argv.end(), has_nul)) {
+    if (request.argv.empty() != request.login_shell) {
         return fail(ErrorCode::invalid_argument, "give a command, or ask for a login shell");
+    }
+    if (std::any_of(request.argv.begin(), request.argv.end(), has_nul) ||
+        has_nul(request.directory) || has_nul(request.user)) {
+        return fail(ErrorCode::invalid_argument,
+                    "a word, the directory or the user has a NUL byte in it");
     }
     for (const std::string& entry : request.environment) {
         const std::size_t equals = entry.find('=');
@@ -100,13 +114,13 @@ Result<ExecRequest> read_exec(const json& body) {
     ExecRequest request;
     for (const auto& [key, value] : body.items()) {
         if (key == "argv") {
-            RETURN_IF_ERROR(read_texts(value, request.argv, key));
+            RETURN_IF_ERROR(read_words(value, request.argv, key));
         } else if (key == "environment") {
-            RETURN_IF_ERROR(read_texts(value, request.environment, key));
+            RETURN_IF_ERROR(read_words(value, request.environment, key));
         } else if (key == "user" && value.is_string()) {
             request.user = value.get<std::string>();
-        } else if (key == "directory" && value.is_string()) {
-            request.directory = value.get<std::string>();
+        } else if (key == "directory") {
+            RETURN_IF_ERROR(read_bytes(value, request.directory, "'directory'"));
         } else if (key == "login_shell" && value.is_boolean()) {
             request.login_shell = value.get<bool>();
         } else if (key == "terminal" && value.is_boolean()) {

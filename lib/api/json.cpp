@@ -1,5 +1,8 @@
 #include "lib/api/json.hpp"
 
+#include "lib/base/base64.hpp"
+#include "lib/base/utf8.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <functional>
@@ -12,6 +15,8 @@ namespace {
 
 using nlohmann::json;
 using Reader = std::function<Status(const json&)>;
+
+constexpr const char* kBase64 = "base64";
 
 // More than the kernel takes of words: two MiB, and eight bytes for each beside its own.
 constexpr std::size_t kMostValues = std::size_t{1} << 18;
@@ -317,6 +322,30 @@ Result<model::SpecChange> change_from_json(const json& object) {
                      }}});
     RETURN_IF_ERROR(read_all(object, readers));
     return change;
+}
+
+json to_json_bytes(const std::string& bytes) {
+    // As json::dump() writes a text: \u00XX for most control characters, two bytes for the others.
+    std::size_t text_size = bytes.size();
+    for (const char c : bytes) {
+        text_size += static_cast<unsigned char>(c) < 0x20 ? 5 : c == '"' || c == '\\' ? 1 : 0;
+    }
+    constexpr std::string_view kFrame = R"({"base64":})";
+    const bool shorter = text_size <= (bytes.size() + 2) / 3 * 4 + kFrame.size();
+    return shorter && is_utf8(bytes) ? json(bytes) : json{{kBase64, encode_base64(bytes)}};
+}
+
+Result<std::string> bytes_from_json(const json& value) {
+    if (value.is_string()) {
+        return value.get<std::string>();
+    }
+    if (value.is_object() && value.size() == 1 && value.contains(kBase64) &&
+        value[kBase64].is_string()) {
+        if (auto bytes = decode_base64(value[kBase64].get_ref<const std::string&>())) {
+            return std::move(*bytes);
+        }
+    }
+    return refuse("must be a text, or {\"base64\": \"...\"} as RFC 4648 has it");
 }
 
 Result<json> parse_object(std::string_view body) {

@@ -35,6 +35,12 @@ namespace lodge::api {
 [[nodiscard]] nlohmann::json to_json(const model::SpecChange& change);
 [[nodiscard]] Result<model::SpecChange> change_from_json(const nlohmann::json& json);
 
+/// What need not be UTF-8, such as a command's words: a text where it is one, else {"base64":
+/// "..."}, which is taken as well where it is shorter.
+[[nodiscard]] nlohmann::json to_json_bytes(const std::string& bytes);
+/// The reverse; invalid_argument for anything else.
+[[nodiscard]] Result<std::string> bytes_from_json(const nlohmann::json& json);
+
 /// Parses a request's body: one JSON object, or empty for none. Depth and keys are bounded by the
 /// body, values by what the kernel takes of words (resource_exhausted).
 [[nodiscard]] Result<nlohmann::json> parse_object(std::string_view body);

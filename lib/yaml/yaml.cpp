@@ -1,5 +1,7 @@
 #include "lib/yaml/yaml.hpp"
 
+#include "lib/base/utf8.hpp"
+
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -31,6 +33,9 @@ class Converter {
         case YAML::NodeType::Scalar:
             node.kind = Node::Kind::scalar;
             node.scalar = from.Scalar();
+            if (!is_utf8(node.scalar)) {
+                return refuse(node, "this is not UTF-8");
+            }
             return node;
         case YAML::NodeType::Sequence:
             node.kind = Node::Kind::list;

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <deque>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -78,6 +79,84 @@ TEST_F(WordsTest, ArriveUpToTheKernelsOwnLength) {
                     "    grep ^L= | tr -d '\\n' | wc -c;"
                     "lodge exec web1 -- /bin/guest words \"$@\" | wc -c"),
               "131071\n1441792\n");
+}
+
+TEST_F(WordsTest, OfAnyBytesArriveByteForByte) {
+    // Each byte but NUL; a lone one that is no UTF-8; control characters alone.
+    EXPECT_EQ(
+        shell("all=$(printf \"$(printf '\\\\%03o' $(seq 1 255))\"; echo x); all=${all%x};"
+              "lone=$(printf 'a\\377'); low=$(printf '\\001\\002\\003');"
+              "printf '%s\\0' \"$all\" \"$lone\" '' \"$low\" h\u00f6flich >words;"
+              "lodge exec web1 -- /bin/guest words \"$all\" \"$lone\" '' \"$low\" h\u00f6flich |"
+              "    cmp - words;"
+              "lodge exec web1 -e \"$lone=$all\" -- /bin/guest env >environment;"
+              "printf '%s=%s\\n' \"$lone\" \"$all\" >entry;"
+              "grep -c . environment >/dev/null;"
+              "od -An -v -tx1 environment | tr -d ' \\n' >environment.hex;"
+              "grep -c \"$(od -An -v -tx1 entry | tr -d ' \\n')\" environment.hex;"
+              "lodge exec web1 -- /bin/guest mkdir \"/$lone\";"
+              "lodge exec web1 --cwd \"/$lone\" -- /bin/guest pwd | od -An -tx1"),
+        "1\n 2f 61 ff 0a\n");
+}
+
+TEST_F(WordsTest, ThatAreTextsAreRefusedWhenTheyAreNotUtf8) {
+    const std::string broken = "a\xff";
+    const std::string key = host->directory() + "/latin1.pub";
+    const std::string spec = host->directory() + "/latin1.yaml";
+    std::ofstream(key)
+        << "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8H0TYcDGGFXKxsmOhLxmS9L7oOBuEFyfbwMnnT"
+           "JJfP a\xff\n";
+    std::ofstream(spec) << "name: web2\ntemplate: \"a\xff\"\n";
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"exec", broken, "--", "/bin/guest", "true"},
+             {"exec", "--user", broken, "web1", "--", "/bin/guest", "true"},
+             {"console", broken},
+             {"console", broken, "--log"},
+             {"create", broken, "--template", "tiny"},
+             {"create", "web2", "--template", broken},
+             {"create", "web2", "--template", "tiny", "--hostname", broken},
+             {"create", "web2", "--template", "tiny", "--ip", broken},
+             {"create", "web2", "--template", "tiny", "--memory", broken},
+             {"create", "web2", "--template", "tiny", "--onboot", broken},
+             {"create", "web2", "--template", "tiny", "--wait", broken},
+             {"create", "web2", "--template", "tiny", "--ssh-key", key},
+             {"create", "web2", "--spec", spec},
+             {"set", "web1", "--hostname", broken},
+             {"set", "web1", "--restart", broken},
+             {"kill", "web1", "--signal", broken},
+             {"stop", "web1", "--timeout", broken},
+             {"wait", "web1", "--for", broken},
+             {"wait", "web1", "--timeout", broken},
+             {"info", broken},
+             {"destroy", broken, "--force"},
+             {"ssh", broken},
+             {"known-hosts", broken},
+             {"template", "build", broken},
+             {"template", "build", "debian-12", "--name", broken},
+             {"template", "import", broken, host->directory() + "/tiny.tar"},
+             {"template", "info", broken},
+             {"template", "remove", broken},
+             {"operation", "cancel", broken},
+             {"help", broken},
+             {broken}}) {
+        for (const bool json : {false, true}) {
+            std::vector<std::string> typed = words;
+            if (json) {
+                typed.insert(typed.begin(), "--json");
+            }
+            const CliResult refused = host->lodge(typed);
+            EXPECT_EQ(refused.code, 2) << words[0] << ' ' << refused.err << refused.out;
+            const std::string& said = json ? refused.out : refused.err;
+            EXPECT_EQ(said.find("json.exception"), std::string::npos) << said;
+            EXPECT_FALSE(said.empty()) << words[0];
+        }
+    }
+    // Paths are bytes: this one is only not there.
+    const CliResult path = host->lodge({"template", "import", "t", "/" + broken});
+    EXPECT_EQ(path.code, 2) << path.err;
+    EXPECT_NE(path.err.find("/a?"), std::string::npos) << path.err;
+    EXPECT_EQ(host->lodge({"--socket", "/" + broken, "list"}).code, 20);
+    EXPECT_EQ(host->lodge({"list", "--json"}).code, 0) << host->daemon_log();
 }
 
 TEST_F(WordsTest, AreRefusedByTheirSizeBeforeTheyAreHeld) {

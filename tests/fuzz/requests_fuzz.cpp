@@ -27,6 +27,9 @@ void read_bodies(const json& body) {
         must(std::all_of(exec->argv.begin(), exec->argv.end(), [](const std::string& word) {
             return word.find('\0') == std::string::npos;
         }));
+        must(std::all_of(exec->argv.begin(), exec->argv.end(), [](const std::string& word) {
+            return lodge::api::bytes_from_json(lodge::api::to_json_bytes(word)) == word;
+        }));
     }
     if (const auto change = lodge::api::change_from_json(body)) {
         const auto again = lodge::api::change_from_json(lodge::api::to_json(*change));

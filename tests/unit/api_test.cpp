@@ -43,6 +43,37 @@ TEST(ApiText, IsIndentedAsAnyOther) {
     EXPECT_EQ(indented("]}\"\\", 2), "\n]\n}\"\\") << "no JSON, and no harm";
 }
 
+TEST(ApiBytes, AreATextWhereTheyAreOneAndShort) {
+    const std::string plain = "h\u00f6flich \"\n";
+    EXPECT_EQ(to_json_bytes(plain), nlohmann::json(plain));
+    EXPECT_EQ(to_json_bytes("\xff"), (nlohmann::json{{"base64", "/w=="}}));
+    const std::string controls(1000, '\1'); // six bytes each as a text
+    EXPECT_LT(to_text(to_json_bytes(controls)).size(), 1400U);
+    for (const std::string& bytes : {plain, std::string(), std::string("\xff"), controls}) {
+        EXPECT_EQ(bytes_from_json(nlohmann::json::parse(to_json_bytes(bytes).dump())), bytes);
+    }
+    using nlohmann::json;
+    for (const json& other : {json(7),
+                              json(nullptr),
+                              json::array(),
+                              json::object(),
+                              json{{"base64", 7}},
+                              json{{"base64", "/w"}},
+                              json{{"base64", "/w=="}, {"more", ""}},
+                              json{{"base32", "/w=="}}}) {
+        EXPECT_EQ(bytes_from_json(other).error().code(), ErrorCode::invalid_argument) << other;
+    }
+}
+
+TEST(ApiObject, HasNoMoreValuesThanTheKernelTakesWords) {
+    std::string body = R"({"argv":[0)";
+    for (int i = 0; i < (1 << 18); ++i) {
+        body += ",0";
+    }
+    EXPECT_EQ(parse_object(body + "]}").error().code(), ErrorCode::resource_exhausted);
+    EXPECT_EQ(parse_object(R"({"argv":[0,0]})").value()["argv"].size(), 2U);
+}
+
 TEST(ApiError, ArrivesWithEverythingItLeftWith) {
     const Error sent = Error(ErrorCode::no_space, "the host's filesystem has no space for an image")
                            .with_errno(28)

@@ -72,26 +72,14 @@ const std::map<std::string, Object>& objects() {
            {"requestBodies", "{body?}"}},
           {}}},
         {"schema",
-         {{{"type", "text"},
-           {"format", "text"},
-           {"description", "text"},
-           {"enum", "[any]"},
-           {"default", "any"},
-           {"example", "any"},
-           {"nullable", "flag"},
-           {"pattern", "text"},
-           {"minimum", "number"},
-           {"maximum", "number"},
-           {"minLength", "number"},
-           {"maxLength", "number"},
-           {"minItems", "number"},
-           {"maxItems", "number"},
-           {"minProperties", "number"},
-           {"required", "[text]"},
-           {"properties", "{schema?}"},
-           {"additionalProperties", "flag"},
-           {"items", "schema?"}},
-          {"type"}}}};
+         {{{"type", "text"},       {"format", "text"},          {"description", "text"},
+           {"enum", "[any]"},      {"default", "any"},          {"example", "any"},
+           {"nullable", "flag"},   {"pattern", "text"},         {"minimum", "number"},
+           {"maximum", "number"},  {"minLength", "number"},     {"maxLength", "number"},
+           {"minItems", "number"}, {"maxItems", "number"},      {"minProperties", "number"},
+           {"required", "[text]"}, {"properties", "{schema?}"}, {"additionalProperties", "flag"},
+           {"items", "schema?"},   {"oneOf", "[schema?]"}},
+          {}}}};
     return table;
 }
 
@@ -177,7 +165,10 @@ class Judge {
         static const std::set<std::string> types{
             "array", "boolean", "integer", "number", "object", "string"};
         const std::string& type = child(node, "type").scalar;
-        expect(types.contains(type), where, "is of no type: '" + type + "'");
+        const bool choice = child(node, "oneOf").kind != Node::Kind::none;
+        expect(choice ? type.empty() : types.contains(type),
+               where,
+               "is of no type, or a choice and of one: '" + type + "'");
         expect((type == "array") == (child(node, "items").kind != Node::Kind::none),
                where,
                "is an array without items, or has items and is none");
@@ -268,6 +259,8 @@ TEST(OpenApi, SeesWhatIsWrong) {
     one_fault("operationId: hostInfo", "operationId: version");
     one_fault("minimum: 67108864", "minimum: 64M");
     one_fault("type: boolean, default: false", "type: boolean, default: no way");
+    one_fault("{type: string, format: byte}", "{type: byte}");
+    one_fault("      oneOf:\n", "      type: object\n      oneOf:\n");
     one_fault("in: query", "in: body");
     one_fault("required: [version, api]", "required: [version, apis]");
 }

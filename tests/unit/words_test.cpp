@@ -20,7 +20,9 @@ struct Line {
     std::string hostname;
     Words environment;
     Words command;
+    std::string directory;
     bool refused = false;
+    std::optional<std::string> broken;
 };
 
 Line parse(Words typed) {
@@ -32,8 +34,9 @@ Line parse(Words typed) {
     exec->add_option("NAME", line.name, "")->required();
     exec->add_option("--user,-u", line.user, "");
     exec->add_flag("--tty,-t", line.terminal, "");
-    add_list(*exec, "--env,-e", line.environment, "");
-    add_rest(*exec, "COMMAND", line.command, "")->required();
+    of_bytes(exec->add_option("--cwd", line.directory, ""), "PATH");
+    of_bytes(add_list(*exec, "--env,-e", line.environment, ""), "KEY=VALUE");
+    of_bytes(add_rest(*exec, "COMMAND", line.command, ""), "WORD")->required();
     CLI::App* set = app.add_subcommand("set", "");
     set->add_option("NAME", line.name, "");
     set->add_option("--hostname", line.hostname, "");
@@ -45,6 +48,7 @@ Line parse(Words typed) {
     std::reverse(prepared.begin(), prepared.end());
     try {
         app.parse(std::move(prepared));
+        line.broken = find_broken_text(app);
     } catch (const CLI::ParseError&) {
         line.refused = true;
     }
@@ -74,6 +78,20 @@ TEST(Words, ReachACommandAsTheyWereTyped) {
     all.insert(all.end(), kOdd.begin(), kOdd.end());
     all.push_back(std::string(100'000, '['));
     EXPECT_EQ(parse(all).command, Words(all.begin() + 5, all.end()));
+}
+
+TEST(Words, ThatAreTextsAreUtf8) {
+    for (const Words& broken : {Words{"exec", "\xff", "x"},
+                                Words{"exec", "--user", "r\xff", "web1", "x"},
+                                Words{"set", "web1", "--hostname=\xc3"}}) {
+        EXPECT_TRUE(parse(broken).broken) << broken[1];
+    }
+    const Line line = parse({"exec", "--env", "A=\xff", "--cwd", "/\xff", "web1", "\xff"});
+    EXPECT_FALSE(line.broken) << *line.broken;
+    EXPECT_FALSE(line.refused);
+    EXPECT_EQ(line.environment, Words{"A=\xff"});
+    EXPECT_EQ(line.directory, "/\xff");
+    EXPECT_EQ(line.command, Words{"\xff"});
 }
 
 TEST(Words, ReachOptionsAsTheyWereTyped) {
