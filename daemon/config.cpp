@@ -145,6 +145,11 @@ yaml::Setter network_section(Settings& settings) {
             if (!parsed) {
                 return yaml::refuse(node, parsed.error().message());
             }
+            // The address is the bridge's own.
+            if (const Status usable = network::check_host_address(*parsed, parsed->address);
+                !usable) {
+                return yaml::refuse(node, usable.error().message());
+            }
             settings.pools.push_back(*parsed);
         }
         RETURN_IF_ERROR(one_pool_per_family(settings.pools, node));

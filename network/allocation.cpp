@@ -8,33 +8,60 @@ namespace lodge::network {
 
 namespace {
 
-// Host addresses that a pool has, at most so many that the search stays quick.
-std::uint64_t hosts_of(const model::CidrAddress& pool) {
+// Addresses of a pool, at most so many that the search stays quick.
+std::uint64_t addresses_of(const model::CidrAddress& pool) {
     const unsigned host_bits = pool.address.bits() - pool.prefix;
     constexpr unsigned kMostBits = 24;
     return std::uint64_t{1} << std::min(host_bits, kMostBits);
 }
 
-// The all-ones address of an IPv4 network of more than two.
-bool is_broadcast(const model::CidrAddress& pool, std::uint64_t offset) {
-    return pool.address.is_v4() && offset + 1 == std::uint64_t{1} << (32 - pool.prefix);
+// A network of one or two has neither an address of its own nor a broadcast (RFC 3021, RFC 6164).
+bool has_reserved(const model::CidrAddress& pool) {
+    return pool.address.bits() - pool.prefix >= 2;
+}
+
+// The all-ones address; IPv6 has no broadcast.
+bool is_broadcast(const model::CidrAddress& pool, const model::IpAddress& address) {
+    if (!pool.address.is_v4()) {
+        return false;
+    }
+    const std::uint64_t last = (std::uint64_t{1} << (32 - pool.prefix)) - 1;
+    return address == pool.network().plus(last);
 }
 
 } // namespace
+
+Status check_host_address(const model::CidrAddress& pool, const model::IpAddress& address) {
+    const auto refuse = [&](const std::string& why) {
+        return fail(ErrorCode::invalid_argument,
+                    "the address " + address.to_string() + " is " + why + " " + pool.to_string());
+    };
+    if (!pool.contains(address)) {
+        return refuse("not in");
+    }
+    if (has_reserved(pool) && address == pool.network()) {
+        return refuse(pool.address.is_v4() ? "the network's own of"
+                                           : "the routers' anycast address of");
+    }
+    if (has_reserved(pool) && is_broadcast(pool, address)) {
+        return refuse("the broadcast address of");
+    }
+    return {};
+}
 
 Result<model::IpAddress> allocate_address(const model::CidrAddress& pool,
                                           const model::IpAddress& gateway,
                                           const std::vector<model::IpAddress>& used) {
     const model::IpAddress network = pool.network();
-    const std::uint64_t hosts = hosts_of(pool);
+    const std::uint64_t addresses = addresses_of(pool);
     auto next_used = std::lower_bound(used.begin(), used.end(), network);
-    for (std::uint64_t offset = 1; offset < hosts; ++offset) {
+    for (std::uint64_t offset = has_reserved(pool) ? 1 : 0; offset < addresses; ++offset) {
         const model::IpAddress candidate = network.plus(offset);
         while (next_used != used.end() && *next_used < candidate) {
             ++next_used;
         }
         const bool taken = next_used != used.end() && *next_used == candidate;
-        if (!taken && candidate != gateway && !is_broadcast(pool, offset)) {
+        if (!taken && candidate != gateway && check_host_address(pool, candidate)) {
             return candidate;
         }
     }

@@ -114,8 +114,13 @@ class FirewallDriver {
 /// firewall's tables are there, which loads the module that has it.
 [[nodiscard]] Status settle_shared_switches();
 
-/// The first free host address of `pool` that is neither network, broadcast, `gateway` nor in
-/// `used` (sorted). Pure. resource_exhausted when there is none.
+/// Whether a host may have `address` in this network: it is in it, and neither the network's own
+/// (IPv6: the routers' anycast, RFC 4291) nor its broadcast. A network of one or two addresses has
+/// neither. Pure. invalid_argument says which.
+[[nodiscard]] Status check_host_address(const model::CidrAddress& pool,
+                                        const model::IpAddress& address);
+/// The first address of `pool` that a host may have and that is neither `gateway` nor in `used`
+/// (sorted). Pure. resource_exhausted when there is none.
 [[nodiscard]] Result<model::IpAddress> allocate_address(const model::CidrAddress& pool,
                                                         const model::IpAddress& gateway,
                                                         const std::vector<model::IpAddress>& used);

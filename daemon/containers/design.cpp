@@ -73,10 +73,11 @@ Status Containers::assign_addresses(model::Container& container) const {
             container.addresses.push_back({free, pool.prefix});
             continue;
         }
-        if (!pool.contains(*asked) || *asked == pool.address || *asked == pool.network()) {
+        RETURN_IF_ERROR(network::check_host_address(pool, *asked));
+        if (*asked == pool.address) {
             return fail(ErrorCode::invalid_argument,
-                        "the address " + asked->to_string() + " is not one of a container's in " +
-                            pool.to_string());
+                        "the address " + asked->to_string() +
+                            " is the host's own, the gateway of the containers");
         }
         if (std::binary_search(used.begin(), used.end(), *asked)) {
             return fail(ErrorCode::already_exists,

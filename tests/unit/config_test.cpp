@@ -87,6 +87,11 @@ TEST(Config, RefusesWithTheLine) {
     EXPECT_NE(error_of("database_copies: -1\n"), "");
     EXPECT_NE(error_of("network: lodge0\n"), "");
     EXPECT_NE(error_of("network:\n  pools: [10.0.0.1]\n"), "");
+    for (const char* pool : {"10.0.0.0/8", "10.255.255.255/8", "fd00::/64"}) {
+        const std::string text = "network:\n  pools: ['" + std::string(pool) + "']\n";
+        EXPECT_NE(error_of(text).find("address"), std::string::npos) << pool;
+    }
+    EXPECT_EQ(error_of("network:\n  pools: [10.0.0.0/31, 'fd00::/127']\n"), "");
     EXPECT_NE(error_of("network:\n  pools: [10.0.0.1/8, 10.1.0.1/16]\n").find("more than one"),
               std::string::npos);
     EXPECT_NE(error_of("network:\n  nameservers: [resolver]\n"), "");
