@@ -49,15 +49,10 @@ Status make_places(const Settings& settings) {
     return {};
 }
 
-network::BridgeSpec bridge_of(const Settings& settings) {
-    return {.name = settings.bridge,
-            .addresses = settings.pools,
-            .host_services = settings.host_services};
-}
-
 // Everything that has to be made before the services can exist, in this order.
 struct Drivers {
     std::string boot_id;
+    UniqueFd network_claim;
     std::unique_ptr<db::Database> database;
     std::unique_ptr<cgroup::GroupManager> groups;
     std::unique_ptr<network::LinkDriver> links = network::make_link_driver();
@@ -76,11 +71,12 @@ Result<Drivers> make_drivers(const Settings& settings) {
                      make_monitor_launcher({.program = settings.monitor_program,
                                             .run_directory = settings.run_directory,
                                             .seccomp_program = std::move(filter)}));
+    ASSIGN_OR_RETURN(drivers.network_claim, network::claim_network());
+    const network::BridgeSpec bridge = settings.bridge_spec();
+    RETURN_IF_ERROR(with_context(drivers.links->ensure_bridge(bridge), "set up the bridge"));
+    RETURN_IF_ERROR(with_context(drivers.firewall->ensure_tables(bridge), "set up the firewall"));
     RETURN_IF_ERROR(
-        with_context(drivers.links->ensure_bridge(bridge_of(settings)), "set up the bridge"));
-    RETURN_IF_ERROR(
-        with_context(drivers.firewall->ensure_tables(bridge_of(settings)), "set up the firewall"));
-    RETURN_IF_ERROR(network::enable_forwarding());
+        with_context(drivers.links->ensure_forwarding(bridge.name), "turn on forwarding"));
     RETURN_IF_ERROR(network::settle_shared_switches());
     return drivers;
 }

@@ -47,6 +47,12 @@ struct Settings {
     [[nodiscard]] std::string master_key_path() const { return state_directory + "/master.key"; }
     [[nodiscard]] std::string templates_directory() const { return state_directory + "/templates"; }
     [[nodiscard]] std::string template_mounts() const { return run_directory + "/templates"; }
+    [[nodiscard]] network::BridgeSpec bridge_spec() const {
+        return {.name = bridge,
+                .owner = state_directory,
+                .addresses = pools,
+                .host_services = host_services};
+    }
     [[nodiscard]] std::string socket() const {
         return socket_path.empty() ? run_directory + "/lodged.sock" : socket_path;
     }

@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <utility>
+
+#include <linux/netfilter.h>
 
 namespace lodge::network {
 
@@ -17,14 +19,19 @@ namespace {
 
 using Cards = std::map<std::string, PortElements>; ///< by interface
 
-Result<Cards> read_cards(const NftTable& table) {
+Result<Cards> read_cards(const NftTable& table, mnl_socket* socket = nullptr) {
     Cards cards;
     for (std::size_t i = 0; i < kPortSets.size(); ++i) {
-        ASSIGN_OR_RETURN(auto keys, list_elements(table, kPortSets[i].name));
+        ASSIGN_OR_RETURN(auto keys, list_elements(table, kPortSets[i].name, socket));
         for (NftKey& key : keys) {
             if (key.size() == kPortSets[i].key_bytes) {
                 cards[interface_of(key)][i].push_back(std::move(key));
             }
+        }
+    }
+    for (auto& [name, elements] : cards) {
+        for (auto& keys : elements) {
+            std::sort(keys.begin(), keys.end()); // as elements_of() has them
         }
     }
     return cards;
@@ -43,13 +50,47 @@ Status as_layout(Status status) {
     return status;
 }
 
-Result<bool> is_as_laid_out(const TableLayout& layout) {
-    ASSIGN_OR_RETURN(const std::string comment, table_comment(layout.table));
-    if (comment != layout.table.comment) {
-        return false;
+NftRules rules_of(const TableLayout& layout) {
+    NftRules rules;
+    for (const auto& [chain, rule] : layout.rules) {
+        NftBatch batch;
+        const std::size_t head = batch.bytes().size();
+        batch.add_rule(layout.table, chain, rule);
+        (void)parse_rule(batch.bytes().subspan(head), rules); // our own message is whole
     }
-    ASSIGN_OR_RETURN(const std::size_t rules, count_rules(layout.table));
-    return rules == layout.rules.size();
+    return rules;
+}
+
+// What of a table is not as we make it; empty: nothing.
+Result<std::string> fault_of(const TableLayout& layout, mnl_socket* socket) {
+    const std::string table =
+        (layout.table.family == NFPROTO_INET ? "inet " : "bridge ") + layout.table.name;
+    ASSIGN_OR_RETURN(const std::string comment, table_comment(layout.table, socket));
+    if (comment.empty()) {
+        return table + " is not there";
+    }
+    if (comment != layout.table.comment) {
+        return table + " is of other settings or of another release";
+    }
+    ASSIGN_OR_RETURN(const NftRules rules, list_rules(layout.table, socket));
+    const NftRules wanted = rules_of(layout);
+    for (const auto& [chain, in_order] : wanted) {
+        const auto there = rules.find(chain);
+        if (there == rules.end() || there->second != in_order) {
+            return table + " has other rules in its chain " + chain;
+        }
+    }
+    if (rules.size() != wanted.size()) {
+        return table + " has rules in a chain that is not its own";
+    }
+    for (const auto& [set, elements] : layout.elements) {
+        ASSIGN_OR_RETURN(auto keys, list_elements(layout.table, set, socket));
+        std::sort(keys.begin(), keys.end());
+        if (keys != elements) {
+            return table + " has other elements in its set " + set;
+        }
+    }
+    return "";
 }
 
 class NftFirewallDriver final : public FirewallDriver {
@@ -57,6 +98,11 @@ class NftFirewallDriver final : public FirewallDriver {
     Status ensure_tables(const BridgeSpec& bridge) override {
         const std::lock_guard lock(mutex_);
         return with_context(ensure(bridge), "make the firewall's tables 'lodge'");
+    }
+
+    Result<std::string> tables_fault(const BridgeSpec& bridge) override {
+        ASSIGN_OR_RETURN(const std::string fault, fault_of(inet_layout(bridge), nullptr));
+        return fault.empty() ? fault_of(bridge_, nullptr) : fault;
     }
 
     Status remove_tables() override {
@@ -67,6 +113,7 @@ class NftFirewallDriver final : public FirewallDriver {
         cards_.clear();
         known_ = false;
         spec_.reset();
+        verified_.reset();
         return with_context(commit(batch), "remove the firewall's tables 'lodge'");
     }
 
@@ -74,12 +121,14 @@ class NftFirewallDriver final : public FirewallDriver {
         const std::lock_guard lock(mutex_);
         const std::string intent = "admit the card " + nic.host_name();
         ASSIGN_OR_RETURN(PortElements elements, with_context(elements_of(nic), intent));
+        RETURN_IF_ERROR(with_context(keep_tables(), intent));
         return with_context(replace(nic.host_name(), std::move(elements)), intent);
     }
 
     Status expel(const std::string& host_name) override {
         const std::lock_guard lock(mutex_);
         const std::string intent = "expel the card " + host_name;
+        RETURN_IF_ERROR(with_context(keep_tables(), intent));
         if (known_ && !cards_.contains(host_name)) {
             RETURN_IF_ERROR(with_context(recall(host_name), intent));
         }
@@ -101,11 +150,7 @@ class NftFirewallDriver final : public FirewallDriver {
         std::vector<std::string> names;
         for (const Nic& nic : nics) {
             ASSIGN_OR_RETURN(const PortElements wanted, elements_of(nic));
-            PortElements& there = cards[nic.host_name()];
-            for (auto& keys : there) {
-                std::sort(keys.begin(), keys.end());
-            }
-            if (there != wanted) {
+            if (cards[nic.host_name()] != wanted) {
                 names.push_back(nic.host_name());
             }
         }
@@ -114,16 +159,51 @@ class NftFirewallDriver final : public FirewallDriver {
 
   private:
     Status ensure(const BridgeSpec& bridge) {
+        RETURN_IF_ERROR(open());
         const TableLayout inet = inet_layout(bridge);
-        ASSIGN_OR_RETURN(const std::string comment, table_comment(bridge_.table));
+        ASSIGN_OR_RETURN(const std::uint32_t before, rule_set_generation(socket_.get()));
+        ASSIGN_OR_RETURN(const std::string comment, table_comment(bridge_.table, socket_.get()));
         if (!known_ && same_elements(comment)) {
             RETURN_IF_ERROR(load());
         }
         known_ = true;
         spec_ = bridge;
-        ASSIGN_OR_RETURN(const bool inet_stands, is_as_laid_out(inet));
-        ASSIGN_OR_RETURN(const bool bridge_stands, is_as_laid_out(bridge_));
-        return inet_stands && bridge_stands ? Status{} : rebuild(inet);
+        verified_ = before;
+        ASSIGN_OR_RETURN(const std::string inet_fault, fault_of(inet, socket_.get()));
+        ASSIGN_OR_RETURN(const std::string bridge_fault, fault_of(bridge_, socket_.get()));
+        return inet_fault.empty() && bridge_fault.empty() ? Status{} : rebuild(inet);
+    }
+
+    // Somebody who changed anything since we looked may have changed ours: `nft flush ruleset`, or
+    // a part of it. As long as nobody did, this is one question.
+    Status keep_tables() {
+        if (!spec_) {
+            return {};
+        }
+        RETURN_IF_ERROR(open());
+        const auto now = rule_set_generation(socket_.get());
+        if (now && verified_ == *now) {
+            return {};
+        }
+        const Status status = renew();
+        if (!status) {
+            socket_.reset(); // the rest of an answer may be in it
+            verified_.reset();
+        }
+        return status;
+    }
+
+    Status renew() {
+        RETURN_IF_ERROR(ensure(*spec_));
+        ASSIGN_OR_RETURN(const Cards there, read_cards(bridge_.table, socket_.get()));
+        return there == cards_ ? Status{} : rebuild(inet_layout(*spec_));
+    }
+
+    Status open() {
+        if (!socket_) {
+            ASSIGN_OR_RETURN(socket_, open_nft_socket());
+        }
+        return {};
     }
 
     Status load() {
@@ -191,25 +271,29 @@ class NftFirewallDriver final : public FirewallDriver {
     // One socket for good: closing one waits until the kernel has freed what the last batch
     // removed, 10-30 ms (nft_rcv_nl_event).
     Status commit(NftBatch& batch) {
-        if (!socket_) {
-            ASSIGN_OR_RETURN(socket_, open_nft_socket());
-        }
+        RETURN_IF_ERROR(open());
         Status status = batch.commit(socket_.get());
+        const std::optional<std::uint32_t> before = std::exchange(verified_, std::nullopt);
         if (!status && status.error().sys_errno() == ENOBUFS) {
             // The verdict was lost: others could be read in its place, and nobody knows whether it
             // was done.
             socket_.reset();
             known_ = false;
         }
+        if (status && before) { // each batch is one step: nobody else's was between
+            const auto now = rule_set_generation(socket_.get());
+            verified_ = now && *now == *before + 1 ? std::optional(*now) : std::nullopt;
+        }
         return status;
     }
 
     std::mutex mutex_; ///< the tables of the kernel and the members below
     const TableLayout bridge_ = bridge_layout();
-    NftSocket socket_;               ///< opened with the first batch
-    std::optional<BridgeSpec> spec_; ///< as of ensure_tables
-    Cards cards_;                    ///< what the sets hold
-    bool known_ = false;             ///< whether cards_ is to be believed
+    NftSocket socket_;                      ///< opened with the first batch
+    std::optional<BridgeSpec> spec_;        ///< as of ensure_tables
+    Cards cards_;                           ///< what the sets hold
+    bool known_ = false;                    ///< whether cards_ is to be believed
+    std::optional<std::uint32_t> verified_; ///< generation at which all was as it should be
 };
 
 } // namespace

@@ -1,9 +1,12 @@
+#include "network/forwarding.hpp"
+
 #include "lib/kernel/fs.hpp"
 #include "network/netlink.hpp"
-#include "network/network.hpp"
 
+#include <array>
 #include <cerrno>
 #include <string>
+#include <string_view>
 
 #include <fcntl.h>
 
@@ -36,16 +39,56 @@ Status keep_router_advertisements(const std::string& all_links) {
         });
 }
 
+struct Family {
+    const char* name;
+    const char* directory;
+    const char* switch_file;
+};
+constexpr std::array kFamilies{
+    Family{"IPv4", "/proc/sys/net/ipv4", "/ip_forward"},
+    Family{"IPv6", "/proc/sys/net/ipv6", "/conf/all/forwarding"},
+};
+
+bool is_v6(const Family& family) {
+    return std::string_view(family.name) == "IPv6";
+}
+
+bool is_off(const std::string& path) {
+    const auto value = kernel::read_file(path, kMostOfAControlFile);
+    return value && *value == "0\n"; // a link that is not there forwards nothing either
+}
+
+std::string switch_of(const Family& family, const std::string& link) {
+    return std::string(family.directory) + "/conf/" + link + "/forwarding";
+}
+
 } // namespace
 
-Status enable_forwarding() {
-    RETURN_IF_ERROR(write_control("/proc/sys/net/ipv4/ip_forward", "1"));
-    if (!has_ipv6()) {
-        return {};
+// The switch of all links is handed on to each only when it changes, and each has its own.
+Status ensure_forwarding(const std::string& bridge) {
+    for (const Family& family : kFamilies) {
+        if (is_v6(family) && !has_ipv6()) {
+            continue;
+        }
+        if (is_v6(family)) {
+            RETURN_IF_ERROR(keep_router_advertisements(std::string(family.directory) + "/conf"));
+        }
+        RETURN_IF_ERROR(write_control(std::string(family.directory) + family.switch_file, "1"));
+        if (const std::string own = switch_of(family, bridge); is_off(own)) {
+            RETURN_IF_ERROR(write_control(own, "1"));
+        }
     }
-    const std::string all_links = "/proc/sys/net/ipv6/conf";
-    RETURN_IF_ERROR(keep_router_advertisements(all_links));
-    return write_control(all_links + "/all/forwarding", "1");
+    return {};
+}
+
+std::string forwarding_fault(const std::string& bridge) {
+    for (const Family& family : kFamilies) {
+        const std::string all = std::string(family.directory) + family.switch_file;
+        if (is_off(all) || is_off(switch_of(family, bridge))) {
+            return "it forwards no " + std::string(family.name);
+        }
+    }
+    return {};
 }
 
 Status settle_shared_switches() {

@@ -4,15 +4,19 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 
 #include <fcntl.h>
 #include <linux/if_addr.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/addr.h>
+#include <netlink/attr.h>
 #include <netlink/cache.h>
 #include <netlink/errno.h>
+#include <netlink/handlers.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
@@ -36,6 +40,10 @@ struct RoutePut {
     void operator()(rtnl_route* route) const { rtnl_route_put(route); }
 };
 using Route = std::unique_ptr<rtnl_route, RoutePut>;
+
+struct CallbackPut {
+    void operator()(nl_cb* callbacks) const { nl_cb_put(callbacks); }
+};
 
 NlAddr nl_address(const model::IpAddress& address) {
     const int family = address.is_v4() ? AF_INET : AF_INET6;
@@ -75,6 +83,10 @@ ErrorCode code_of(int nl_error) {
     default:
         return ErrorCode::kernel;
     }
+}
+
+bool is_no_object(int rc) {
+    return rc == -NLE_OBJ_NOTFOUND || rc == -NLE_NODEV;
 }
 
 } // namespace
@@ -127,7 +139,13 @@ Status check_nl(int rc, std::string_view what, std::string_view subject) {
     } else {
         sentence += nl_geterror(rc);
     }
-    return fail(code_of(-rc), std::move(sentence));
+    Error error(code_of(-rc), std::move(sentence));
+    return std::unexpected<Error>(is_no_object(rc) ? std::move(error).with_errno(ENOENT)
+                                                   : std::move(error));
+}
+
+bool is_absent(const Error& error) {
+    return error.sys_errno() == ENOENT;
 }
 
 bool has_ipv6() {
@@ -154,6 +172,39 @@ Status send(nl_sock* socket, Message message, std::string_view what, std::string
     return check_nl(nl_send_sync(socket, message.release()), what, subject); // frees it
 }
 
+Status dump(nl_sock* socket,
+            int request,
+            int answer,
+            std::span<const std::byte> header,
+            const std::function<void(nlmsghdr*)>& visit) {
+    struct Visit {
+        int answer;
+        const std::function<void(nlmsghdr*)>& visit;
+    } each{answer, visit};
+    const auto on_message = [](nl_msg* message, void* argument) -> int {
+        const auto& of = *static_cast<const Visit*>(argument);
+        if (nlmsg_hdr(message)->nlmsg_type == of.answer) {
+            of.visit(nlmsg_hdr(message));
+        }
+        return NL_OK;
+    };
+    const std::unique_ptr<nl_cb, CallbackPut> callbacks(nl_cb_alloc(NL_CB_DEFAULT));
+    if (!callbacks) {
+        return fail(ErrorCode::resource_exhausted, "no memory for a netlink request");
+    }
+    (void)nl_cb_set(
+        callbacks.get(), NL_CB_VALID, NL_CB_CUSTOM, on_message, &each); // both are known
+    constexpr int kMostPasses = 16;
+    int rc = -NLE_DUMP_INTR; // what was told of changed meanwhile, and may have holes
+    for (int pass = 0; pass < kMostPasses && rc == -NLE_DUMP_INTR; ++pass) {
+        // Sent as it is; libnl's parameter is not const.
+        void* const bytes = const_cast<std::byte*>(header.data());
+        rc = nl_send_simple(socket, request, NLM_F_DUMP, bytes, header.size());
+        rc = rc < 0 ? rc : nl_recvmsgs(socket, callbacks.get());
+    }
+    return check_nl(rc, "list what is of", "rtnetlink");
+}
+
 Result<Link> find_link(nl_sock* socket, const std::string& name) {
     rtnl_link* raw = nullptr;
     RETURN_IF_ERROR(
@@ -169,7 +220,7 @@ Status remove_link(nl_sock* socket, const std::string& name) {
     const Link request(rtnl_link_alloc());
     rtnl_link_set_name(request.get(), name.c_str());
     const int rc = rtnl_link_delete(socket, request.get());
-    if (rc == -NLE_OBJ_NOTFOUND || rc == -NLE_NODEV) {
+    if (is_no_object(rc)) {
         return {};
     }
     return check_nl(rc, "remove the link", name);
@@ -238,6 +289,25 @@ Status remove_address(nl_sock* socket, const LinkAddress& gone) {
     rtnl_addr_set_prefixlen(address.get(), static_cast<int>(gone.address.prefix));
     return check_nl(
         rtnl_addr_delete(socket, address.get(), 0), "remove the address", gone.address.to_string());
+}
+
+Status
+renew_neighbour(nl_sock* socket, int link, const model::IpAddress& address, const MacAddress& mac) {
+    Message message(nlmsg_alloc_simple(RTM_NEWNEIGH, NLM_F_REPLACE)); // and no NLM_F_CREATE
+    ndmsg header{};
+    header.ndm_family = address.is_v4() ? AF_INET : AF_INET6;
+    header.ndm_ifindex = link;
+    header.ndm_state = NUD_STALE;
+    const int bytes = static_cast<int>(address.bits() / 8);
+    if (message &&
+        (nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO) < 0 ||
+         nla_put(message.get(), NDA_DST, bytes, address.bytes().data()) < 0 ||
+         nla_put(message.get(), NDA_LLADDR, static_cast<int>(mac.size()), mac.data()) < 0)) {
+        message.reset();
+    }
+    Status status = send(socket, std::move(message), "renew the neighbour", address.to_string());
+    const bool unknown = !status && is_absent(status.error());
+    return unknown ? Status{} : status;
 }
 
 Status add_default_route(nl_sock* socket, int link, const model::IpAddress& gateway) {

@@ -2,9 +2,12 @@
 
 #include "lib/base/error.hpp"
 #include "lib/model/address.hpp"
+#include "network/mac.hpp"
 
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +16,7 @@ struct nl_addr;
 struct nl_cache;
 struct nl_msg;
 struct nl_sock;
+struct nlmsghdr;
 struct rtnl_link;
 
 /// rtnetlink in the words of this room, over libnl-3 and libnl-route-3.
@@ -49,6 +53,9 @@ using Message = std::unique_ptr<nl_msg, MessageFree>;
 /// Turns a libnl return code (negative) into an error that says `what` failed on `subject`.
 [[nodiscard]] Status check_nl(int rc, std::string_view what, std::string_view subject);
 
+/// Whether the kernel refused because it knows no such link, neighbour or address.
+[[nodiscard]] bool is_absent(const Error& error);
+
 /// Whether this kernel does IPv6 at all (ipv6.disable=1 takes it away).
 [[nodiscard]] bool has_ipv6();
 
@@ -58,7 +65,15 @@ using Message = std::unique_ptr<nl_msg, MessageFree>;
 [[nodiscard]] Status
 send(nl_sock* socket, Message message, std::string_view what, std::string_view subject);
 
-/// not_found when there is none of this name.
+/// Asks for all of a kind, with the family's header, and visits each answer of the type `answer`.
+/// What changes meanwhile may be visited twice.
+[[nodiscard]] Status dump(nl_sock* socket,
+                          int request,
+                          int answer,
+                          std::span<const std::byte> header,
+                          const std::function<void(nlmsghdr*)>& visit);
+
+/// Where there is none of this name, is_absent().
 [[nodiscard]] Result<Link> find_link(nl_sock* socket, const std::string& name);
 [[nodiscard]] Status set_up(nl_sock* socket, int index, const std::string& name);
 /// Success when there is no such link.
@@ -75,6 +90,10 @@ struct LinkAddress {
 /// Success when the link has it already.
 [[nodiscard]] Status add_address(nl_sock* socket, int link, const model::CidrAddress& address);
 [[nodiscard]] Status remove_address(nl_sock* socket, const LinkAddress& address);
+/// A neighbour that the kernel remembers at `link` has this MAC address from now on; one that it
+/// does not know stays unknown.
+[[nodiscard]] Status
+renew_neighbour(nl_sock* socket, int link, const model::IpAddress& address, const MacAddress& mac);
 /// Instead of any other default route of this family.
 [[nodiscard]] Status add_default_route(nl_sock* socket, int link, const model::IpAddress& gateway);
 

@@ -124,6 +124,9 @@ void NftBatch::add_table(const NftTable& table) {
                              nftnl_udata_buf_data(data.get()),
                              nftnl_udata_buf_len(data.get()));
     }
+    if (table.is_owned) {
+        nftnl_table_set_u32(object.get(), NFTNL_TABLE_FLAGS, NFT_TABLE_F_OWNER);
+    }
     nlmsghdr* message = begin(table, NFT_MSG_NEWTABLE, NLM_F_CREATE);
     nftnl_table_nlmsg_build_payload(message, object.get());
     end(message);

@@ -19,6 +19,8 @@ struct NftTable {
     std::uint16_t family = 0; ///< NFPROTO_INET, NFPROTO_BRIDGE, ...
     std::string name;
     std::string comment; ///< as nft(8) shows it; at most 127 characters
+    /// Of the socket that adds it: nobody else can change it, and it goes when that is closed.
+    bool is_owned = false;
 };
 
 struct NftChain {

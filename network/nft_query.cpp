@@ -17,6 +17,7 @@
 #include <libnftnl/udata.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <sys/socket.h>
 
 namespace lodge::network {
 
@@ -43,20 +44,19 @@ int visit(const nlmsghdr* message, void* query) {
 }
 
 // One pass over the answers. EINTR: the tables changed under a dump, so it may have holes.
-Status ask_once(const NftTable& table, Query& query) {
-    ASSIGN_OR_RETURN(const NftSocket socket, open_nft_socket());
+Status ask_once(mnl_socket* socket, std::uint16_t family, Query& query) {
     std::vector<char> buffer(std::size_t{1} << 16);
     constexpr std::uint32_t kSequence = 1;
     nlmsghdr* request =
-        nftnl_nlmsg_build_hdr(buffer.data(), query.type, table.family, query.flags, kSequence);
+        nftnl_nlmsg_build_hdr(buffer.data(), query.type, family, query.flags, kSequence);
     query.payload(request);
-    if (mnl_socket_sendto(socket.get(), request, request->nlmsg_len) < 0) {
+    if (mnl_socket_sendto(socket, request, request->nlmsg_len) < 0) {
         return fail_errno("send to nf_tables");
     }
-    const unsigned port = mnl_socket_get_portid(socket.get());
+    const unsigned port = mnl_socket_get_portid(socket);
     int rc = MNL_CB_OK;
     while (rc > MNL_CB_STOP) {
-        const ssize_t size = mnl_socket_recvfrom(socket.get(), buffer.data(), buffer.size());
+        const ssize_t size = mnl_socket_recvfrom(socket, buffer.data(), buffer.size());
         if (size < 0) {
             return fail_errno("receive from nf_tables");
         }
@@ -68,12 +68,18 @@ Status ask_once(const NftTable& table, Query& query) {
 }
 
 // `restart` forgets what an interrupted pass has gathered. What is not there has no answers.
-Status ask(const NftTable& table, Query query, const std::function<void()>& restart) {
+Status
+ask(mnl_socket* socket, std::uint16_t family, Query query, const std::function<void()>& restart) {
+    NftSocket own;
+    if (socket == nullptr) {
+        ASSIGN_OR_RETURN(own, open_nft_socket());
+        socket = own.get();
+    }
     constexpr int kMostPasses = 16;
     Status status;
     for (int pass = 0; pass < kMostPasses; ++pass) {
         restart();
-        status = ask_once(table, query);
+        status = ask_once(socket, family, query);
         if (status || status.error().sys_errno() != EINTR) {
             break;
         }
@@ -131,6 +137,42 @@ bool add_key(Bytes element, std::vector<NftKey>& keys) {
     });
 }
 
+std::string text_in(Bytes value) {
+    const std::string text(value.begin(), value.end());
+    return text.substr(0, text.find('\0'));
+}
+
+std::uint32_t number_in(Bytes value) { // in network order
+    std::uint32_t number = 0;
+    for (std::size_t i = 0; i < std::min(value.size(), sizeof number); ++i) {
+        number = number << 8 | static_cast<unsigned char>(value[i]);
+    }
+    return number;
+}
+
+// "cmp ", or "immediate 1 " with the verdict: what else they hold the kernel writes in its own way.
+bool add_expression(Bytes expression, std::string& made_of) {
+    return each_attribute(expression, [&](int type, Bytes value) {
+        if (type == NFTA_EXPR_NAME) {
+            made_of += text_in(value) + " ";
+        }
+        const bool is_immediate = made_of.ends_with("immediate ");
+        return type != NFTA_EXPR_DATA || !is_immediate ||
+               each_attribute(value, [&](int field, Bytes data) {
+                   return field != NFTA_IMMEDIATE_DATA ||
+                          each_attribute(data, [&](int kind, Bytes verdict) {
+                              return kind != NFTA_DATA_VERDICT ||
+                                     each_attribute(verdict, [&](int part, Bytes code) {
+                                         if (part == NFTA_VERDICT_CODE) {
+                                             made_of += std::to_string(number_in(code)) + " ";
+                                         }
+                                         return true;
+                                     });
+                          });
+               });
+    });
+}
+
 } // namespace
 
 bool parse_elements(std::span<const char> message, std::vector<NftKey>& keys) {
@@ -162,17 +204,50 @@ std::string comment_in(std::span<const unsigned char> user_data) {
 
 bool parse_table_comment(std::span<const char> message, std::string& comment) {
     comment.clear();
+    bool sleeps = false;
     const auto attributes = attributes_of(message, NFT_MSG_NEWTABLE);
-    return attributes && each_attribute(*attributes, [&](int type, Bytes value) {
-               if (type == NFTA_TABLE_USERDATA) {
-                   comment = comment_in(
-                       {reinterpret_cast<const unsigned char*>(value.data()), value.size()});
-               }
-               return true;
-           });
+    const bool whole =
+        attributes && each_attribute(*attributes, [&](int type, Bytes value) {
+            if (type == NFTA_TABLE_USERDATA) {
+                comment = comment_in(
+                    {reinterpret_cast<const unsigned char*>(value.data()), value.size()});
+            }
+            if (type == NFTA_TABLE_FLAGS) {
+                sleeps = (number_in(value) & NFT_TABLE_F_DORMANT) != 0;
+            }
+            return true;
+        });
+    if (sleeps) {
+        comment.clear();
+    }
+    return whole;
 }
 
-Result<std::vector<NftKey>> list_elements(const NftTable& table, const std::string& set) {
+bool parse_rule(std::span<const char> message, NftRules& rules) {
+    std::string chain;
+    std::string comment;
+    std::string made_of;
+    const auto attributes = attributes_of(message, NFT_MSG_NEWRULE);
+    const bool whole = attributes && each_attribute(*attributes, [&](int type, Bytes value) {
+                           if (type == NFTA_RULE_CHAIN) {
+                               chain = text_in(value);
+                           } else if (type == NFTA_RULE_USERDATA) {
+                               comment.assign(value.begin(), value.end());
+                           } else if (type == NFTA_RULE_EXPRESSIONS) {
+                               return each_attribute(value, [&](int, Bytes expression) {
+                                   return add_expression(expression, made_of);
+                               });
+                           }
+                           return true;
+                       });
+    if (whole) {
+        rules[chain].push_back(made_of + comment);
+    }
+    return whole;
+}
+
+Result<std::vector<NftKey>>
+list_elements(const NftTable& table, const std::string& set, mnl_socket* socket) {
     const std::unique_ptr<nftnl_set, SetFree> wanted(nftnl_set_alloc());
     nftnl_set_set_str(wanted.get(), NFTNL_SET_TABLE, table.name.c_str());
     nftnl_set_set_str(wanted.get(), NFTNL_SET_NAME, set.c_str());
@@ -183,11 +258,11 @@ Result<std::vector<NftKey>> list_elements(const NftTable& table, const std::stri
         .payload =
             [&](nlmsghdr* request) { nftnl_set_elems_nlmsg_build_payload(request, wanted.get()); },
         .each = [&](std::span<const char> message) { return parse_elements(message, keys); }};
-    RETURN_IF_ERROR(ask(table, std::move(query), [&] { keys.clear(); }));
+    RETURN_IF_ERROR(ask(socket, table.family, std::move(query), [&] { keys.clear(); }));
     return keys;
 }
 
-Result<std::string> table_comment(const NftTable& table) {
+Result<std::string> table_comment(const NftTable& table, mnl_socket* socket) {
     const std::unique_ptr<nftnl_table, TableFree> wanted(nftnl_table_alloc());
     nftnl_table_set_str(wanted.get(), NFTNL_TABLE_NAME, table.name.c_str());
     std::string comment;
@@ -198,27 +273,43 @@ Result<std::string> table_comment(const NftTable& table) {
             [&](nlmsghdr* request) { nftnl_table_nlmsg_build_payload(request, wanted.get()); },
         .each =
             [&](std::span<const char> message) { return parse_table_comment(message, comment); }};
-    RETURN_IF_ERROR(ask(table, std::move(query), [&] { comment.clear(); }));
+    RETURN_IF_ERROR(ask(socket, table.family, std::move(query), [&] { comment.clear(); }));
     return comment;
 }
 
-Result<std::size_t> count_rules(const NftTable& table) {
+Result<NftRules> list_rules(const NftTable& table, mnl_socket* socket) {
     const NftRule wanted(nftnl_rule_alloc());
     nftnl_rule_set_u32(wanted.get(), NFTNL_RULE_FAMILY, table.family);
     nftnl_rule_set_str(wanted.get(), NFTNL_RULE_TABLE, table.name.c_str());
-    std::size_t rules = 0;
+    NftRules rules;
     Query query{
         .type = NFT_MSG_GETRULE,
         .flags = NLM_F_DUMP,
         .payload =
             [&](nlmsghdr* request) { nftnl_rule_nlmsg_build_payload(request, wanted.get()); },
-        .each =
-            [&](std::span<const char>) {
-                ++rules;
-                return true;
-            }};
-    RETURN_IF_ERROR(ask(table, std::move(query), [&] { rules = 0; }));
+        .each = [&](std::span<const char> message) { return parse_rule(message, rules); }};
+    RETURN_IF_ERROR(ask(socket, table.family, std::move(query), [&] { rules.clear(); }));
     return rules;
+}
+
+Result<std::uint32_t> rule_set_generation(mnl_socket* socket) {
+    std::uint32_t generation = 0;
+    Query query{.type = NFT_MSG_GETGEN,
+                .flags = NLM_F_ACK,
+                .payload = [](nlmsghdr*) {},
+                .each =
+                    [&](std::span<const char> message) {
+                        const auto attributes = attributes_of(message, NFT_MSG_NEWGEN);
+                        return attributes &&
+                               each_attribute(*attributes, [&](int type, Bytes value) {
+                                   if (type == NFTA_GEN_ID) {
+                                       generation = number_in(value);
+                                   }
+                                   return true;
+                               });
+                    }};
+    RETURN_IF_ERROR(ask(socket, AF_UNSPEC, std::move(query), [] {}));
+    return generation;
 }
 
 } // namespace lodge::network

@@ -2,6 +2,7 @@
 #include "daemon/containers/host_name.hpp"
 #include "daemon/containers/hosts_file.hpp"
 #include "daemon/containers/limits.hpp"
+#include "daemon/containers/mend_network.hpp"
 #include "daemon/containers/plans.hpp"
 #include "daemon/records/files.hpp"
 
@@ -174,7 +175,8 @@ Plan start_plan(const Parts& parts, const model::Container& container) {
                           },
                           [&parts, nic] { return parts.firewall.expel(nic.host_name()); }});
     plan.steps.push_back({"attach",
-                          [&parts, starting, nic] {
+                          [&parts, starting, nic]() -> Status {
+                              RETURN_IF_ERROR(mend_network(parts));
                               return parts.links.attach(nic, starting->clone->network_namespace());
                           },
                           [&parts, nic] { return parts.links.detach(nic.host_name()); }});

@@ -100,6 +100,11 @@ Status admit_card(const Means& means, const RecoveryStep& step) {
     return means.parts.firewall.admit(means.parts.nic_of(container));
 }
 
+Status mend_card(const Means& means, const RecoveryStep& step) {
+    ASSIGN_OR_RETURN(const model::Container container, row_of(means, step));
+    return means.parts.links.reattach(means.parts.nic_of(container));
+}
+
 Status perform(const Means& means, const RecoveryStep& step) {
     const Parts& parts = means.parts;
     switch (step.act) {
@@ -116,6 +121,14 @@ Status perform(const Means& means, const RecoveryStep& step) {
         return remove_row(means, step);
     case Act::sweep:
         return sweep(parts, step.uuid);
+    case Act::mend_bridge:
+        return parts.links.ensure_bridge(parts.settings.bridge_spec());
+    case Act::mend_forwarding:
+        return parts.links.ensure_forwarding(parts.settings.bridge);
+    case Act::mend_firewall:
+        return parts.firewall.ensure_tables(parts.settings.bridge_spec());
+    case Act::mend_card:
+        return mend_card(means, step);
     case Act::admit_card:
         return admit_card(means, step);
     case Act::remove_card:

@@ -17,8 +17,6 @@ namespace lodge::daemon {
 
 namespace {
 
-constexpr const char* kCardPrefix = "ve-";
-
 Status look_at_rows(const Parts& parts, Inventory& seen) {
     ASSIGN_OR_RETURN(auto containers, parts.containers.list_all());
     ASSIGN_OR_RETURN(const auto marks, parts.containers.marks());
@@ -156,12 +154,28 @@ std::vector<network::Nic> nics_of(const Parts& parts, const Inventory& seen) {
     return nics;
 }
 
+Status look_at_network(const Parts& parts, Inventory& seen) {
+    const network::BridgeSpec bridge = parts.settings.bridge_spec();
+    NetworkFaults& faults = seen.network;
+    faults.bridge_name = bridge.name;
+    ASSIGN_OR_RETURN(faults.bridge, parts.links.bridge_fault(bridge));
+    ASSIGN_OR_RETURN(faults.forwarding, parts.links.forwarding_fault(bridge.name));
+    ASSIGN_OR_RETURN(faults.firewall, parts.firewall.tables_fault(bridge));
+    ASSIGN_OR_RETURN(const auto cards, parts.links.cards(bridge.name));
+    for (const network::FoundCard& card : cards) {
+        seen.cards.insert(card.name);
+        if (!card.fault.empty()) {
+            seen.card_faults[card.name] = card.fault;
+        }
+    }
+    RETURN_IF_ERROR(put(seen.admitted, parts.firewall.admitted()));
+    return put(seen.misadmitted, parts.firewall.misadmitted(nics_of(parts, seen)));
+}
+
 Status look_at_kernel(const Parts& parts, Inventory& seen) {
     RETURN_IF_ERROR(look_at_groups(parts, seen));
     RETURN_IF_ERROR(look_at_directories(parts, seen));
-    RETURN_IF_ERROR(put(seen.cards, parts.links.links(kCardPrefix)));
-    RETURN_IF_ERROR(put(seen.admitted, parts.firewall.admitted()));
-    RETURN_IF_ERROR(put(seen.misadmitted, parts.firewall.misadmitted(nics_of(parts, seen))));
+    RETURN_IF_ERROR(look_at_network(parts, seen));
     ASSIGN_OR_RETURN(seen.devices, parts.block_devices(seen.containers_directory));
     RETURN_IF_ERROR(put(seen.images, parts.store.list()));
     RETURN_IF_ERROR(put(seen.mount_points, parts.store.mount_points()));

@@ -35,6 +35,15 @@ struct SeenDirectory {
     bool is_kept = false; ///< it has a record, or a rescue left it: a container, with a row or not
 };
 
+/// What of the host's side of the network is not as a start of the daemon makes it: "it is down".
+/// Empty: nothing.
+struct NetworkFaults {
+    std::string bridge_name;
+    std::string bridge;
+    std::string forwarding;
+    std::string firewall;
+};
+
 /// All that recovery decides by, as one value. Names are as they were found, foreign ones among
 /// them: it is plan_recovery() that tells ours.
 struct Inventory {
@@ -50,8 +59,10 @@ struct Inventory {
     std::set<std::string> frozen_groups; ///< of them
     std::map<std::string, SeenDirectory> directories; ///< in containers_directory
     std::set<std::string> cards;                      ///< links whose names begin as ours do
+    std::map<std::string, std::string> card_faults;   ///< of them, and what is wrong: "is down"
     std::set<std::string> admitted;                   ///< interfaces with elements in our tables
     std::set<std::string> misadmitted;                ///< cards of rows with other ones than theirs
+    NetworkFaults network;
     std::vector<storage::BlockDevice> devices;
     std::set<std::string> images;       ///< digests
     std::set<std::string> mount_points; ///< digests

@@ -53,6 +53,7 @@ class Planner {
             finish_operations();
             return std::move(steps_);
         }
+        network(); // before the cards that hang on it
         containers();
         devices(); // found by their image: before it goes with its directory
         directories();
@@ -77,6 +78,20 @@ class Planner {
                 left.id,
                 left.resource,
                 left.verb + " was left unfinished");
+        }
+    }
+
+    void network() {
+        const NetworkFaults& faults = seen_.network;
+        const std::string bridge = "the bridge " + faults.bridge_name;
+        if (!faults.bridge.empty()) {
+            add(Act::mend_bridge, {}, faults.bridge_name, bridge + ": " + faults.bridge);
+        }
+        if (!faults.forwarding.empty()) {
+            add(Act::mend_forwarding, {}, faults.bridge_name, "the host: " + faults.forwarding);
+        }
+        if (!faults.firewall.empty()) {
+            add(Act::mend_firewall, {}, "lodge", "the firewall's tables: " + faults.firewall);
         }
     }
 
@@ -202,6 +217,9 @@ class Planner {
                 uuid,
                 name_of(uuid),
                 "the firewall does not let pass what its card " + card + " may send");
+        }
+        if (const auto fault = seen_.card_faults.find(card); fault != seen_.card_faults.end()) {
+            add(Act::mend_card, uuid, name_of(uuid), "its card " + card + " " + fault->second);
         }
         if (!seen_.cards.contains(card)) {
             add(Act::report,
@@ -385,7 +403,7 @@ class Planner {
 } // namespace
 
 std::string_view to_string(Act act) noexcept {
-    constexpr std::array<std::string_view, 19> kNames{"finish_operation",
+    constexpr std::array<std::string_view, 23> kNames{"finish_operation",
                                                       "resume_operation",
                                                       "take_up",
                                                       "freeze",
@@ -394,6 +412,10 @@ std::string_view to_string(Act act) noexcept {
                                                       "mark_stopped",
                                                       "remove_row",
                                                       "sweep",
+                                                      "mend_bridge",
+                                                      "mend_forwarding",
+                                                      "mend_firewall",
+                                                      "mend_card",
                                                       "admit_card",
                                                       "remove_card",
                                                       "expel_card",

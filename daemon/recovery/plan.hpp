@@ -47,6 +47,10 @@ struct RecoveryStep {
         mark_stopped,
         remove_row,
         sweep,
+        mend_bridge,
+        mend_forwarding,
+        mend_firewall,
+        mend_card, ///< it is there, and does not carry what it should
         admit_card,
         remove_card,
         expel_card,

@@ -110,6 +110,15 @@ TEST_F(BadInputTest, RefusesValuesThatMakeNoSense) {
     expect_refused(create({"--hostname", "no name"}), {2, "invalid_argument", "no name"});
     expect_refused(create({"--ip", "10.1.2.300"}), {2, "invalid_argument", "10.1.2.300"});
     expect_refused(create({"--ip", "198.51.100.7"}), {2, "invalid_argument", "198.51.100.7"});
+    for (const auto& [address, why] : std::vector<std::pair<std::string, std::string>>{
+             {"10.77.0.0", "the network's own"},
+             {"10.77.255.255", "the broadcast address"},
+             {"10.77.0.1", "the gateway"},
+             {"fd4c:6f64:6765::", "the routers' anycast address"},
+             {"fd4c:6f64:6765::1", "the gateway"}}) {
+        expect_refused(create({"--ip", address}), {2, "invalid_argument", address});
+        expect_refused(create({"--ip", address}), {2, "invalid_argument", why});
+    }
 }
 
 TEST_F(BadInputTest, RefusesWhatIsNoCommand) {

@@ -73,15 +73,44 @@ class CheckTest : public LodgeTest {
         }
         return all;
     }
-    // A check names exactly this and touches nothing; a repair mends it; then all agrees.
-    void expect_mended(const std::string& what, const std::function<bool()>& is_damaged) {
+    // A check names exactly these and touches nothing; a repair mends them; then all agrees.
+    void expect_all_mended(const std::vector<std::string>& all,
+                           const std::function<bool()>& is_damaged) {
+        const auto with = [&](const std::string& state) {
+            std::vector<std::string> lines;
+            for (const std::string& one : all) {
+                lines.push_back(one + " " + state);
+            }
+            return lines;
+        };
         await_rest();
         ASSERT_TRUE(is_damaged());
-        EXPECT_EQ(findings(check(kDisagree)), std::vector<std::string>{what + " mendable"});
+        EXPECT_EQ(findings(check(kDisagree)), with("mendable"));
         EXPECT_TRUE(is_damaged()) << "a check alone mends nothing";
-        EXPECT_EQ(findings(check(kAgree, true)), std::vector<std::string>{what + " mended"});
-        EXPECT_FALSE(is_damaged()) << host->daemon_log();
+        EXPECT_EQ(findings(check(kAgree, true)), with("mended"));
+        const Deadline deadline = Deadline::after(patience(5s)); // a link's carrier takes its time
+        while (is_damaged()) {
+            ASSERT_FALSE(deadline.expired()) << host->daemon_log();
+        }
         EXPECT_EQ(findings(check(kAgree)), std::vector<std::string>{});
+    }
+    void expect_mended(const std::string& what, const std::function<bool()>& is_damaged) {
+        expect_all_mended({what}, is_damaged);
+    }
+    // Beside them stands the daemon's claim.
+    static std::string rules() {
+        return witness({"nft", "-s", "list", "table", "inet", "lodge"}) +
+               witness({"nft", "-s", "list", "table", "bridge", "lodge"});
+    }
+    [[nodiscard]] std::string card_of(const std::string& name) const {
+        std::string hex = host->field(name, "uuid");
+        std::erase(hex, '-');
+        return "ve-" + hex.substr(0, 12);
+    }
+    [[nodiscard]] std::string address_of(const std::string& name) const {
+        const json info = json::parse(host->lodge({"info", name, "--json"}).out);
+        const std::string cidr = info.at("addresses").at(0);
+        return cidr.substr(0, cidr.find('/'));
     }
     // This is told each time, and nobody mends it.
     void expect_told(const std::string& what) {
@@ -218,28 +247,118 @@ TEST_F(CheckTest, ReturnsALostElementToARunningContainer) {
     ASSERT_NO_FATAL_FAILURE(make("web1", {"--start"}));
     const std::string pid = host->field("web1", "pid");
     const std::string mac = host->field("web1", "mac_address");
-    const std::string whole = witness({"nft", "-s", "list", "ruleset"});
+    const std::string whole = rules();
     for (const char* set : {"ports", "macs", "v4", "v6"}) {
         ASSERT_EQ(witness({"nft", "flush", "set", "bridge", "lodge", set}), "");
     }
     expect_mended("admit_card web1", [&] { return !admits(mac); });
-    EXPECT_EQ(witness({"nft", "-s", "list", "ruleset"}), whole);
+    EXPECT_EQ(rules(), whole);
     ASSERT_EQ(witness({"nft", "flush", "set", "bridge", "lodge", "macs"}), ""); // the rest stays
     expect_mended("admit_card web1", [&] { return !admits(mac); });
     ASSERT_EQ(witness({"nft", "flush", "ruleset"}), ""); // as a restart of nftables.service does
-    expect_mended("admit_card web1", [&] { return !admits(mac); });
-    EXPECT_EQ(witness({"nft", "-s", "list", "ruleset"}), whole);
+    expect_all_mended({"mend_firewall lodge", "admit_card web1"}, [&] { return !admits(mac); });
+    EXPECT_EQ(rules(), whole);
     EXPECT_EQ(host->field("web1", "pid"), pid) << "it runs on";
+}
+
+bool answers(const std::string& address) {
+    return witness({"ping", "-c1", "-W1", address}).find(" 0% packet loss") != std::string::npos;
+}
+
+bool will_answer(const std::string& address) {
+    const Deadline deadline = Deadline::after(patience(5s));
+    while (!answers(address)) {
+        if (deadline.expired()) {
+            return false;
+        }
+    }
+    return true;
+}
+
+TEST_F(CheckTest, MendsTheBridgeItsCardsAndForwarding) {
+    ASSERT_NO_FATAL_FAILURE(make("web1", {"--start"}));
+    const std::string address = address_of("web1");
+    const std::string card = card_of("web1");
+    const auto silent = [&] { return !answers(address); };
+    ASSERT_TRUE(answers(address));
+    const std::string bridge = "mend_bridge lodge0";
+    ASSERT_EQ(witness({"ip", "addr", "flush", "dev", "lodge0"}), "");
+    expect_mended(bridge, silent);
+    ASSERT_EQ(witness({"ip", "link", "set", "lodge0", "down"}), "");
+    expect_mended(bridge, silent);
+    ASSERT_EQ(witness({"ip", "link", "del", "lodge0"}), "");
+    expect_all_mended({bridge, "mend_card web1"}, silent);
+    ASSERT_EQ(witness({"ip", "link", "set", card, "nomaster"}), "");
+    expect_mended("mend_card web1", silent);
+    ASSERT_EQ(witness({"ip", "link", "set", card, "down"}), "");
+    expect_mended("mend_card web1", silent);
+    for (const std::string file : {"ipv4/ip_forward", "ipv6/conf/all/forwarding"}) {
+        const std::string path = "/proc/sys/net/" + file;
+        ASSERT_TRUE(kernel::write_control(AT_FDCWD, path, "0"));
+        expect_mended("mend_forwarding lodge0",
+                      [&] { return kernel::read_file(path, 8).value() == "0\n"; });
+    }
+    ASSERT_EQ(witness({"nft", "flush", "chain", "inet", "lodge", "postrouting"}), "");
+    expect_mended("mend_firewall lodge", [] {
+        return witness({"nft", "list", "table", "inet", "lodge"}).find("masquerade") ==
+               std::string::npos;
+    });
+}
+
+TEST_F(CheckTest, MendsWithTheNextStartOfAContainer) {
+    ASSERT_NO_FATAL_FAILURE(make("web1", {"--start"}));
+    ASSERT_NO_FATAL_FAILURE(make("web2"));
+    const std::string address = address_of("web1");
+    const std::string whole = witness({"nft", "-s", "list", "table", "inet", "lodge"});
+    ASSERT_EQ(witness({"ip", "link", "del", "lodge0"}), "");
+    ASSERT_EQ(witness({"nft", "delete", "table", "inet", "lodge"}), "");
+    ASSERT_TRUE(kernel::write_control(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", "0"));
+    const CliResult started = host->lodge({"start", "web2"});
+    EXPECT_EQ(started.code, 0) << started.err;
+    EXPECT_TRUE(will_answer(address)) << "it ran all the time";
+    EXPECT_TRUE(will_answer(address_of("web2")));
+    EXPECT_EQ(witness({"nft", "-s", "list", "table", "inet", "lodge"}), whole);
+    expect_agreement();
+    ASSERT_EQ(witness({"ip", "link", "del", "lodge0"}), "");
+    host->kill_daemon();
+    host->start_daemon();
+    EXPECT_TRUE(will_answer(address)) << "the next start of lodged";
+    expect_agreement();
+}
+
+// With directories, control group, ids, bridge and pool of its own: the cards would be nobody's.
+TEST_F(CheckTest, RefusesASecondDaemonInItsNetworkNamespace) {
+    ASSERT_NO_FATAL_FAILURE(make("web1", {"--start"}));
+    const std::string before = rules();
+    const std::string card = card_of("web1");
+    LodgeHost second;
+    second.configure("network: {bridge: lodge7, pools: [10.78.0.1/16]}\n");
+    for (const bool is_down : {false, true}) {
+        if (is_down) {
+            host->kill_daemon();
+        }
+        const CliResult refused = second.run_daemon();
+        EXPECT_NE(refused.code, 0);
+        EXPECT_NE((refused.out + refused.err).find("network namespace"), std::string::npos)
+            << refused.out << refused.err;
+        EXPECT_TRUE(has_link(card));
+        EXPECT_EQ(rules(), before);
+        EXPECT_EQ(witness({"ip", "-o", "link", "show", "type", "bridge"}).find("lodge7"),
+                  std::string::npos);
+    }
+    host->start_daemon();
+    expect_agreement();
+    EXPECT_TRUE(will_answer(address_of("web1")));
 }
 
 TEST_F(CheckTest, ExpelsAnElementOfNobody) {
     const std::string mac = "02:00:00:00:00:17";
-    const std::string before = witness({"nft", "-s", "list", "ruleset"});
+    const std::string before = rules();
     ASSERT_EQ(
         witness({"nft", "add element bridge lodge macs { " + kNobodysCard + " . " + mac + " }"}),
         "");
     expect_mended("expel_card " + kNobodysCard, [&] { return admits(mac); });
-    EXPECT_EQ(witness({"nft", "-s", "list", "ruleset"}), before);
+    EXPECT_EQ(rules(), before);
 }
 
 TEST_F(CheckTest, TellsOfAContainerWhoseVolumeIsGone) {
@@ -323,7 +442,7 @@ TEST_F(CheckTest, LeavesOutWhatAnOperationIsAtWorkOn) {
     ASSERT_EQ(host->lodge({"exec", "web1", "--", "/bin/guest", "write", "/stubborn", ""}).code, 0);
     CliProcess graceful(*host, {"stop", "web1", "--timeout", "1h"}, CliStreams{});
     expect_field("web1", "busy_with", "stop");
-    ASSERT_EQ(witness({"nft", "flush ruleset"}), "");
+    ASSERT_EQ(witness({"nft", "flush set bridge lodge macs"}), "");
     for (const bool repair : {false, true}) {
         const json report = check(kAgree, repair);
         EXPECT_EQ(findings(report), std::vector<std::string>{});

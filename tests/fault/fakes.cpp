@@ -111,6 +111,16 @@ class Links final : public network::LinkDriver {
     explicit Links(World& world) : world_(world) {}
     Status ensure_bridge(const network::BridgeSpec&) override { return {}; }
     Status remove_bridge(const std::string&) override { return {}; }
+    Result<std::string> bridge_fault(const network::BridgeSpec&) override { return ""; }
+    Status ensure_forwarding(const std::string&) override { return {}; }
+    Result<std::string> forwarding_fault(const std::string&) override { return ""; }
+    Status reattach(const network::Nic& nic) override {
+        return world_.call("links.reattach", [&](Things& things) {
+            return things.contains("link " + nic.host_name())
+                       ? Status{}
+                       : fail(ErrorCode::not_found, "there is no card");
+        });
+    }
     Status attach(const network::Nic& nic, int) override {
         return world_.call("links.attach", [&](Things& things) {
             if (!things.contains("element " + nic.host_name())) {
@@ -126,15 +136,15 @@ class Links final : public network::LinkDriver {
             return Status{};
         });
     }
-    Result<std::vector<std::string>> links(const std::string& prefix) override {
-        std::vector<std::string> names;
-        RETURN_IF_ERROR(world_.call("links.links", [&](Things& things) {
-            for (const std::string& rest : with_prefix(things, "link " + prefix)) {
-                names.push_back(prefix + rest);
+    Result<std::vector<network::FoundCard>> cards(const std::string&) override {
+        std::vector<network::FoundCard> cards;
+        RETURN_IF_ERROR(world_.call("links.cards", [&](Things& things) {
+            for (const std::string& rest : with_prefix(things, "link ve-")) {
+                cards.push_back({.name = "ve-" + rest, .fault = ""});
             }
             return Status{};
         }));
-        return names;
+        return cards;
     }
 
   private:
@@ -145,6 +155,7 @@ class Firewall final : public network::FirewallDriver {
   public:
     explicit Firewall(World& world) : world_(world) {}
     Status ensure_tables(const network::BridgeSpec&) override { return {}; }
+    Result<std::string> tables_fault(const network::BridgeSpec&) override { return ""; }
     Status remove_tables() override { return {}; }
     Status admit(const network::Nic& nic) override {
         return world_.call("firewall.admit", [&](Things& things) {

@@ -23,6 +23,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
         lodge::test::must(comment.size() < 256);
         (void)same_elements(comment);
     }
+    NftRules rules;
+    lodge::test::must(parse_rule(message, rules) == !rules.empty());
     lodge::test::must(comment_in({data, size}).find('\0') == std::string::npos);
     return 0;
 }

@@ -125,10 +125,16 @@ TEST_F(FirewallTest, PutsBackWhatSomebodyElseChanged) {
     const std::string whole = test::witness({"nft", "-s", "list", "ruleset"});
     for (const char* damage : {"flush chain bridge lodge from-container",
                                "insert rule bridge lodge prerouting accept",
-                               "delete table inet lodge"}) {
+                               "delete table inet lodge",
+                               "delete table bridge lodge",
+                               "flush chain inet lodge postrouting",
+                               "flush set inet lodge host-services",
+                               "add table inet lodge { flags dormant; }"}) {
         ASSERT_EQ(test::witness({"nft", damage}), "");
+        EXPECT_NE(firewall_->tables_fault(bridge_).value(), "") << damage;
         ASSERT_NE(test::witness({"nft", "-s", "list", "ruleset"}), whole) << damage;
         ASSERT_TRUE(firewall_->ensure_tables(bridge_)) << damage;
+        EXPECT_EQ(firewall_->tables_fault(bridge_).value(), "") << damage;
         EXPECT_EQ(firewall_->admitted().value(), std::vector<std::string>{nic.host_name()});
         EXPECT_EQ(elements(ruleset(), "v6"), 2U) << damage;
     }
@@ -155,6 +161,20 @@ TEST_F(FirewallTest, BringsAllBackAfterAFlushedRuleset) {
     ASSERT_EQ(test::witness({"nft", "flush ruleset"}), "");
     ASSERT_TRUE(firewall_->expel(second.host_name()));
     EXPECT_EQ(firewall_->admitted().value(), std::vector<std::string>{first.host_name()});
+}
+
+// Any change of a table makes the next admit look; each part that is missing comes back.
+TEST_F(FirewallTest, PutsBackAPartWithTheNextCard) {
+    const Nic nic = admit(2);
+    const std::string whole = test::witness({"nft", "-s", "list", "ruleset"});
+    for (const char* damage : {"flush chain inet lodge forward",
+                               "delete table inet lodge",
+                               "flush set bridge lodge ports",
+                               "flush set bridge lodge v6"}) {
+        ASSERT_EQ(test::witness({"nft", damage}), "");
+        ASSERT_TRUE(firewall_->admit(nic)) << damage;
+        EXPECT_EQ(test::witness({"nft", "-s", "list", "ruleset"}), whole) << damage;
+    }
 }
 
 TEST_F(FirewallTest, FollowsAChangeOfTheBridgesNetworksAndKeepsTheElements) {

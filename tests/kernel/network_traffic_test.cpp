@@ -1,9 +1,12 @@
+#include "lib/base/clock.hpp"
 #include "lib/kernel/fs.hpp"
 #include "tests/support/network_lab.hpp"
+#include "tests/support/patience.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -146,6 +149,89 @@ TEST_F(TrafficTest, KeepsContainersFromTheMetadataServiceOfACloud) {
     }
 }
 
+// Neighbours remember the MAC address of a bridge that is made anew.
+TEST_F(TrafficTest, GoesOnAfterTheBridgeWasTakenAway) {
+    const LabHost& one = add_host(2);
+    const LabHost& two = add_host(3);
+    const auto all_reach = [&](const std::string& after) {
+        for (const auto* to : {"10.99.0.1", "10.99.0.3", "fd99::1", "fd99::3"}) {
+            // A link that comes up has its carrier up to a second later.
+            const Deadline deadline = Deadline::after(test::patience(std::chrono::seconds(3)));
+            std::string said;
+            do {
+                said = test::witness_in(one.space, {"ping", "-c1", "-W1", to});
+            } while (said.find(" 0% packet loss") == std::string::npos && !deadline.expired());
+            EXPECT_NE(said.find(" 0% packet loss"), std::string::npos)
+                << "after " << after << ": " << to << said;
+        }
+    };
+    all_reach("nothing");
+    const std::vector<std::vector<std::string>> damages{
+        {"ip", "link", "del", bridge_.name},
+        {"ip", "addr", "flush", "dev", bridge_.name},
+        {"ip", "link", "set", bridge_.name, "down"},
+        {"ip", "addr", "del", "fd99::1/64", "dev", bridge_.name},
+        {"ip", "link", "set", one.nic.host_name(), "nomaster"},
+        {"ip", "link", "set", one.nic.host_name(), "down"},
+        {"bridge", "link", "set", "dev", two.nic.host_name(), "learning", "on"},
+        {"bridge", "fdb", "del", two.nic.mac_address, "dev", two.nic.host_name(), "master"},
+    };
+    for (const auto& damage : damages) {
+        ASSERT_EQ(test::witness(damage), "") << damage[2];
+        bool seen = !links_->bridge_fault(bridge_).value().empty();
+        const auto damaged = links_->cards(bridge_.name).value();
+        for (const FoundCard& card : damaged) {
+            seen = seen || !card.fault.empty();
+        }
+        EXPECT_TRUE(seen) << damage[1] << " " << damage[2];
+        ASSERT_TRUE(links_->ensure_bridge(bridge_));
+        for (const LabHost& host : hosts_) {
+            const Status put_back = links_->reattach(host.nic);
+            ASSERT_TRUE(put_back) << put_back.error().to_string();
+        }
+        EXPECT_EQ(links_->bridge_fault(bridge_).value(), "");
+        const auto mended = links_->cards(bridge_.name).value();
+        for (const FoundCard& card : mended) {
+            EXPECT_EQ(card.fault, "") << damage[2];
+        }
+        all_reach(damage[2] + " " + damage[3] + " " + damage.back());
+    }
+}
+
+// Another container has the address, and with it another MAC address.
+TEST_F(TrafficTest, ReachesAnAddressThatIsUsedAgainAtOnce) {
+    const LabHost& neighbour = add_host(3);
+    const auto reach = [&] {
+        for (const auto* to : {"10.99.0.2", "fd99::2"}) {
+            const std::vector<std::string> ping{"ping", "-c1", "-W1", to};
+            for (const std::string& said :
+                 {test::witness(ping), test::witness_in(neighbour.space, ping)}) {
+                EXPECT_NE(said.find(" 0% packet loss"), std::string::npos) << to << said;
+            }
+        }
+    };
+    for (int round = 0; round < 2; ++round) {
+        LabHost& host = add_host(2);
+        reach();
+        ASSERT_TRUE(links_->detach(host.nic.host_name()));
+        ASSERT_TRUE(firewall_->expel(host.nic.host_name()));
+    }
+}
+
+TEST_F(TrafficTest, SeesThatForwardingIsOffAndTurnsItOn) {
+    for (const std::string& file : {std::string("/proc/sys/net/ipv4/ip_forward"),
+                                    std::string("/proc/sys/net/ipv6/conf/all/forwarding"),
+                                    "/proc/sys/net/ipv4/conf/" + bridge_.name + "/forwarding",
+                                    "/proc/sys/net/ipv6/conf/" + bridge_.name + "/forwarding"}) {
+        ASSERT_TRUE(links_->ensure_forwarding(bridge_.name));
+        EXPECT_EQ(links_->forwarding_fault(bridge_.name).value(), "");
+        ASSERT_TRUE(kernel::write_control(AT_FDCWD, file, "0"));
+        EXPECT_NE(links_->forwarding_fault(bridge_.name).value(), "") << file;
+    }
+    ASSERT_TRUE(links_->ensure_forwarding(bridge_.name));
+    EXPECT_EQ(links_->forwarding_fault(bridge_.name).value(), "");
+}
+
 TEST_F(TrafficTest, KeepsTheUplinksRouterAdvertisementsWhenForwarding) {
     test::NetNamespace space;
     const std::string links = "/proc/sys/net/ipv6/conf/";
@@ -155,7 +241,7 @@ TEST_F(TrafficTest, KeepsTheUplinksRouterAdvertisementsWhenForwarding) {
         EXPECT_EQ(
             test::witness({"ip", "link", "add", "up0", "type", "veth", "peer", "name", "up1"}), "");
         EXPECT_TRUE(kernel::write_control(AT_FDCWD, links + "up1/accept_ra", "0"));
-        status = enable_forwarding();
+        status = make_link_driver()->ensure_forwarding("lodge0"); // there is none
         for (const std::string& file : {links + "up0/accept_ra",
                                         links + "up1/accept_ra",
                                         links + "up0/forwarding",

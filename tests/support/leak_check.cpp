@@ -183,6 +183,14 @@ void add_cgroups_below(Inventory& into, const fs::path& directory) {
     }
 }
 
+// The claim of a daemon to its network is there as long as it runs.
+std::string without_claim(std::string rules) {
+    const std::string end = "\n}\n";
+    const std::size_t at = rules.find("table inet lodge-claim ");
+    const std::size_t to = at == std::string::npos ? at : rules.find(end, at);
+    return to == std::string::npos ? rules : rules.erase(at, to + end.size() - at);
+}
+
 // Names from a witness, not from our own network room: its own namespace's links and nft objects.
 void add_network(Inventory& into) {
     const auto links = kernel::run_program({.path = "ip",
@@ -190,13 +198,15 @@ void add_network(Inventory& into) {
                                             .deadline = Deadline::after(std::chrono::seconds(10))});
     std::istringstream lines(links ? links->standard_output : "");
     for (std::string line; std::getline(lines, line);) {
-        into.insert("link " + line.substr(0, line.find('<')));
+        const std::size_t name = line.find(' ') + 1; // behind its number
+        into.insert("link " + line.substr(name, line.find('<') - name));
     }
     const auto rules = kernel::run_program({.path = "nft",
                                             .arguments = {"list", "ruleset"},
                                             .deadline = Deadline::after(std::chrono::seconds(10))});
-    if (rules && !rules->standard_output.empty()) {
-        into.insert("nft " + rules->standard_output);
+    const std::string left = without_claim(rules ? rules->standard_output : "");
+    if (!left.empty()) {
+        into.insert("nft " + left);
     }
 }
 

@@ -158,6 +158,12 @@ LodgeHost::LodgeHost() {
                                   "cgroup: " + cgroup_ + "\nfirst_uid: " + first_uid() + "\n"));
 }
 
+void LodgeHost::configure(const std::string& lines) {
+    const auto place = kernel::open_directory(directory());
+    const auto text = kernel::read_file(directory() + "/lodge.yaml", 4096);
+    EXPECT_TRUE(place && text && put_file(place->get(), "lodge.yaml", *text + lines));
+}
+
 LodgeHost::~LodgeHost() {
     stop_daemon();
     detach_mounts_below(directory());

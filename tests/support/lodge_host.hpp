@@ -37,6 +37,8 @@ class LodgeHost {
     /// The two halves of that.
     void spawn_daemon();
     void await_daemon();
+    /// Puts lines behind the configuration of daemons that are spawned from now on.
+    void configure(const std::string& lines);
     /// "KEY=value" for each daemon that is spawned from now on.
     void give_daemons(std::vector<std::string> environment);
     /// A daemon that is to give up by itself, and how it did.

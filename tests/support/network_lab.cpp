@@ -117,7 +117,8 @@ void NetworkLab::TearDown() {
     }
     EXPECT_TRUE(firewall_->remove_tables());
     EXPECT_TRUE(links_->remove_bridge(bridge_.name));
-    firewall_.reset(); // and with it its socket
+    links_.reset(); // and with them their sockets
+    firewall_.reset();
     LeakChecked::TearDown();
 }
 
@@ -174,7 +175,7 @@ NetNamespace& NetworkLab::add_uplink() {
             EXPECT_EQ(witness(command), "");
         }
     });
-    const Status forwards = network::enable_forwarding();
+    const Status forwards = links_->ensure_forwarding(bridge_.name);
     EXPECT_TRUE(forwards) << forwards.error().to_string();
     return *uplink_;
 }

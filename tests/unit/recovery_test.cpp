@@ -250,6 +250,15 @@ void put(Inventory& seen, const std::string& thing, const std::string& name) {
         seen.directories[name] = kContainer;
     } else if (thing == "card") {
         seen.cards.insert(name);
+    } else if (thing == "faulty card") {
+        seen.cards.insert(name);
+        seen.card_faults[name] = "is down";
+    } else if (thing == "faulty bridge") {
+        seen.network = {.bridge_name = name, .bridge = "it is down"};
+    } else if (thing == "forwarding that is off") {
+        seen.network = {.bridge_name = name, .forwarding = "it forwards no IPv4"};
+    } else if (thing == "faulty firewall table") {
+        seen.network.firewall = "a rule is missing";
     } else if (thing == "firewall element") {
         seen.admitted.insert(name);
     } else if (thing == "device over its volume") {
@@ -448,10 +457,26 @@ TEST(Recovery, SeesWhatARunningContainerLacks) {
     EXPECT_EQ(acts_of(seen), Acts{});
     seen.misadmitted.insert(card());
     EXPECT_EQ(acts_of(seen), Acts{"admit_card"});
+    seen.card_faults[card()] = "is not in the bridge";
+    EXPECT_EQ(acts_of(seen), (Acts{"admit_card", "mend_card"}));
+    seen.card_faults.clear();
     seen.cards.clear();
     EXPECT_EQ(acts_of(seen), (Acts{"admit_card", "report"}));
     seen.watched.clear();
     EXPECT_EQ(acts_of(seen), (Acts{"take_up", "report"}));
+}
+
+// What hangs on the bridge is put back when there is one again.
+TEST(Recovery, MendsTheNetworkBeforeTheCardsInIt) {
+    Inventory seen = running_container();
+    seen.network = {.bridge_name = "lodge0",
+                    .bridge = "it is not there",
+                    .forwarding = "it forwards no IPv6",
+                    .firewall = "inet lodge is not there"};
+    seen.card_faults[card()] = "is not in the bridge";
+    seen.misadmitted.insert(card());
+    EXPECT_EQ(acts_of(seen),
+              (Acts{"mend_bridge", "mend_forwarding", "mend_firewall", "admit_card", "mend_card"}));
 }
 
 // With the database lost, what is left is what it can be built anew from.
