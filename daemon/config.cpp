@@ -107,6 +107,15 @@ yaml::Setter host_services(std::vector<network::HostService>& into) {
     };
 }
 
+// Counting costs time that grows with what is counted.
+Result<std::uint32_t> parse_connections(const std::string& words) {
+    const auto number = parse_size(words);
+    if (!number || *number < 16 || *number > 1U << 20) {
+        return fail(ErrorCode::invalid_argument, "'" + words + "' is not a number from 16 to 1M");
+    }
+    return static_cast<std::uint32_t>(*number);
+}
+
 // The gateway of each family is the bridge's own address.
 Status one_pool_per_family(const std::vector<model::CidrAddress>& pools, const yaml::Node& node) {
     std::set<model::IpAddress::Family> families;
@@ -131,12 +140,13 @@ Status check_ranges(const Settings& settings, const yaml::Node& root) {
 yaml::Setter network_section(Settings& settings) {
     return [&settings](const yaml::Node& node) -> Status {
         std::vector<std::string> pools;
-        RETURN_IF_ERROR(
-            yaml::read_mapping(node,
-                               {{"bridge", yaml::text(settings.bridge)},
-                                {"pools", yaml::text_list(pools)},
-                                {"nameservers", yaml::text_list(settings.nameservers)},
-                                {"host_services", host_services(settings.host_services)}}));
+        RETURN_IF_ERROR(yaml::read_mapping(
+            node,
+            {{"bridge", yaml::text(settings.bridge)},
+             {"pools", yaml::text_list(pools)},
+             {"nameservers", yaml::text_list(settings.nameservers)},
+             {"host_services", host_services(settings.host_services)},
+             {"most_connections", yaml::parsed(settings.most_connections, parse_connections)}}));
         if (!pools.empty()) {
             settings.pools.clear();
         }

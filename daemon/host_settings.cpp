@@ -56,6 +56,11 @@ constexpr std::array kSettings{
                 Bound::at_most,
                 0,
                 "whoever opens a terminal could have the kernel load any line discipline"},
+    HostSetting{"net.netfilter.nf_conntrack_max",
+                Bound::at_least,
+                1048576,
+                "a few containers with as many connections as they may have would leave none to "
+                "the host"},
     HostSetting{"net.ipv4.neigh.default.gc_thresh1", Bound::at_least, 4096, kNeighbours},
     HostSetting{"net.ipv4.neigh.default.gc_thresh2", Bound::at_least, 8192, kNeighbours},
     HostSetting{"net.ipv4.neigh.default.gc_thresh3", Bound::at_least, 16384, kNeighbours},

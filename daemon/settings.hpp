@@ -28,6 +28,7 @@ struct Settings {
         pools;                            ///< the bridge's own addresses; containers get the others
     std::vector<std::string> nameservers; ///< empty: the host's own, see resolvers.hpp
     std::vector<network::HostService> host_services = network::BridgeSpec{}.host_services;
+    std::uint32_t most_connections = network::BridgeSpec{}.most_connections;
     std::uint32_t first_uid = 0x40000000; ///< of the ranges, a multiple of 65,536
     std::uint32_t uid_ranges = 8192;
     std::chrono::milliseconds stop_timeout{60'000};
@@ -51,7 +52,8 @@ struct Settings {
         return {.name = bridge,
                 .owner = state_directory,
                 .addresses = pools,
-                .host_services = host_services};
+                .host_services = host_services,
+                .most_connections = most_connections};
     }
     [[nodiscard]] std::string socket() const {
         return socket_path.empty() ? run_directory + "/lodged.sock" : socket_path;

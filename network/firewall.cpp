@@ -44,7 +44,7 @@ Status as_layout(Status status) {
         return std::unexpected<Error>(
             Error(ErrorCode::unsupported,
                   "this kernel lacks a part of nf_tables that Lodge needs (nft_ct, nft_chain_nat, "
-                  "nft_masq, nft_reject_inet)")
+                  "nft_connlimit, nft_limit, nft_masq, nft_reject_inet)")
                 .with_errno(ENOENT));
     }
     return status;

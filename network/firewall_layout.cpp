@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -19,6 +20,34 @@ namespace {
 
 constexpr const char* kToHost = "from-container-to-host";
 constexpr const char* kHostServices = "host-services"; ///< transport protocol . port
+constexpr const char* kOfCard = "connections-of-card"; ///< chain: opened by a container
+constexpr const char* kToCard = "connections-to-card"; ///< chain: opened from outside
+
+// Of each family: what of its packets names the container, and the dynamic sets by that address.
+struct Family {
+    std::uint8_t protocol;
+    std::uint32_t type;
+    std::uint32_t bytes;
+    std::uint32_t source;
+    std::uint32_t destination;
+    const char* count;
+    const char* rate;
+};
+
+constexpr std::array kFamilies{Family{NFPROTO_IPV4,
+                                      kTypeIpv4,
+                                      4,
+                                      kIpv4Source,
+                                      kIpv4Destination,
+                                      "connections4",
+                                      "new-connections4"},
+                               Family{NFPROTO_IPV6,
+                                      kTypeIpv6,
+                                      16,
+                                      kIpv6Source,
+                                      kIpv6Destination,
+                                      "connections6",
+                                      "new-connections6"}};
 
 // Registers that hold numbers of the kernel are in host order.
 std::vector<std::uint8_t> host_order(std::uint32_t value) {
@@ -40,28 +69,104 @@ std::vector<std::uint8_t> mask_bytes(const model::CidrAddress& cidr) {
     return mask;
 }
 
-RuleBuilder of_family(const model::IpAddress& address) {
+const Family& family_of(const model::IpAddress& address) {
+    return kFamilies[address.is_v4() ? 0 : 1];
+}
+
+RuleBuilder of_family(const Family& family) {
     RuleBuilder rule;
-    rule.load_ip_protocol_version(0).equals(
-        0, {static_cast<std::uint8_t>(address.is_v4() ? NFPROTO_IPV4 : NFPROTO_IPV6)});
+    rule.load_ip_protocol_version(0).equals(0, {family.protocol});
     return rule;
+}
+
+RuleBuilder of_family(const model::IpAddress& address) {
+    return of_family(family_of(address));
+}
+
+RuleBuilder&
+in_network(RuleBuilder& rule, std::uint32_t offset, const model::CidrAddress& network) {
+    return rule.load_payload(NFT_PAYLOAD_NETWORK_HEADER, offset, network.address.bits() / 8, 0)
+        .mask(0, mask_bytes(network))
+        .equals(0, network_bytes(network));
 }
 
 // What leaves the bridge's network by another interface takes that interface's address.
 NftRule masquerade_rule(const model::CidrAddress& cidr, const std::string& bridge) {
-    const std::uint32_t source = cidr.address.is_v4() ? kIpv4Source : kIpv6Source;
     RuleBuilder rule = of_family(cidr.address);
-    rule.load_payload(NFT_PAYLOAD_NETWORK_HEADER, source, cidr.address.bits() / 8, 0)
-        .mask(0, mask_bytes(cidr))
-        .equals(0, network_bytes(cidr));
-    rule.load_out_interface(0).differs(0, interface_key(bridge));
+    in_network(rule, family_of(cidr.address).source, cidr)
+        .load_out_interface(0)
+        .differs(0, interface_key(bridge));
     return rule.masquerade();
+}
+
+// What a container sends to a mapped port of another comes back through the host: straight over
+// the bridge, the answer would come from an address that was not asked.
+NftRule hairpin_rule(const model::CidrAddress& cidr, const std::string& bridge) {
+    RuleBuilder rule = of_family(cidr.address);
+    in_network(rule, family_of(cidr.address).source, cidr)
+        .load_out_interface(0)
+        .equals(0, interface_key(bridge));
+    rule.load_connection_status(0).mask(0, host_order(IPS_DST_NAT)).differs(0, host_order(0));
+    return rule.masquerade();
+}
+
+// Where br_netfilter is loaded, what containers say to each other passes here too. Nothing needs it
+// tracked, and two of them could fill the table of the host with it.
+NftRule untracked_rule(const model::CidrAddress& cidr, const std::string& bridge) {
+    const Family& family = family_of(cidr.address);
+    RuleBuilder rule = of_family(family);
+    rule.load_in_interface(0).equals(0, interface_key(bridge));
+    in_network(rule, family.source, cidr);
+    in_network(rule, family.destination, cidr);
+    const auto& gateway = cidr.address.bytes();
+    rule.load_payload(NFT_PAYLOAD_NETWORK_HEADER, family.destination, family.bytes, 0)
+        .differs(0, {gateway.begin(), gateway.begin() + family.bytes});
+    return rule.do_not_track();
 }
 
 constexpr std::uint32_t state_bit(std::uint32_t state) {
     return 1U << (state + 1); // NF_CT_STATE_BIT
 }
 const std::uint32_t kKnownConnection = state_bit(IP_CT_ESTABLISHED) | state_bit(IP_CT_RELATED);
+
+// What has not passed yet. Its state would not do: it stays new until there is an answer.
+RuleBuilder& opens_connection(RuleBuilder& rule) {
+    return rule.load_connection_status(0)
+        .mask(0, host_order(IPS_CONFIRMED))
+        .equals(0, host_order(0));
+}
+
+// The table of connections is one for the host and all containers. Each address of a container has
+// so many places in it. What it opens and closes again keeps its place for a while, and the kernel
+// does not count it any more: so the rate is bounded too, with all places at once to begin with. It
+// comes first: for each new connection the kernel may look at all that it has counted.
+void add_bound_rules(TableLayout& layout, std::uint32_t most) {
+    constexpr std::uint32_t kSecondsToFill = 8;
+    for (const Family& family : kFamilies) {
+        const std::string kind = family.protocol == NFPROTO_IPV4 ? "IPv4" : "IPv6";
+        for (const auto& [chain, offset] :
+             {std::pair(kOfCard, family.source), std::pair(kToCard, family.destination)}) {
+            const std::string what =
+                kind + " connections " + (offset == family.source ? "of" : "to") + " a container";
+            RuleBuilder fast = of_family(family);
+            fast.load_payload(NFT_PAYLOAD_NETWORK_HEADER, offset, family.bytes, 0)
+                .faster_than(family.rate, most / kSecondsToFill, most);
+            layout.rules.emplace_back(chain, fast.count().comment("too fast: " + what).drop());
+            RuleBuilder many = of_family(family);
+            many.load_payload(NFT_PAYLOAD_NETWORK_HEADER, offset, family.bytes, 0)
+                .more_than(family.count, most);
+            layout.rules.emplace_back(chain, many.count().comment("too many: " + what).drop());
+        }
+    }
+}
+
+void add_bound_sets(TableLayout& layout) {
+    constexpr std::uint32_t kMostAddresses = 1U << 18; // with all that a /16 has, both families
+    for (const Family& family : kFamilies) {
+        layout.sets.push_back({family.count, family.type, family.bytes, kMostAddresses, false});
+        layout.sets.push_back({family.rate, family.type, family.bytes, kMostAddresses, true});
+    }
+}
 
 // Where clouds keep the credentials of their hosts: all of IPv4's link-local, of which most use one
 // address, then Azure, Alibaba, Oracle; Amazon and Google over IPv6.
@@ -76,12 +181,9 @@ constexpr std::array kMetadata{"169.254.0.0/16",
 NftRule metadata_rule(const model::CidrAddress& place, const std::string& bridge) {
     constexpr std::uint32_t kDestinationPort = 2;
     constexpr std::uint16_t kDns = 53;
-    const std::uint32_t destination = place.address.is_v4() ? kIpv4Destination : kIpv6Destination;
     RuleBuilder rule = of_family(place.address);
     rule.load_in_interface(0).equals(0, interface_key(bridge));
-    rule.load_payload(NFT_PAYLOAD_NETWORK_HEADER, destination, place.address.bits() / 8, 0)
-        .mask(0, mask_bytes(place))
-        .equals(0, network_bytes(place));
+    in_network(rule, family_of(place.address).destination, place);
     rule.load_payload(NFT_PAYLOAD_TRANSPORT_HEADER, kDestinationPort, 2, 0)
         .differs(0, big_endian(kDns));
     return rule.count().comment("metadata of clouds: " + place.to_string()).drop();
@@ -104,6 +206,14 @@ void add_forward_rules(TableLayout& layout, const std::string& bridge) {
     layout.rules.emplace_back(
         "forward",
         from_outside.count().comment("new from outside, unless the operator maps a port").drop());
+
+    RuleBuilder opened;
+    opened.load_in_interface(0).equals(0, interface_key(bridge));
+    layout.rules.emplace_back("forward", opens_connection(opened).jump_to(kOfCard));
+    RuleBuilder mapped;
+    mapped.load_in_interface(0).differs(0, interface_key(bridge));
+    mapped.load_out_interface(0).equals(0, interface_key(bridge));
+    layout.rules.emplace_back("forward", opens_connection(mapped).jump_to(kToCard));
 }
 
 void add_host_rules(TableLayout& layout, const std::string& bridge) {
@@ -115,6 +225,8 @@ void add_host_rules(TableLayout& layout, const std::string& bridge) {
     RuleBuilder known;
     known.load_connection_state(0).mask(0, host_order(kKnownConnection)).differs(0, host_order(0));
     layout.rules.emplace_back(kToHost, known.accept());
+    RuleBuilder opened;
+    layout.rules.emplace_back(kToHost, opens_connection(opened).jump_to(kOfCard));
     for (const int protocol : {int{IPPROTO_ICMP}, int{IPPROTO_ICMPV6}}) {
         RuleBuilder icmp;
         icmp.load_transport_protocol(0).equals(0, {static_cast<std::uint8_t>(protocol)});
@@ -158,23 +270,31 @@ void write_contents(NftBatch& batch, const TableLayout& layout) {
 } // namespace
 
 TableLayout inet_layout(const BridgeSpec& bridge) {
+    constexpr std::int32_t kRaw = -300;      // NF_IP_PRI_RAW
     constexpr std::int32_t kFilter = 0;      // NF_IP_PRI_FILTER
     constexpr std::int32_t kSourceNat = 100; // NF_IP_PRI_NAT_SRC
     TableLayout layout;
     layout.table = {.family = NFPROTO_INET, .name = kFirewallTable};
     layout.sets = {{kHostServices, pair_of(kTypeProtocol, kTypePort), 8}};
+    add_bound_sets(layout);
     layout.chains = {
+        {.name = kOfCard},
+        {.name = kToCard},
         {.name = kToHost},
+        {.name = "prerouting", .type = "filter", .hook = NF_INET_PRE_ROUTING, .priority = kRaw},
         {.name = "input", .type = "filter", .hook = NF_INET_LOCAL_IN, .priority = kFilter},
         {.name = "forward", .type = "filter", .hook = NF_INET_FORWARD, .priority = kFilter},
         {.name = "postrouting",
          .type = "nat",
          .hook = NF_INET_POST_ROUTING,
          .priority = kSourceNat}};
+    add_bound_rules(layout, bridge.most_connections);
     add_host_rules(layout, bridge.name);
     add_forward_rules(layout, bridge.name);
     for (const model::CidrAddress& network : bridge.addresses) {
+        layout.rules.emplace_back("prerouting", untracked_rule(network, bridge.name));
         layout.rules.emplace_back("postrouting", masquerade_rule(network, bridge.name));
+        layout.rules.emplace_back("postrouting", hairpin_rule(network, bridge.name));
     }
     layout.elements.emplace_back(kHostServices, service_keys(bridge.host_services));
     layout.table.comment = layout_comment(layout);

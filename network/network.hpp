@@ -31,6 +31,9 @@ struct BridgeSpec {
     /// What of the host containers may open connections to, beside ICMP: a resolver, by default.
     std::vector<HostService> host_services{{HostService::Transport::tcp, 53},
                                            {HostService::Transport::udp, 53}};
+    /// That each address of a container may have at a time, of those the host tracks. An eighth of
+    /// so many may be new in a second, after as many at once.
+    std::uint32_t most_connections = 8192;
 };
 
 /// A container's network card as a value. The host's end is named from the container's UUID.

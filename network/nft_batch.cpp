@@ -162,6 +162,11 @@ void NftBatch::add_set(const NftTable& table, const NftSet& set) {
     nftnl_set_set_u32(object.get(), NFTNL_SET_ID, sequence_);
     nftnl_set_set_u32(object.get(), NFTNL_SET_KEY_TYPE, set.key_type);
     nftnl_set_set_u32(object.get(), NFTNL_SET_KEY_LEN, set.key_bytes);
+    if (set.dynamic_size != 0) {
+        const std::uint32_t timeout = set.forgets ? NFT_SET_TIMEOUT : 0;
+        nftnl_set_set_u32(object.get(), NFTNL_SET_FLAGS, NFT_SET_EVAL | timeout);
+        nftnl_set_set_u32(object.get(), NFTNL_SET_DESC_SIZE, set.dynamic_size);
+    }
     nlmsghdr* message = begin(table, NFT_MSG_NEWSET, NLM_F_CREATE);
     nftnl_set_nlmsg_build_payload(message, object.get());
     end(message);

@@ -35,6 +35,8 @@ struct NftSet {
     std::string name;
     std::uint32_t key_type = 0; ///< as nft(8) shows it: its type numbers, 6 bits a part
     std::uint32_t key_bytes = 0;
+    std::uint32_t dynamic_size = 0; ///< not 0: rules add its elements, at most so many
+    bool forgets = false;           ///< they go by themselves after a time
 };
 
 using NftKey = std::vector<std::uint8_t>;

@@ -121,6 +121,40 @@ RuleBuilder& RuleBuilder::not_in_set(const std::string& set) {
     return lookup(set, NFT_LOOKUP_F_INV);
 }
 
+RuleBuilder&
+RuleBuilder::in_dynamic_set(const std::string& set, nftnl_expr* state, std::uint64_t timeout) {
+    nftnl_expr* expr = nftnl_expr_alloc("dynset");
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_DYNSET_SREG_KEY, reg(kKeyStart));
+    nftnl_expr_set_str(expr, NFTNL_EXPR_DYNSET_SET_NAME, set.c_str());
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_ADD);
+    if (timeout != 0) {
+        nftnl_expr_set_u64(expr, NFTNL_EXPR_DYNSET_TIMEOUT, timeout);
+    }
+    nftnl_expr_set(expr, NFTNL_EXPR_DYNSET_EXPR, state, 0); // owned by it from here
+    nftnl_rule_add_expr(rule_.get(), expr);
+    return *this;
+}
+
+// The kernel removes an element that counts no connection any more.
+RuleBuilder& RuleBuilder::more_than(const std::string& set, std::uint32_t most) {
+    nftnl_expr* state = nftnl_expr_alloc("connlimit");
+    nftnl_expr_set_u32(state, NFTNL_EXPR_CONNLIMIT_COUNT, most);
+    nftnl_expr_set_u32(state, NFTNL_EXPR_CONNLIMIT_FLAGS, NFT_CONNLIMIT_F_INV);
+    return in_dynamic_set(set, state, 0);
+}
+
+RuleBuilder&
+RuleBuilder::faster_than(const std::string& set, std::uint32_t each_second, std::uint32_t burst) {
+    constexpr std::uint64_t kForgottenAfter = 60'000; // milliseconds; then a burst is free again
+    nftnl_expr* state = nftnl_expr_alloc("limit");
+    nftnl_expr_set_u64(state, NFTNL_EXPR_LIMIT_RATE, each_second);
+    nftnl_expr_set_u64(state, NFTNL_EXPR_LIMIT_UNIT, 1); // seconds
+    nftnl_expr_set_u32(state, NFTNL_EXPR_LIMIT_BURST, burst);
+    nftnl_expr_set_u32(state, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
+    nftnl_expr_set_u32(state, NFTNL_EXPR_LIMIT_FLAGS, NFT_LIMIT_F_INV);
+    return in_dynamic_set(set, state, kForgottenAfter);
+}
+
 RuleBuilder& RuleBuilder::comment(const std::string& text) {
     nftnl_udata_buf* data = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
     nftnl_udata_put_strz(data, NFTNL_UDATA_RULE_COMMENT, text.c_str());
@@ -156,6 +190,15 @@ NftRule RuleBuilder::drop() {
 }
 NftRule RuleBuilder::go_to(const std::string& chain) {
     return verdict(static_cast<std::uint32_t>(NFT_GOTO), chain);
+}
+
+NftRule RuleBuilder::jump_to(const std::string& chain) {
+    return verdict(static_cast<std::uint32_t>(NFT_JUMP), chain);
+}
+
+NftRule RuleBuilder::do_not_track() {
+    nftnl_rule_add_expr(rule_.get(), nftnl_expr_alloc("notrack"));
+    return std::move(rule_);
 }
 
 NftRule RuleBuilder::reject() {

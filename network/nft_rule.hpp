@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+struct nftnl_expr;
+
 namespace lodge::network {
 
 /// Builds one rule from left to right, as nft(8) would read it. Register 0 is for the verdict; keys
@@ -32,6 +34,12 @@ class RuleBuilder {
     /// Goes on if the key from `kKeyStart` on is in the set.
     RuleBuilder& in_set(const std::string& set);
     RuleBuilder& not_in_set(const std::string& set);
+    /// Goes on if connections with the key from `kKeyStart` on are more than `most` at a time, or
+    /// come faster than `each_second` once `burst` of them came. Each key has its element in the
+    /// dynamic set `set`. Pre: the packet opens a connection.
+    RuleBuilder& more_than(const std::string& set, std::uint32_t most);
+    RuleBuilder&
+    faster_than(const std::string& set, std::uint32_t each_second, std::uint32_t burst);
 
     /// What nft(8) shows behind the rule; at most 127 characters.
     RuleBuilder& comment(const std::string& text);
@@ -40,6 +48,8 @@ class RuleBuilder {
     [[nodiscard]] NftRule accept();
     [[nodiscard]] NftRule drop();
     [[nodiscard]] NftRule go_to(const std::string& chain);
+    [[nodiscard]] NftRule jump_to(const std::string& chain);
+    [[nodiscard]] NftRule do_not_track();
     [[nodiscard]] NftRule masquerade();
     /// Drops and answers "administratively prohibited" in the packet's own family (inet only).
     [[nodiscard]] NftRule reject();
@@ -50,6 +60,7 @@ class RuleBuilder {
     RuleBuilder&
     compare(std::uint32_t operation, unsigned at, const std::vector<std::uint8_t>& value);
     RuleBuilder& lookup(const std::string& set, std::uint32_t flags);
+    RuleBuilder& in_dynamic_set(const std::string& set, nftnl_expr* state, std::uint64_t timeout);
     NftRule verdict(std::uint32_t code, const std::string& chain);
     NftRule rule_;
 };

@@ -47,7 +47,8 @@ std::unexpected<Error> nft_refused(int error_number) {
     case EAFNOSUPPORT:
         return because(ErrorCode::unsupported,
                        "this kernel lacks a part of nf_tables that Lodge needs (families inet and "
-                       "bridge, nft_ct, nft_chain_nat, nft_masq, nft_reject_inet)");
+                       "bridge, nft_ct, nft_chain_nat, nft_connlimit, nft_limit, nft_masq, "
+                       "nft_reject_inet)");
     default:
         return fail_errno("nf_tables", {}, error_number);
     }

@@ -183,12 +183,26 @@ void add_cgroups_below(Inventory& into, const fs::path& directory) {
     }
 }
 
-// The claim of a daemon to its network is there as long as it runs.
-std::string without_claim(std::string rules) {
-    const std::string end = "\n}\n";
-    const std::size_t at = rules.find("table inet lodge-claim ");
-    const std::size_t to = at == std::string::npos ? at : rules.find(end, at);
-    return to == std::string::npos ? rules : rules.erase(at, to + end.size() - at);
+void erase_part(std::string& text, std::size_t from, const std::string& end) {
+    const std::size_t to = from == std::string::npos ? from : text.find(end, from);
+    if (to != std::string::npos) {
+        text.erase(from, to + end.size() - from);
+    }
+}
+
+// The claim of a daemon to its network is there as long as it runs, and elements that rules add
+// as long as there is traffic.
+std::string without_passing(std::string rules) {
+    erase_part(rules, rules.find("table inet lodge-claim "), "\n}\n");
+    const std::string mark = "flags dynamic";
+    for (std::size_t at = rules.find(mark); at != std::string::npos;
+         at = rules.find(mark, at + 1)) {
+        const std::size_t elements = rules.find("\n\t\telements = {", at);
+        if (elements < rules.find("\n\t}", at)) {
+            erase_part(rules, elements, "}");
+        }
+    }
+    return rules;
 }
 
 // Names from a witness, not from our own network room: its own namespace's links and nft objects.
@@ -204,7 +218,7 @@ void add_network(Inventory& into) {
     const auto rules = kernel::run_program({.path = "nft",
                                             .arguments = {"list", "ruleset"},
                                             .deadline = Deadline::after(std::chrono::seconds(10))});
-    const std::string left = without_claim(rules ? rules->standard_output : "");
+    const std::string left = without_passing(rules ? rules->standard_output : "");
     if (!left.empty()) {
         into.insert("nft " + left);
     }

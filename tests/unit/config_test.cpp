@@ -58,6 +58,7 @@ TEST(Config, TheShippedFileSaysTheEmbeddedDefaults) {
                       .limits_best_effort = true,
                       .bridge = "x",
                       .host_services = {},
+                      .most_connections = 1,
                       .first_uid = 1,
                       .uid_ranges = 1,
                       .stop_timeout = std::chrono::milliseconds(1),
@@ -102,6 +103,15 @@ TEST(Config, KeepsIdRangesInsideTheIdsThereAre) {
     EXPECT_NE(error_of("uid_ranges: 65535\n").find("past the last id"), std::string::npos);
     EXPECT_NE(error_of("first_uid: 4294901760\nuid_ranges: 1\n"), ""); // would hold 0xffffffff
     EXPECT_EQ(error_of("first_uid: 4294836224\nuid_ranges: 1\n"), "");
+}
+
+TEST(Config, ReadsTheBoundOfConnections) {
+    EXPECT_EQ(settings_of("").bridge_spec().most_connections, 8192U);
+    EXPECT_EQ(settings_of("network: {most_connections: 64K}\n").bridge_spec().most_connections,
+              65536U);
+    for (const char* bad : {"0", "15", "2M", "many", "-1"}) {
+        EXPECT_NE(error_of("network: {most_connections: " + std::string(bad) + "}\n"), "") << bad;
+    }
 }
 
 TEST(Config, ReadsHostServices) {

@@ -1,5 +1,6 @@
 #include "daemon/host_settings.hpp"
 #include "lib/kernel/fs.hpp"
+#include "network/network.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <gtest/gtest.h>
@@ -48,6 +49,8 @@ TEST(HostSettings, LeaveMemoryAsTheBoundOfWhatIsShared) {
     EXPECT_EQ(settings.at("kernel.pty.max"), 2147483647U);
     EXPECT_GE(settings.at("kernel.pty.reserve"), 1024U);
     EXPECT_GE(settings.at("fs.aio-max-nr"), std::uint64_t{1} << 24);
+    EXPECT_GE(settings.at("net.netfilter.nf_conntrack_max"),
+              64U * network::BridgeSpec{}.most_connections);
     EXPECT_GE(settings.at("fs.file-max"), std::uint64_t{1} << 24);
     EXPECT_LE(settings.at("user.max_net_namespaces"), 4096U);
     EXPECT_EQ(settings.at("dev.tty.ldisc_autoload"), 0U);

@@ -93,13 +93,16 @@ TEST(FirewallLayout, HasAFingerprintThatFollowsTheContents) {
     const std::string first = comment(spec);
     EXPECT_EQ(comment(spec), first);
     EXPECT_NE(comment(bridge("10.78.0.1/16")), first);
-    EXPECT_EQ(comment(bridge("10.77.0.9/16")), first) << "the same network";
+    EXPECT_NE(comment(bridge("10.77.0.9/16")), first) << "what goes to the gateway is tracked";
     std::reverse(spec.host_services.begin(), spec.host_services.end());
     EXPECT_EQ(comment(spec), first) << "the same set";
     spec.host_services.pop_back();
     EXPECT_NE(comment(spec), first);
     spec = bridge("10.77.0.1/16");
     spec.name = "lodge1";
+    EXPECT_NE(comment(spec), first);
+    spec = bridge("10.77.0.1/16");
+    spec.most_connections = 16;
     EXPECT_NE(comment(spec), first);
     EXPECT_EQ(bridge_layout().table.comment, bridge_layout().table.comment);
     EXPECT_LT(first.size(), 128U) << "nft(8) shows no more";
