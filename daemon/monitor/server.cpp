@@ -269,7 +269,9 @@ Status Server::signal_init(const Message& request) {
 std::size_t Server::waiting() const {
     std::size_t size = 0;
     for (const auto& connection : connections_) {
-        size += connection->session ? size_of(*connection->session) : 0;
+        if (const std::optional<ExecOrder>& order = connection->session) {
+            size += size_of(*order);
+        }
     }
     for (const auto& session : sessions_) {
         size += session->waiting();
@@ -310,10 +312,11 @@ Status Server::take_client(Connection& connection, Message& request) {
     if (std::exchange(connection.console, false)) {
         return attach_console(request);
     }
-    if (!connection.session) {
+    std::optional<ExecOrder> order = std::exchange(connection.session, std::nullopt);
+    if (!order) {
         return fail(ErrorCode::invalid_state, "nothing was ordered for a client");
     }
-    return start_session(*std::exchange(connection.session, std::nullopt), request);
+    return start_session(std::move(*order), request);
 }
 
 Status Server::start_session(ExecOrder order, Message& request) {
