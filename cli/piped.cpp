@@ -5,6 +5,7 @@
 
 #include <array>
 #include <csignal>
+#include <optional>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -98,6 +99,19 @@ class Patience {
     int asked_ = 0;
 };
 
+// A code: we end with it. `over`: the command has ended, and only its output is left.
+Result<std::optional<int>>
+heed_signal(int connection, int signal_fd, Patience& patience, bool over) {
+    const int number = next_signal(signal_fd);
+    if (patience.ends_with(number) || (over && number != SIGWINCH)) {
+        return code_of_signal(number); // or whoever should read our output does not
+    }
+    if (!over) {
+        RETURN_IF_ERROR(forward_signal(connection, number));
+    }
+    return std::nullopt;
+}
+
 } // namespace
 
 Result<int> run_piped(const UniqueFd& connection, bool without_input) {
@@ -133,12 +147,10 @@ Result<int> run_piped(const UniqueFd& connection, bool without_input) {
             }
         }
         if (waits[1].revents != 0) {
-            const int number = next_signal(signals.get());
-            if (patience.ends_with(number) || (ending.over && number != SIGWINCH)) {
-                return code_of_signal(number); // or whoever should read our output does not
-            }
-            if (!ending.over) {
-                RETURN_IF_ERROR(forward_signal(connection.get(), number));
+            ASSIGN_OR_RETURN(const auto code,
+                             heed_signal(connection.get(), signals.get(), patience, ending.over));
+            if (code) {
+                return *code;
             }
         }
     }
