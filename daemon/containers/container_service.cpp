@@ -299,7 +299,10 @@ Result<std::string> Containers::console_log(const std::string& name) {
     RETURN_IF_ERROR(living);
     ASSIGN_OR_RETURN(const std::string kept,
                      kept_console(parts_.settings.run_directory, container.uuid));
-    return joined_consoles(kept, *living);
+    // It is kept when it is over: one that still runs is none of those, however alike they are.
+    const auto now = parts_.containers.find(container.uuid);
+    const bool runs = now && now->init_pid && now->init_pid == container.init_pid;
+    return runs ? kept + *living : joined_consoles(kept, *living);
 }
 
 Result<std::string> Containers::ssh_host_keys(const std::string& name) {

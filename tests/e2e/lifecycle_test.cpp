@@ -171,6 +171,10 @@ TEST_F(LifecycleTest, AStoppedContainerTellsWhatItsInitSaidAndWhyItDoesNotRun) {
     ASSERT_EQ(host->lodge({"start", "web1"}).code, 0);
     EXPECT_EQ(host->field("web1", "last_error"), "") << "it runs";
     ASSERT_NO_FATAL_FAILURE(await_init("web1"));
+    const auto speaks = [&] { return log().ends_with("guest: up\r\n"); };
+    for (const Deadline deadline = Deadline::after(patience(10s)); !speaks();) {
+        ASSERT_FALSE(deadline.expired()) << "its own words, though as those before: " << log();
+    }
     (void)host->lodge({"exec", "web1", "--", "/bin/guest", "signal-init", "30"}); // it dies too
     host->kill_daemon(); // the next one collects it
     ASSERT_NO_FATAL_FAILURE(host->start_daemon());

@@ -81,7 +81,7 @@ class StepKill : public LodgeTest, public ::testing::WithParamInterface<Case> {
     [[nodiscard]] Words placed(Words words) const;
     [[nodiscard]] CliResult ask(const Deed& deed) const;
     [[nodiscard]] pid_t begin_verb();
-    [[nodiscard]] std::optional<int> end_verb(pid_t client) const;
+    [[nodiscard]] std::optional<int> end_verb(pid_t client);
     [[nodiscard]] HostState settled_state() const;
     [[nodiscard]] bool is_completed(const HostState& now) const;
     [[nodiscard]] Outcome judge(std::optional<int> code, bool may_be_stopped) const;
@@ -100,6 +100,7 @@ class StepKill : public LodgeTest, public ::testing::WithParamInterface<Case> {
     std::optional<HostState> halfway_; ///< web1 is there, and the bystander as it was
     bool changes_init_ = false;
     std::string last_exit_;          ///< of web1, after it
+    int client_status_ = 0;          ///< of the verb, as waitpid(2) has it
     std::vector<HostState> stopped_; ///< from after it, and from before
 };
 
@@ -166,7 +167,7 @@ pid_t StepKill::begin_verb() {
 }
 
 // What the client was told, as a shell has it; -1: it hung. None: nobody was told.
-std::optional<int> StepKill::end_verb(pid_t client) const {
+std::optional<int> StepKill::end_verb(pid_t client) {
     if (client == 0) {
         return {};
     }
@@ -176,6 +177,7 @@ std::optional<int> StepKill::end_verb(pid_t client) const {
     }
     int status = 0;
     (void)::waitpid(client, &status, 0);
+    client_status_ = status;
     EXPECT_TRUE(ended && WIFEXITED(status)) << "the client hangs, or was killed";
     return GetParam().verb.answers ? std::optional(ended ? WEXITSTATUS(status) : -1) : std::nullopt;
 }
@@ -340,7 +342,9 @@ void StepKill::daemon_dies_at(const std::string& point) {
     const pid_t client = begin_verb();
     const Halt halt = breakpoints_->await_halt();
     const std::optional<int> code = end_verb(client);
-    ASSERT_EQ(halt, Halt::dead) << "it did not come to this point\n" << host->daemon_log();
+    ASSERT_EQ(halt, Halt::dead) << "it did not come to this point; the client ended with "
+                                << client_status_ << ":\n"
+                                << host->client_log() << host->daemon_log();
     host->kill_daemon(); // reaps
     breakpoints_->forget(0);
     ASSERT_NO_FATAL_FAILURE(host->start_daemon());

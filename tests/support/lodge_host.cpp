@@ -308,6 +308,10 @@ pid_t LodgeHost::lodge_in_background(const std::vector<std::string>& arguments) 
     return spawn(words, directory() + "/lodge.log", {"LODGE_SOCKET=" + socket()});
 }
 
+std::string LodgeHost::client_log() const {
+    return kernel::read_file(directory() + "/lodge.log", std::size_t{1} << 20).value_or("");
+}
+
 std::string LodgeHost::field(const std::string& name, const std::string& key) const {
     return value_in(lodge({"info", name, "--json"}).out, key);
 }
@@ -354,8 +358,16 @@ void LodgeTest::TearDown() {
 }
 
 void LodgeTest::await_init(const std::string& name) {
+    // It blocks what it then reads: what comes from then on waits for it.
+    const std::string nothing = "SigBlk:\t0000000000000000\n";
     const Deadline deadline = Deadline::after(patience(10s));
-    while (host->lodge({"console", name, "--log"}).out.find("guest: up") == std::string::npos) {
+    while (true) {
+        const auto status =
+            kernel::read_file("/proc/" + host->field(name, "pid") + "/status", 65536);
+        if (status && status->find("SigBlk:") != std::string::npos &&
+            status->find(nothing) == std::string::npos) {
+            return;
+        }
         ASSERT_FALSE(deadline.expired()) << host->daemon_log();
         pause_shortly();
     }

@@ -59,6 +59,8 @@ class LodgeHost {
     CliResult lodge(std::vector<std::string> arguments, const std::string& input = {}) const;
     /// lodge(), started and not waited for.
     pid_t lodge_in_background(const std::vector<std::string>& arguments) const;
+    /// All that commands in the background have printed.
+    [[nodiscard]] std::string client_log() const;
     /// A field of `lodge info NAME --json`, as its text: "running", "4711". Empty: there is none.
     std::string field(const std::string& name, const std::string& key) const;
 
