@@ -98,26 +98,14 @@ std::unexpected<Error> not_json() {
     return fail(ErrorCode::internal, "the daemon answered with something that is not JSON");
 }
 
-Result<json> unless_discarded(json parsed) {
+} // namespace
+
+Result<json> parse_answer(const std::string& text) {
+    json parsed = json::parse(text, nullptr, false);
     if (parsed.is_discarded()) {
         return not_json();
     }
     return parsed;
-}
-
-} // namespace
-
-Result<json> parse_answer(const std::string& text) {
-    return unless_discarded(json::parse(text, nullptr, false));
-}
-
-Result<json> parse_list(const std::string& text, const std::set<std::string_view>& keys) {
-    constexpr int kOfAnElement = 2;
-    const auto wanted = [&](int depth, json::parse_event_t event, const json& read) {
-        return event != json::parse_event_t::key || depth != kOfAnElement ||
-               keys.contains(read.get_ref<const std::string&>());
-    };
-    return unless_discarded(json::parse(text, wanted, false));
 }
 
 namespace {

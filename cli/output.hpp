@@ -4,18 +4,13 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace lodge::cli {
 
 /// Parses an answer of the daemon.
 [[nodiscard]] Result<nlohmann::json> parse_answer(const std::string& text);
-/// Of the objects of a list nothing but these keys: of thousands, the rest costs most of the time.
-[[nodiscard]] Result<nlohmann::json> parse_list(const std::string& text,
-                                                const std::set<std::string_view>& keys);
 /// Writes out what stdout still holds; fails when some of what was printed could not be written. A
 /// reader who has gone is no failure.
 [[nodiscard]] Status flush_output();

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <functional>
 #include <map>
 #include <optional>
@@ -209,37 +210,72 @@ Error error_from_json(std::string_view text) {
     return error;
 }
 
+namespace {
+
+template <typename Value>
+json unless_none(const std::optional<Value>& value) {
+    return value ? json(*value) : json();
+}
+
+json texts_of(const std::vector<model::IpAddress>& addresses) {
+    json texts;
+    for (const model::IpAddress& address : addresses) {
+        texts.push_back(address.to_string());
+    }
+    return texts;
+}
+
+using Spec = model::ContainerSpec;
+
+constexpr std::array kSpecFields{
+    SpecField{"name", [](const Spec& spec) -> json { return spec.name; }},
+    SpecField{"template", [](const Spec& spec) -> json { return spec.template_name; }},
+    SpecField{
+        "hostname",
+        [](const Spec& spec) { return spec.hostname.empty() ? json() : json(spec.hostname); }},
+    SpecField{"disk_bytes", [](const Spec& spec) -> json { return spec.disk_bytes; }},
+    SpecField{"rootfs",
+              [](const Spec& spec) -> json { return std::string(model::to_string(spec.rootfs)); }},
+    SpecField{"encryption",
+              [](const Spec& spec) {
+                  return spec.encryption ? json(std::string(model::to_string(*spec.encryption)))
+                                         : json();
+              }},
+    SpecField{"memory_bytes",
+              [](const Spec& spec) { return unless_none(spec.resources.memory_bytes); }},
+    SpecField{"cpu_millis",
+              [](const Spec& spec) { return unless_none(spec.resources.cpu_millis); }},
+    SpecField{"pids", [](const Spec& spec) { return unless_none(spec.resources.pids); }},
+    SpecField{"addresses", [](const Spec& spec) { return texts_of(spec.addresses); }},
+    SpecField{
+        "ssh_keys",
+        [](const Spec& spec) { return spec.ssh_keys.empty() ? json() : json(spec.ssh_keys); }},
+    SpecField{
+        "onboot",
+        [](const Spec& spec) -> json { return std::string(model::to_string(spec.boot.onboot)); }},
+    SpecField{"bootorder", [](const Spec& spec) -> json { return spec.boot.order; }},
+    SpecField{"boot_delay_seconds",
+              [](const Spec& spec) -> json { return spec.boot.delay_seconds; }},
+    SpecField{
+        "restart",
+        [](const Spec& spec) -> json { return std::string(model::to_string(spec.restart.when)); }},
+    SpecField{"restart_limit", [](const Spec& spec) -> json { return spec.restart.limit; }},
+    SpecField{"restart_backoff_seconds",
+              [](const Spec& spec) -> json { return spec.restart.backoff_seconds; }},
+};
+
+} // namespace
+
+std::span<const SpecField> spec_fields() {
+    return kSpecFields;
+}
+
 json to_json(const model::ContainerSpec& spec) {
-    json result{{"name", spec.name},
-                {"template", spec.template_name},
-                {"disk_bytes", spec.disk_bytes},
-                {"rootfs", std::string(model::to_string(spec.rootfs))},
-                {"onboot", std::string(model::to_string(spec.boot.onboot))},
-                {"bootorder", spec.boot.order},
-                {"boot_delay_seconds", spec.boot.delay_seconds},
-                {"restart", std::string(model::to_string(spec.restart.when))},
-                {"restart_limit", spec.restart.limit},
-                {"restart_backoff_seconds", spec.restart.backoff_seconds}};
-    if (!spec.hostname.empty()) {
-        result["hostname"] = spec.hostname;
-    }
-    if (spec.resources.memory_bytes) {
-        result["memory_bytes"] = *spec.resources.memory_bytes;
-    }
-    if (spec.resources.cpu_millis) {
-        result["cpu_millis"] = *spec.resources.cpu_millis;
-    }
-    if (spec.resources.pids) {
-        result["pids"] = *spec.resources.pids;
-    }
-    if (spec.encryption) {
-        result["encryption"] = std::string(model::to_string(*spec.encryption));
-    }
-    for (const model::IpAddress& address : spec.addresses) {
-        result["addresses"].push_back(address.to_string());
-    }
-    if (!spec.ssh_keys.empty()) {
-        result["ssh_keys"] = spec.ssh_keys;
+    json result;
+    for (const SpecField& field : kSpecFields) {
+        if (json value = field.value_of(spec); !value.is_null()) {
+            result[field.key] = std::move(value);
+        }
     }
     return result;
 }

@@ -7,6 +7,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,12 @@ namespace lodge::api {
 /// The reverse, for the client; `internal` when the text is not of that form.
 [[nodiscard]] Error error_from_json(std::string_view text);
 
+/// One value of a spec: its key, and how it is read; null when the spec has none.
+struct SpecField {
+    const char* key;
+    nlohmann::json (*value_of)(const model::ContainerSpec& spec);
+};
+[[nodiscard]] std::span<const SpecField> spec_fields();
 [[nodiscard]] nlohmann::json to_json(const model::ContainerSpec& spec);
 /// An unknown key, a value of the wrong type or a bad value is invalid_argument and named.
 [[nodiscard]] Result<model::ContainerSpec> spec_from_json(const nlohmann::json& json);

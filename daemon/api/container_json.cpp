@@ -1,0 +1,115 @@
+#include "daemon/api/container_json.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace lodge::daemon {
+
+namespace {
+
+using nlohmann::json;
+using View = ContainerView;
+
+json texts_of(const std::vector<model::CidrAddress>& addresses) {
+    json texts = json::array();
+    for (const model::CidrAddress& address : addresses) {
+        texts.push_back(address.to_string());
+    }
+    return texts;
+}
+
+// Beside those of its spec, or in the place of the one with the same key.
+constexpr std::array kViewFields{
+    ViewField{"uuid", [](const View& view) -> json { return view.container.uuid.to_string(); }},
+    ViewField{"hostname", [](const View& view) -> json { return view.container.spec.hostname; }},
+    ViewField{"state",
+              [](const View& view) -> json {
+                  return std::string(model::to_string(view.container.state));
+              }},
+    ViewField{"pid",
+              [](const View& view) {
+                  return view.container.init_pid ? json(*view.container.init_pid) : json();
+              }},
+    ViewField{"addresses", [](const View& view) { return texts_of(view.container.addresses); }},
+    ViewField{"image", [](const View& view) -> json { return view.image_path; }},
+    ViewField{"uid_base", [](const View& view) -> json { return view.container.uid_base; }},
+    ViewField{"template_digest",
+              [](const View& view) -> json { return view.container.template_digest; }},
+    ViewField{"mac_address", [](const View& view) -> json { return view.container.mac_address; }},
+    ViewField{"busy_with", [](const View& view) -> json { return view.busy_with; }},
+    ViewField{"ready", [](const View& view) -> json { return view.template_ready; }},
+    ViewField{"limits_not_enforced",
+              [](const View& view) -> json { return view.limits_not_enforced; }},
+    ViewField{"last_exit", [](const View& view) -> json { return view.container.last_exit; }},
+    ViewField{"broken_why", [](const View& view) -> json { return view.container.broken_why; }},
+    ViewField{"last_error", [](const View& view) -> json { return view.container.last_error; }},
+    ViewField{"created_at", [](const View& view) -> json { return view.container.created_at; }},
+    ViewField{"started_at", [](const View& view) -> json { return view.container.started_at; }},
+    ViewField{"restarts", [](const View& view) -> json { return view.container.restarts; }},
+    ViewField{"start_planned",
+              [](const View& view) -> json { return view.container.start_at.has_value(); }},
+};
+
+constexpr std::string_view kNotShown = "ssh_keys"; // of the spec
+
+bool is_of_view(std::string_view key) {
+    return std::any_of(kViewFields.begin(), kViewFields.end(), [&](const ViewField& field) {
+        return field.key == key;
+    });
+}
+
+bool is_of_spec(std::string_view key) {
+    const auto fields = api::spec_fields();
+    return key != kNotShown && !is_of_view(key) &&
+           std::any_of(fields.begin(), fields.end(), [&](const api::SpecField& field) {
+               return field.key == key;
+           });
+}
+
+} // namespace
+
+Result<std::set<std::string_view>> read_fields(std::string_view text) {
+    std::set<std::string_view> keys;
+    while (!text.empty()) {
+        const std::string_view key = text.substr(0, text.find(','));
+        if (!is_of_view(key) && !is_of_spec(key)) {
+            return fail(ErrorCode::invalid_argument,
+                        "a container has no value '" + std::string(key) + "' to show");
+        }
+        keys.insert(key);
+        text.remove_prefix(std::min(key.size() + 1, text.size()));
+    }
+    return keys;
+}
+
+ContainerJson::ContainerJson(const std::set<std::string_view>& keys) {
+    const auto wanted = [&](const char* key) { return keys.empty() || keys.contains(key); };
+    for (const ViewField& field : kViewFields) {
+        if (wanted(field.key)) {
+            of_view_.push_back(&field);
+        }
+    }
+    for (const api::SpecField& field : api::spec_fields()) {
+        if (wanted(field.key) && is_of_spec(field.key)) {
+            of_spec_.push_back(&field);
+        }
+    }
+}
+
+json ContainerJson::of(const ContainerView& view) const {
+    json result = json::object();
+    for (const api::SpecField* field : of_spec_) {
+        if (json value = field->value_of(view.container.spec); !value.is_null()) {
+            result[field->key] = std::move(value);
+        }
+    }
+    for (const ViewField* field : of_view_) {
+        result[field->key] = field->value_of(view);
+    }
+    return result;
+}
+
+} // namespace lodge::daemon

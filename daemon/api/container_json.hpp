@@ -1,0 +1,37 @@
+#pragma once
+
+#include "daemon/services.hpp"
+#include "lib/api/json.hpp"
+#include "lib/base/error.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <set>
+#include <string_view>
+#include <vector>
+
+namespace lodge::daemon {
+
+/// One value that the API shows of a container beside those of its spec.
+struct ViewField {
+    const char* key;
+    nlohmann::json (*value_of)(const ContainerView& view);
+};
+
+/// The keys in `text`, which are parted by commas and point into it; invalid_argument names one
+/// that no container has.
+[[nodiscard]] Result<std::set<std::string_view>> read_fields(std::string_view text);
+
+/// How containers are shown: looks its keys up once, for thousands of them. Immutable.
+class ContainerJson {
+  public:
+    /// Only these; all when there are none. Pre: of read_fields().
+    explicit ContainerJson(const std::set<std::string_view>& keys);
+    [[nodiscard]] nlohmann::json of(const ContainerView& view) const;
+
+  private:
+    std::vector<const ViewField*> of_view_;
+    std::vector<const api::SpecField*> of_spec_;
+};
+
+} // namespace lodge::daemon
