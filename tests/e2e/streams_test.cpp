@@ -31,18 +31,6 @@ class StreamsTest : public RunningContainerTest {
         arguments.insert(arguments.end(), words.begin(), words.end());
         return host->lodge(arguments);
     }
-    // What a shell on the host prints, with `lodge` in its path.
-    std::string shell(const std::string& script) {
-        const auto done = kernel::run_program(
-            {.path = "bash",
-             .arguments = {"-euo", "pipefail", "-c", "PATH=$BIN:$PATH; cd \"$DIR\"; " + script},
-             .environment = {"BIN=" LODGE_BIN_DIR,
-                             "DIR=" + host->directory(),
-                             "LODGE_SOCKET=" + host->socket()},
-             .deadline = Deadline::after(patience(120s))});
-        EXPECT_TRUE(done) << done.error().to_string() << host->daemon_log();
-        return done ? done->standard_output : "";
-    }
     std::size_t monitor_descriptors() {
         const auto status =
             kernel::read_file("/proc/" + host->field("web1", "pid") + "/status", 65536);

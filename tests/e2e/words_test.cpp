@@ -29,18 +29,6 @@ std::string head(const std::string& path, std::size_t size) {
 
 class WordsTest : public RunningContainerTest {
   protected:
-    // What a shell on the host prints, with `lodge` in its path.
-    std::string shell(const std::string& script) {
-        const auto done = kernel::run_program(
-            {.path = "bash",
-             .arguments = {"-euo", "pipefail", "-c", "PATH=$BIN:$PATH; cd \"$DIR\"; " + script},
-             .environment = {"BIN=" LODGE_BIN_DIR,
-                             "DIR=" + host->directory(),
-                             "LODGE_SOCKET=" + host->socket()},
-             .deadline = Deadline::after(patience(120s))});
-        EXPECT_TRUE(done) << done.error().to_string() << host->daemon_log();
-        return done ? done->standard_output : "";
-    }
     CliResult repeat_while(int code, const std::vector<std::string>& arguments) {
         const Deadline deadline = Deadline::after(patience(20s));
         CliResult result;

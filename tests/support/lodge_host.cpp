@@ -373,6 +373,18 @@ void LodgeTest::await_init(const std::string& name) {
     }
 }
 
+std::string LodgeTest::shell(const std::string& script) const {
+    const auto done = kernel::run_program(
+        {.path = "bash",
+         .arguments = {"-euo", "pipefail", "-c", "PATH=$BIN:$PATH; cd \"$DIR\"; " + script},
+         .environment = {"BIN=" LODGE_BIN_DIR,
+                         "DIR=" + host->directory(),
+                         "LODGE_SOCKET=" + host->socket()},
+         .deadline = Deadline::after(patience(120s))});
+    EXPECT_TRUE(done) << done.error().to_string() << host->daemon_log();
+    return done ? done->standard_output : "";
+}
+
 void LodgeTest::expect_field(const std::string& name,
                              const std::string& key,
                              const std::string& value) {

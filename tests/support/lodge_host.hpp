@@ -91,6 +91,9 @@ class LodgeTest : public ::testing::Test {
     virtual void prepare_host() {}
     /// Waits until the guest's init says that it handles signals; an earlier one would be lost.
     void await_init(const std::string& name);
+    /// What a script prints in the host's directory, with `lodge` in its path and the socket set; a
+    /// failure of any of its commands is the test's.
+    std::string shell(const std::string& script) const;
     /// Waits until a field has a value, up to ten seconds.
     void expect_field(const std::string& name, const std::string& key, const std::string& value);
 
