@@ -4,6 +4,7 @@
 //
 //   lodge_bench_floor simple ROOT_DIRECTORY CGROUP LINK_PREFIX
 //   lodge_bench_floor full LOWER_MOUNT CGROUP LINK IMAGE FIFO   (also loop, ext4 and overlay)
+//   lodge_bench_floor settle CGROUP                             (until the last one has gone)
 //
 // Init writes its stamp into the volume then, where nobody else sees it: it is handed on to FIFO.
 #include "lib/kernel/fs.hpp"
@@ -224,16 +225,36 @@ Status start(const std::vector<std::string>& arguments) {
     return full ? hand_on_stamp(root.get(), arguments.at(5)) : Status{};
 }
 
+// An init ends a moment after its supervisor: an image that it still has mounted must not be
+// mounted a second time.
+Status settle(const std::string& cgroup) {
+    const Deadline deadline = Deadline::after(std::chrono::seconds(10));
+    while (!deadline.expired()) {
+        ASSIGN_OR_RETURN(const std::string events,
+                         kernel::read_file(cgroup + "/cgroup.events", 256));
+        if (events.starts_with("populated 0")) {
+            return {};
+        }
+        (void)::usleep(200);
+    }
+    return fail(ErrorCode::timeout, "processes stay in " + cgroup);
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 5) {
+    const std::vector<std::string> arguments(argv + 1, argv + argc);
+    const bool settles = arguments.size() == 2 && arguments[0] == "settle";
+    if (!settles && arguments.size() < 4) {
         return 2;
     }
-    const Status started = start({argv + 1, argv + argc});
-    if (!started) {
-        std::fprintf(stderr, "floor: %s\n", started.error().to_string().c_str());
+    const Status done = settles ? settle(arguments[1]) : start(arguments);
+    if (!done) {
+        std::fprintf(stderr, "floor: %s\n", done.error().to_string().c_str());
         return 1;
+    }
+    if (settles) {
+        return 0;
     }
     // As a supervisor does: nothing but its child.
     int status = 0;
