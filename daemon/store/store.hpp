@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/store/kept_while_unchanged.hpp"
 #include "lib/base/error.hpp"
 #include "lib/base/uuid.hpp"
 #include "lib/db/database.hpp"
@@ -25,7 +26,8 @@ struct PlannedStart {
 };
 
 /// Rows of containers. A row exists from the first step of a create; it is published (visible) at
-/// that operation's commit point. Thread-safe.
+/// that operation's commit point. One for a database, as nobody else may write its rows.
+/// Thread-safe.
 class ContainerRepository {
   public:
     explicit ContainerRepository(db::Database& database) : database_(database) {}
@@ -64,6 +66,8 @@ class ContainerRepository {
     [[nodiscard]] Status update_spec(const Uuid& uuid, const model::ContainerSpec& spec);
     [[nodiscard]] Status remove(const Uuid& uuid);
 
+    /// Those that are published, in the order of their names. Kept until the next write: asked for
+    /// again and again, thousands of rows would be read each time.
     [[nodiscard]] Result<std::vector<model::Container>> list();
     /// Stopped ones that have a `start_at`.
     [[nodiscard]] Result<std::vector<model::Container>> planned_starts();
@@ -92,10 +96,9 @@ class ContainerRepository {
     [[nodiscard]] Result<bool> uses_template(const std::string& digest);
 
   private:
-    [[nodiscard]] Result<std::vector<model::Container>>
-    select(const std::string& where, const std::vector<db::Value>& values);
-    [[nodiscard]] Result<std::optional<model::Container>> select_one(const std::string& where,
-                                                                     const db::Value& value);
+    /// Every write of this table goes through here.
+    [[nodiscard]] Status write(db::Durability durability,
+                               const std::function<Status(db::Transaction&)>& body);
     /// What only one container can have.
     struct Taken {
         std::map<Uuid, std::uint32_t> owners; ///< to their id ranges
@@ -109,6 +112,7 @@ class ContainerRepository {
     [[nodiscard]] Status know_taken(); ///< Pre: taking_ is held
 
     db::Database& database_;
+    KeptWhileUnchanged<std::vector<model::Container>> list_;
     std::mutex taking_;          ///< protects all below
     std::optional<Taken> taken_; ///< none: not asked for yet, or a write failed, perhaps in part
     std::function<void()> on_remove_;

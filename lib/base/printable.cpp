@@ -2,6 +2,7 @@
 
 #include "lib/base/utf8.hpp"
 
+#include <algorithm>
 #include <cstddef>
 
 namespace lodge {
@@ -19,9 +20,17 @@ std::size_t printable_length(std::string_view text) {
     return control ? 0 : character->length;
 }
 
+// Which nearly all texts are.
+bool is_plain(std::string_view text) {
+    return std::ranges::all_of(text, [](char byte) { return byte >= 0x20 && byte < 0x7f; });
+}
+
 } // namespace
 
 std::string printable(std::string_view text, std::string_view kept) {
+    if (is_plain(text)) {
+        return std::string(text);
+    }
     std::string shown;
     shown.reserve(text.size());
     while (!text.empty()) {

@@ -72,8 +72,10 @@ void bind(SQLite::Statement& statement, const std::vector<Value>& values) {
 }
 
 Row read_row(SQLite::Statement& statement) {
+    const int columns = statement.getColumnCount();
     Row row;
-    for (int i = 0; i < statement.getColumnCount(); ++i) {
+    row.reserve(static_cast<std::size_t>(columns));
+    for (int i = 0; i < columns; ++i) {
         const SQLite::Column column = statement.getColumn(i);
         if (column.isInteger()) {
             row.emplace_back(column.getInt64());

@@ -29,34 +29,32 @@ enum class Durability {
     host,    ///< a power cut (fsync of the log)
 };
 
-/// Inside a transaction.
-class Transaction {
+/// What can be asked.
+class Source {
   public:
-    Transaction() = default;
-    Transaction(const Transaction&) = delete;
-    Transaction& operator=(const Transaction&) = delete;
-    virtual ~Transaction() = default;
-    /// Number of rows changed. already_exists when a UNIQUE or PRIMARY KEY constraint is hurt.
-    [[nodiscard]] virtual Result<int> execute(const std::string& sql,
-                                              const std::vector<Value>& values = {}) = 0;
+    Source() = default;
+    Source(const Source&) = delete;
+    Source& operator=(const Source&) = delete;
+    virtual ~Source() = default;
     [[nodiscard]] virtual Result<std::vector<Row>> query(const std::string& sql,
                                                          const std::vector<Value>& values = {}) = 0;
 };
 
+/// Inside a transaction.
+class Transaction : public Source {
+  public:
+    /// Number of rows changed. already_exists when a UNIQUE or PRIMARY KEY constraint is hurt.
+    [[nodiscard]] virtual Result<int> execute(const std::string& sql,
+                                              const std::vector<Value>& values = {}) = 0;
+};
+
 /// A SQLite database in WAL mode: one writer at a time, readers that never wait for it.
 /// Thread-safe.
-class Database {
+class Database : public Source {
   public:
-    Database() = default;
-    Database(const Database&) = delete;
-    Database& operator=(const Database&) = delete;
-    virtual ~Database() = default;
-
     /// Runs `body` in one transaction: committed when it succeeds, rolled back when it fails.
     [[nodiscard]] virtual Status write(Durability durability,
                                        const std::function<Status(Transaction&)>& body) = 0;
-    [[nodiscard]] virtual Result<std::vector<Row>> query(const std::string& sql,
-                                                         const std::vector<Value>& values = {}) = 0;
     /// A copy of what is committed now, made into the new file `path`: one sound database without a
     /// log. Waits for no writer and holds none up.
     [[nodiscard]] virtual Status copy_to(const std::string& path) = 0;

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <sstream>
 #include <string>
 
 #include <poll.h>
@@ -91,6 +92,50 @@ TEST_F(Store, AsksOneRowAtTheSameCostAmongMany) {
     ASSERT_NO_FATAL_FAILURE(add_until(1500));
     const double among_many = cost_of_one();
     EXPECT_LT(among_many, 2 * among_few) << among_few << " microseconds among few";
+}
+
+TEST_F(Store, ListsWhatEachWriteLeft) {
+    ASSERT_NO_FATAL_FAILURE(add_until(3));
+    std::string before;
+    const auto expect_list = [&](const char* verb) {
+        const auto shown = [](ContainerRepository& rows) {
+            std::ostringstream text;
+            for (const model::Container& one : rows.list().value()) {
+                text << one.spec.name << one.spec.hostname << model::to_string(one.state)
+                     << one.last_error << one.restarts << one.start_at.value_or(-1) << '\n';
+            }
+            return text.str();
+        };
+        ContainerRepository fresh(*database_); // asks the database
+        EXPECT_EQ(shown(rows_), shown(fresh)) << verb;
+        EXPECT_NE(shown(rows_), before) << verb << " changed nothing";
+        before = shown(rows_);
+    };
+    expect_list("insert and publish");
+    model::Container one = rows_.find("web1").value();
+    one.spec.hostname = "shop";
+    ASSERT_TRUE(rows_.update_spec(one.uuid, one.spec));
+    expect_list("update_spec");
+    ASSERT_TRUE(rows_.note_error(one.uuid, "no"));
+    expect_list("note_error");
+    one.restarts = 2;
+    one.start_at = 4711;
+    ASSERT_TRUE(rows_.plan_start(one, std::nullopt).value());
+    expect_list("plan_start");
+    const Uuid other = rows_.find("web2").value().uuid;
+    const auto only_other = [&](const auto&) { return std::vector{PlannedStart{other, 5}}; };
+    ASSERT_TRUE(rows_.enter_boot("boot", only_other));
+    expect_list("enter_boot");
+    one.state = model::State::broken;
+    ASSERT_TRUE(rows_.update_state(one, "boot"));
+    expect_list("update_state");
+    ASSERT_TRUE(rows_.remove(one.uuid));
+    expect_list("remove");
+    const model::Container unpublished = container(7);
+    ASSERT_TRUE(rows_.insert(unpublished, kKey));
+    EXPECT_EQ(rows_.list().value().size(), 2U);
+    ASSERT_TRUE(rows_.publish(unpublished.uuid));
+    expect_list("publish");
 }
 
 TEST_F(Store, KnowsWhatIsTakenThroughCreatesAndDestroys) {
