@@ -5,6 +5,7 @@
 #include "lib/kernel/mount.hpp"
 #include "lib/kernel/program.hpp"
 #include "tests/support/guest_container.hpp"
+#include "tests/support/host_state.hpp"
 #include "tests/support/lodge_host.hpp"
 #include "tests/support/patience.hpp"
 
@@ -310,6 +311,31 @@ TEST_F(BadDaysTest, TheHostMayRunOutOfProcesses) {
             << started.err << host->daemon_log();
     }
     EXPECT_EQ(host->lodge({"start", "other"}).code, 0) << host->daemon_log();
+    expect_full_service();
+}
+
+// Whose first file would otherwise be taken for the standard output of all.
+TEST_F(BadDaysTest, TheDaemonMayHaveNoStandardStreams) {
+    const auto expect_streams_of = [](pid_t process) {
+        for (const char* stream : {"0", "1", "2"}) {
+            std::error_code error;
+            const fs::path file = "/proc/" + std::to_string(process) + "/fd/" + stream;
+            EXPECT_EQ(fs::read_symlink(file, error), "/dev/null") << file << error.message();
+        }
+    };
+    ASSERT_NO_FATAL_FAILURE(run_bystander());
+    host->stop_daemon();
+    host->close_streams_of_daemons();
+    ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+    expect_streams_of(host->daemon_pid());
+    const CliResult imported =
+        host->lodge({"template", "import", "other", host->directory() + "/tiny.tar"});
+    EXPECT_EQ(imported.code, 0) << imported.err;
+    ASSERT_EQ(
+        host->lodge({"create", "other", "--template", "other", "--disk", "64M", "--start"}).code,
+        0);
+    expect_streams_of(parent_of(init_of(*host, "other").pid)); // its monitor
+    ASSERT_EQ(host->lodge({"destroy", "other", "--force"}).code, 0);
     expect_full_service();
 }
 

@@ -475,6 +475,7 @@ constexpr std::array kCommands{
     Command{"change-settings", guest::run_change_settings, 1},
     Command{"take-terminals", guest::run_take_terminals, 1},
     Command{"take-aio", guest::run_take_aio, 1},
+    Command{"take-connections", guest::run_take_connections, 3},
     Command{"trace-me", guest::run_trace_me, 2},
 };
 

@@ -8,9 +8,12 @@
 #include <cstdlib>
 #include <cstring>
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
+#include <netinet/in.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -83,6 +86,27 @@ int run_take_aio(const std::vector<std::string>& arguments) {
         aio_context_t context = 0;
         if (::syscall(SYS_io_setup, kEach, &context) == 0) {
             taken += kEach;
+        } else {
+            error = errno;
+        }
+    }
+    return say_and_hold(taken, error);
+}
+
+int run_take_connections(const std::vector<std::string>& arguments) {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(static_cast<std::uint16_t>(std::atoi(arguments.at(1).c_str())));
+    if (::inet_pton(AF_INET, arguments.at(0).c_str(), &to.sin_addr) != 1) {
+        return 1;
+    }
+    const long most = std::atol(arguments.at(2).c_str());
+    long taken = 0;
+    int error = 0;
+    while (taken < most && error == 0) {
+        const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (::sendto(fd, "x", 1, 0, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 1) {
+            ++taken;
         } else {
             error = errno;
         }

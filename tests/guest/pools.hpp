@@ -11,5 +11,8 @@ namespace guest {
 int run_take_terminals(const std::vector<std::string>& arguments);
 /// So many slots of asynchronous I/O at most.
 int run_take_aio(const std::vector<std::string>& arguments);
+/// Sends a datagram to an IPv4 address and port from so many ports of its own: as many connections
+/// for whoever tracks them.
+int run_take_connections(const std::vector<std::string>& arguments);
 
 } // namespace guest

@@ -2,6 +2,7 @@
 #include "lib/base/clock.hpp"
 #include "lib/kernel/fs.hpp"
 #include "tests/support/cli_process.hpp"
+#include "tests/support/network_lab.hpp"
 #include "tests/support/patience.hpp"
 #include "tests/support/requires.hpp"
 
@@ -15,7 +16,9 @@
 #include <sstream>
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace lodge::test {
@@ -225,6 +228,65 @@ TEST_F(SharedTest, AContainerThatTakesSlotsOfAsynchronousInputStarvesNoOther) {
         host->lodge({"create", "web2", "--template", "tiny", "--disk", "64M", "--start"}).code, 0);
     Taker modest(*host, "web2", {"take-aio", "10000"});
     EXPECT_EQ(modest.taken(), 10'000) << modest.said();
+}
+
+class ConnectionsTest : public SharedTest {
+  protected:
+    static constexpr int kMost = 32;
+    static constexpr const char* kGateway = "10.77.0.1";
+    static constexpr std::uint16_t kPort = 53;
+
+    void prepare_host() override {
+        host->configure("network: {most_connections: " + std::to_string(kMost) + ", pools: [" +
+                        kGateway + "/16]}\n");
+    }
+    void TearDown() override {
+        host->stop_daemon(); // the next one makes the table anew, without what was counted
+        EXPECT_EQ(witness({"nft", "delete table inet lodge"}), "");
+        ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+        SharedTest::TearDown();
+    }
+    // Datagrams that are there, and from how many addresses.
+    static std::map<std::uint32_t, int> received(int socket) {
+        std::map<std::uint32_t, int> by_sender;
+        sockaddr_in from{};
+        socklen_t size = sizeof from;
+        std::array<char, 8> text{};
+        while (::recvfrom(socket,
+                          text.data(),
+                          text.size(),
+                          MSG_DONTWAIT,
+                          reinterpret_cast<sockaddr*>(&from),
+                          &size) > 0) {
+            ++by_sender[from.sin_addr.s_addr];
+        }
+        return by_sender;
+    }
+    static int tracked() {
+        return std::stoi(
+            kernel::read_file("/proc/sys/net/netfilter/nf_conntrack_count", 32).value_or("-1"));
+    }
+};
+
+// How each kind is bounded is proven in the kernel tier: here, that a container is.
+TEST_F(ConnectionsTest, AContainerThatTakesThemStarvesNoOther) {
+    ASSERT_EQ(
+        host->lodge({"create", "web2", "--template", "tiny", "--disk", "64M", "--start"}).code, 0);
+    const UniqueFd resolver = bound_socket(nullptr, SOCK_DGRAM, kGateway, kPort);
+    const int before = tracked();
+    const std::vector<std::string> all{"take-connections", kGateway, std::to_string(kPort), "1000"};
+    Taker greedy(*host, "web1", all);
+    EXPECT_EQ(greedy.taken(), 1000) << greedy.said();
+    EXPECT_LE(tracked() - before, kMost + 8) << "and what a second or two add";
+    const auto of_one = received(resolver.get());
+    ASSERT_EQ(of_one.size(), 1U);
+    EXPECT_GE(of_one.begin()->second, kMost / 8) << "those of the first moment";
+    EXPECT_LE(of_one.begin()->second, kMost);
+    Taker modest(*host, "web2", {"take-connections", kGateway, std::to_string(kPort), "1"});
+    EXPECT_EQ(modest.taken(), 1) << modest.said();
+    const auto of_other = received(resolver.get());
+    ASSERT_EQ(of_other.size(), 1U) << "the other has its own";
+    EXPECT_NE(of_other.begin()->first, of_one.begin()->first);
 }
 
 // Files that every tenant may read name no other container and no place of the operator's, however

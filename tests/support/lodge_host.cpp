@@ -33,15 +33,22 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// Without a path for its output all its standard streams are closed.
 pid_t spawn(const std::vector<std::string>& words,
             const std::string& output,
             std::vector<std::string> environment) {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(
-        &actions, STDOUT_FILENO, output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+    if (output.empty()) {
+        for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+            posix_spawn_file_actions_addclose(&actions, stream);
+        }
+    } else {
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+        posix_spawn_file_actions_addopen(
+            &actions, STDOUT_FILENO, output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+        posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+    }
     std::vector<char*> argv;
     for (const std::string& word : words) {
         argv.push_back(const_cast<char*>(word.c_str()));
@@ -191,7 +198,7 @@ void LodgeHost::spawn_daemon() {
                      directory() + "/state",
                      "--run-dir",
                      directory() + "/run"},
-                    directory() + "/lodged.log",
+                    streams_closed_ ? "" : directory() + "/lodged.log",
                     std::move(environment));
 }
 

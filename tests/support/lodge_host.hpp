@@ -41,6 +41,8 @@ class LodgeHost {
     void configure(const std::string& lines);
     /// "KEY=value" for each daemon that is spawned from now on.
     void give_daemons(std::vector<std::string> environment);
+    /// Daemons that are spawned from now on start without standard streams, and log to nowhere.
+    void close_streams_of_daemons() { streams_closed_ = true; }
     /// A daemon that is to give up by itself, and how it did.
     CliResult run_daemon() const;
     /// SIGKILL, as a crash.
@@ -78,6 +80,7 @@ class LodgeHost {
     std::string notify_; ///< NOTIFY_SOCKET of the daemon
     UniqueFd readiness_; ///< bound to it
     std::vector<std::string> environment_;
+    bool streams_closed_ = false;
     pid_t daemon_ = -1;
 };
 
