@@ -164,6 +164,34 @@ void end(Daemon& daemon, Server& server, const Log& log) {
     }
 }
 
+// For who has no service manager to ask: RUN_DIR/lodged.pid. One that was killed leaves its file.
+class PidFile {
+  public:
+    PidFile(const std::string& run_directory, const Log& log) {
+        auto place = kernel::open_directory(run_directory);
+        const Status written =
+            place
+                ? kernel::replace_file(place->get(), kName, std::to_string(::getpid()) + "\n", 0644)
+                : Status(std::unexpected<Error>(place.error()));
+        if (!written) {
+            log.write(LogLevel::warning, written.error().to_string() + ", ignoring");
+            return;
+        }
+        place_ = std::move(*place);
+    }
+    ~PidFile() {
+        if (place_) {
+            (void)::unlinkat(place_.get(), kName, 0); // as that of one that was killed
+        }
+    }
+    PidFile(const PidFile&) = delete;
+    PidFile& operator=(const PidFile&) = delete;
+
+  private:
+    static constexpr const char* kName = "lodged.pid";
+    UniqueFd place_;
+};
+
 Status serve(const Options& options, const Log& log) {
     const sigset_t signals = block_signals();
     if (::geteuid() != 0) {
@@ -176,6 +204,7 @@ Status serve(const Options& options, const Log& log) {
     ASSIGN_OR_RETURN(const auto daemon, make_daemon(settings, log));
     ASSIGN_OR_RETURN(const auto server,
                      start_server(*daemon, settings.socket(), settings.socket_group));
+    const PidFile pid_file(settings.run_directory, log);
     log.write(LogLevel::info, "ready at " + settings.socket());
     tell_manager("READY=1", log);
     int received = 0;

@@ -269,6 +269,18 @@ TEST_F(LifecycleTest, SurvivesAKillOfTheDaemon) {
     EXPECT_EQ(guest("web1", {"exit", "3"}).code, 3);
 }
 
+TEST_F(LifecycleTest, TheDaemonNotesItsPidWhereScriptsOfHostsWithoutAManagerLook) {
+    const std::string file = host->directory() + "/run/lodged.pid";
+    const auto noted = [&] { return kernel::read_file(file, 32).value_or("none"); };
+    EXPECT_EQ(noted(), std::to_string(host->daemon_pid()) + "\n");
+    host->kill_daemon();
+    ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+    EXPECT_EQ(noted(), std::to_string(host->daemon_pid()) + "\n") << "not the killed one's";
+    host->stop_daemon();
+    EXPECT_EQ(noted(), "none");
+    ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+}
+
 TEST_F(LifecycleTest, ServesManyClientsAtOnce) {
     std::vector<std::thread> clients;
     std::vector<int> codes(6, -1);
