@@ -69,7 +69,7 @@ Result<int> signal_number(const std::string& words) {
     return fail(ErrorCode::invalid_argument, "'" + words + "' is not a signal's name or number");
 }
 
-Result<int> list(const Globals& globals) {
+Result<int> list_containers(const Globals& globals) {
     // Of thousands, what the table does not show would cost most of the time.
     const std::string shown =
         globals.json ? "" : "?fields=name,state,busy_with,addresses,template,disk_bytes,encryption";
@@ -95,7 +95,7 @@ Result<int> list(const Globals& globals) {
     return 0;
 }
 
-Result<int> info(const Globals& globals, const std::string& name) {
+Result<int> container_info(const Globals& globals, const std::string& name) {
     ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", path_of(name)));
     ASSIGN_OR_RETURN(const json one, parse_answer(text));
     if (globals.json) {
@@ -189,9 +189,10 @@ void add_container_commands(const Registry& registry) {
             });
         command->add_flag("--force", options->force, "Also when it is running");
     }
-    registry.add(registry.app, "list", "List containers", [&globals] { return list(globals); });
+    registry.add(
+        registry.app, "list", "List containers", [&globals] { return list_containers(globals); });
     named("info", "Show a container", [&globals](const NameOptions& o) {
-        return info(globals, o.name);
+        return container_info(globals, o.name);
     });
     {
         const auto [command, options] =

@@ -120,7 +120,7 @@ std::string told(const json& finding) {
            (finding.contains("error") ? ": " + finding["error"].value("message", "") : "");
 }
 
-void tell(const Globals& globals, const json& report, std::size_t remaining) {
+void tell_findings(const Globals& globals, const json& report, std::size_t remaining) {
     for (const json& finding : report["findings"]) {
         std::cout << printable(told(finding)) << '\n';
     }
@@ -150,7 +150,7 @@ Result<int> check(const Globals& globals, bool repair) {
     if (globals.json) {
         print_json(report);
     } else {
-        tell(globals, report, remaining);
+        tell_findings(globals, report, remaining);
     }
     return remaining == 0 ? 0 : kDisagree;
 }

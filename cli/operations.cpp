@@ -10,7 +10,7 @@ namespace {
 
 using nlohmann::json;
 
-Result<int> list(const Globals& globals, bool all) {
+Result<int> list_operations(const Globals& globals, bool all) {
     ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", "/v1/operations"));
     ASSIGN_OR_RETURN(const json known, parse_answer(text));
     json shown = json::array();
@@ -68,7 +68,7 @@ void add_operation_commands(const Registry& registry) {
         .add(*family,
              "list",
              "List operations on their way",
-             [&globals, all] { return list(globals, *all); })
+             [&globals, all] { return list_operations(globals, *all); })
         ->add_flag("--all", *all, "Also the last that have ended, up to 256");
     const auto id = std::make_shared<std::string>();
     registry

@@ -44,7 +44,7 @@ std::string count(std::size_t number, const std::string& what) {
     return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
 }
 
-void tell(const Globals& globals, const json& rescued) {
+void tell_rescued(const Globals& globals, const json& rescued) {
     std::vector<std::vector<std::string>> rows{{"NAME", "UUID", "STATE"}};
     for (const json& container : rescued["containers"]) {
         rows.push_back({container.value("name", ""),
@@ -90,7 +90,7 @@ Result<int> recover(const Globals& globals, const Where& where) {
     if (globals.json) {
         print_json(answer);
     } else {
-        tell(globals, answer);
+        tell_rescued(globals, answer);
     }
     return answer["left"].empty() ? 0 : kInPart;
 }

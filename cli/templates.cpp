@@ -20,11 +20,11 @@ struct TemplateOptions {
     std::string definition;
 };
 
-std::string path_of(const std::string& name) {
+std::string template_path(const std::string& name) {
     return "/v1/templates/" + escaped(name);
 }
 
-Result<int> list(const Globals& globals) {
+Result<int> list_templates(const Globals& globals) {
     ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", "/v1/templates"));
     ASSIGN_OR_RETURN(const json all, parse_answer(text));
     if (globals.json) {
@@ -43,8 +43,8 @@ Result<int> list(const Globals& globals) {
     return 0;
 }
 
-Result<int> info(const Globals& globals, const std::string& name) {
-    ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", path_of(name)));
+Result<int> template_info(const Globals& globals, const std::string& name) {
+    ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", template_path(name)));
     ASSIGN_OR_RETURN(const json one, parse_answer(text));
     if (globals.json) {
         print_json(one);
@@ -54,7 +54,7 @@ Result<int> info(const Globals& globals, const std::string& name) {
     return 0;
 }
 
-Result<int> finish(const Globals& globals, const json& operation, const std::string& done) {
+Result<int> confirm_done(const Globals& globals, const json& operation, const std::string& done) {
     if (globals.json) {
         print_json(operation);
     }
@@ -67,9 +67,9 @@ Result<int> build(const Globals& globals, const TemplateOptions& options) {
     ASSIGN_OR_RETURN(const json operation,
                      run_operation(globals,
                                    "POST",
-                                   path_of(name) + "/build",
+                                   template_path(name) + "/build",
                                    json{{"definition", options.definition}}.dump()));
-    return finish(globals, operation, "the template '" + name + "' is built");
+    return confirm_done(globals, operation, "the template '" + name + "' is built");
 }
 
 Result<int> import(const Globals& globals, const TemplateOptions& options) {
@@ -81,15 +81,16 @@ Result<int> import(const Globals& globals, const TemplateOptions& options) {
         confirm(globals, "importing '" + options.file + "' ...");
     }
     ASSIGN_OR_RETURN(const std::string text,
-                     globals.client().upload(path_of(options.name) + "/import", file));
+                     globals.client().upload(template_path(options.name) + "/import", file));
     ASSIGN_OR_RETURN(const json operation, parse_answer(text));
     show_warnings(operation);
-    return finish(globals, operation, "the template '" + options.name + "' is imported");
+    return confirm_done(globals, operation, "the template '" + options.name + "' is imported");
 }
 
 Result<int> remove(const Globals& globals, const TemplateOptions& options) {
-    ASSIGN_OR_RETURN(const json operation, run_operation(globals, "DELETE", path_of(options.name)));
-    return finish(globals, operation, "the template '" + options.name + "' is removed");
+    ASSIGN_OR_RETURN(const json operation,
+                     run_operation(globals, "DELETE", template_path(options.name)));
+    return confirm_done(globals, operation, "the template '" + options.name + "' is removed");
 }
 
 Result<int> definitions(const Globals& globals) {
@@ -132,12 +133,12 @@ void add_template_commands(const Registry& registry) {
     of_bytes(importing->add_option("FILE", options->file, "FILE.tar, .tar.gz, .tar.xz or .tar.zst"),
              "PATH")
         ->required();
-    registry.add(*family, "list", "List templates", [&globals] { return list(globals); });
+    registry.add(*family, "list", "List templates", [&globals] { return list_templates(globals); });
     registry.add(*family, "definitions", "List definitions that can be built", [&globals] {
         return definitions(globals);
     });
     CLI::App* showing = registry.add(*family, "info", "Show a template", [&globals, options] {
-        return info(globals, options->name);
+        return template_info(globals, options->name);
     });
     showing->add_option("NAME", options->name, "The template")->required();
     CLI::App* removing = registry.add(*family,

@@ -10,6 +10,7 @@ option(LODGE_TESTS "Build the tests" ON)
 option(LODGE_WERROR "Treat warnings as errors" OFF)
 option(LODGE_HARDENING "Harden the binaries" OFF)
 option(LODGE_COVERAGE "Instrument for coverage" OFF)
+option(LODGE_UNITY "Compile the files of a directory together" OFF)
 option(LODGE_FUZZ "Build the fuzz targets (needs clang)" OFF)
 set(LODGE_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize takes them")
 

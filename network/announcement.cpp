@@ -11,14 +11,14 @@ namespace lodge::network {
 
 namespace {
 
-using Bytes = std::vector<std::uint8_t>;
+using Frame = std::vector<std::uint8_t>;
 
-void append(Bytes& frame, const auto& bytes, std::size_t count) {
+void append(Frame& frame, const auto& bytes, std::size_t count) {
     frame.insert(frame.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
-Bytes ethernet(const MacAddress& to, const MacAddress& from, std::uint16_t type) {
-    Bytes frame(to.begin(), to.end());
+Frame ethernet(const MacAddress& to, const MacAddress& from, std::uint16_t type) {
+    Frame frame(to.begin(), to.end());
     append(frame, from, from.size());
     frame.push_back(static_cast<std::uint8_t>(type >> 8));
     frame.push_back(static_cast<std::uint8_t>(type & 0xff));
@@ -26,10 +26,10 @@ Bytes ethernet(const MacAddress& to, const MacAddress& from, std::uint16_t type)
 }
 
 // Both addresses of the packet are the one that is announced.
-Bytes gratuitous_arp(const Announcement& that) {
+Frame gratuitous_arp(const Announcement& that) {
     constexpr std::array<std::uint8_t, 8> kEthernetIpv4Request{0, 1, 8, 0, ETH_ALEN, 4, 0, 1};
     constexpr MacAddress kAll{0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-    Bytes frame = ethernet(kAll, that.owner, ETH_P_ARP);
+    Frame frame = ethernet(kAll, that.owner, ETH_P_ARP);
     append(frame, kEthernetIpv4Request, kEthernetIpv4Request.size());
     append(frame, that.owner, that.owner.size());
     append(frame, that.address.bytes(), 4);
@@ -39,10 +39,10 @@ Bytes gratuitous_arp(const Announcement& that) {
 }
 
 // RFC 1071, over the pseudo header of RFC 8200 and the message.
-std::uint16_t checksum(const Bytes& source, const Bytes& destination, const Bytes& message) {
+std::uint16_t checksum(const Frame& source, const Frame& destination, const Frame& message) {
     constexpr std::uint32_t kIcmpv6 = 58;
     std::uint32_t sum = kIcmpv6 + static_cast<std::uint32_t>(message.size());
-    for (const Bytes* part : {&source, &destination, &message}) {
+    for (const Frame* part : {&source, &destination, &message}) {
         for (std::size_t i = 0; i < part->size(); i += 2) { // each is of whole words
             sum += static_cast<std::uint32_t>((*part)[i] << 8 | (*part)[i + 1]);
         }
@@ -51,13 +51,13 @@ std::uint16_t checksum(const Bytes& source, const Bytes& destination, const Byte
     return static_cast<std::uint16_t>(~((sum & 0xffff) + (sum >> 16)));
 }
 
-Bytes neighbour_advertisement(const Announcement& that) {
+Frame neighbour_advertisement(const Announcement& that) {
     constexpr std::uint8_t kAdvertisement = 136;
     constexpr std::uint8_t kOverride = 0x20;
     constexpr std::uint8_t kTargetLinkLayerAddress = 2;
-    const Bytes address(that.address.bytes().begin(), that.address.bytes().end());
-    const Bytes all_nodes{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-    Bytes message{kAdvertisement, 0, 0, 0, kOverride, 0, 0, 0};
+    const Frame address(that.address.bytes().begin(), that.address.bytes().end());
+    const Frame all_nodes{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    Frame message{kAdvertisement, 0, 0, 0, kOverride, 0, 0, 0};
     append(message, address, address.size());
     message.push_back(kTargetLinkLayerAddress);
     message.push_back(1); // in units of eight bytes
@@ -67,7 +67,7 @@ Bytes neighbour_advertisement(const Announcement& that) {
     message[3] = static_cast<std::uint8_t>(sum & 0xff);
 
     constexpr MacAddress kAllNodes{0x33, 0x33, 0, 0, 0, 1};
-    Bytes frame = ethernet(kAllNodes, that.owner, ETH_P_IPV6);
+    Frame frame = ethernet(kAllNodes, that.owner, ETH_P_IPV6);
     const std::array<std::uint8_t, 8> header{
         0x60, 0, 0, 0, 0, static_cast<std::uint8_t>(message.size()), 58, 255};
     append(frame, header, header.size());

@@ -39,17 +39,17 @@ Status keep_router_advertisements(const std::string& all_links) {
         });
 }
 
-struct Family {
+struct Switch {
     const char* name;
     const char* directory;
     const char* switch_file;
 };
-constexpr std::array kFamilies{
-    Family{"IPv4", "/proc/sys/net/ipv4", "/ip_forward"},
-    Family{"IPv6", "/proc/sys/net/ipv6", "/conf/all/forwarding"},
+constexpr std::array kSwitches{
+    Switch{"IPv4", "/proc/sys/net/ipv4", "/ip_forward"},
+    Switch{"IPv6", "/proc/sys/net/ipv6", "/conf/all/forwarding"},
 };
 
-bool is_v6(const Family& family) {
+bool is_v6(const Switch& family) {
     return std::string_view(family.name) == "IPv6";
 }
 
@@ -58,7 +58,7 @@ bool is_off(const std::string& path) {
     return value && *value == "0\n"; // a link that is not there forwards nothing either
 }
 
-std::string switch_of(const Family& family, const std::string& link) {
+std::string switch_of(const Switch& family, const std::string& link) {
     return std::string(family.directory) + "/conf/" + link + "/forwarding";
 }
 
@@ -66,7 +66,7 @@ std::string switch_of(const Family& family, const std::string& link) {
 
 // The switch of all links is handed on to each only when it changes, and each has its own.
 Status ensure_forwarding(const std::string& bridge) {
-    for (const Family& family : kFamilies) {
+    for (const Switch& family : kSwitches) {
         if (is_v6(family) && !has_ipv6()) {
             continue;
         }
@@ -82,7 +82,7 @@ Status ensure_forwarding(const std::string& bridge) {
 }
 
 std::string forwarding_fault(const std::string& bridge) {
-    for (const Family& family : kFamilies) {
+    for (const Switch& family : kSwitches) {
         const std::string all = std::string(family.directory) + family.switch_file;
         if (is_off(all) || is_off(switch_of(family, bridge))) {
             return "it forwards no " + std::string(family.name);

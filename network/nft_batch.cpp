@@ -1,5 +1,6 @@
 #include "network/nft_batch.hpp"
 
+#include "network/nft_handles.hpp"
 #include "network/nft_socket.hpp"
 
 #include <algorithm>
@@ -10,8 +11,6 @@
 #include <libnftnl/chain.h>
 #include <libnftnl/common.h>
 #include <libnftnl/rule.h>
-#include <libnftnl/set.h>
-#include <libnftnl/table.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -26,14 +25,6 @@ namespace {
 constexpr std::size_t kMostPerMessage = std::size_t{32} << 10;
 constexpr std::size_t kMostElements = 256;
 
-struct SetFree {
-    void operator()(nftnl_set* set) const { nftnl_set_free(set); }
-};
-using Set = std::unique_ptr<nftnl_set, SetFree>;
-
-struct TableFree {
-    void operator()(nftnl_table* table) const { nftnl_table_free(table); }
-};
 struct ChainFree {
     void operator()(nftnl_chain* chain) const { nftnl_chain_free(chain); }
 };
@@ -41,8 +32,9 @@ struct UserDataFree {
     void operator()(nftnl_udata_buf* data) const { nftnl_udata_buf_free(data); }
 };
 
-Set make_elements(const std::string& table, const std::string& name, std::span<const NftKey> keys) {
-    Set set(nftnl_set_alloc());
+SetHandle
+make_elements(const std::string& table, const std::string& name, std::span<const NftKey> keys) {
+    SetHandle set(nftnl_set_alloc());
     nftnl_set_set_str(set.get(), NFTNL_SET_TABLE, table.c_str());
     nftnl_set_set_str(set.get(), NFTNL_SET_NAME, name.c_str());
     for (const NftKey& key : keys) {
@@ -113,7 +105,7 @@ void NftBatch::end(const nlmsghdr* message) {
 }
 
 void NftBatch::add_table(const NftTable& table) {
-    const std::unique_ptr<nftnl_table, TableFree> object(nftnl_table_alloc());
+    const TableHandle object(nftnl_table_alloc());
     nftnl_table_set_str(object.get(), NFTNL_TABLE_NAME, table.name.c_str());
     if (!table.comment.empty()) {
         const std::unique_ptr<nftnl_udata_buf, UserDataFree> data(
@@ -133,7 +125,7 @@ void NftBatch::add_table(const NftTable& table) {
 }
 
 void NftBatch::delete_table(const NftTable& table) {
-    const std::unique_ptr<nftnl_table, TableFree> object(nftnl_table_alloc());
+    const TableHandle object(nftnl_table_alloc());
     nftnl_table_set_str(object.get(), NFTNL_TABLE_NAME, table.name.c_str());
     nlmsghdr* message = begin(table, NFT_MSG_DELTABLE, 0);
     nftnl_table_nlmsg_build_payload(message, object.get());
@@ -156,7 +148,7 @@ void NftBatch::add_chain(const NftTable& table, const NftChain& chain) {
 }
 
 void NftBatch::add_set(const NftTable& table, const NftSet& set) {
-    const Set object(nftnl_set_alloc());
+    const SetHandle object(nftnl_set_alloc());
     nftnl_set_set_str(object.get(), NFTNL_SET_TABLE, table.name.c_str());
     nftnl_set_set_str(object.get(), NFTNL_SET_NAME, set.name.c_str());
     nftnl_set_set_u32(object.get(), NFTNL_SET_ID, sequence_);
@@ -200,7 +192,7 @@ void NftBatch::elements(const NftTable& table,
     const std::uint16_t flags = type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0;
     while (!keys.empty()) {
         const auto part = keys.subspan(0, std::min(keys.size(), kMostElements));
-        const Set object = make_elements(table.name, set, part);
+        const SetHandle object = make_elements(table.name, set, part);
         nlmsghdr* message = begin(table, type, flags);
         nftnl_set_elems_nlmsg_build_payload(message, object.get());
         end(message);

@@ -1,5 +1,6 @@
 #include "network/nft_query.hpp"
 
+#include "network/nft_handles.hpp"
 #include "network/nft_socket.hpp"
 
 #include <algorithm>
@@ -12,8 +13,6 @@
 #include <libmnl/libmnl.h>
 #include <libnftnl/common.h>
 #include <libnftnl/rule.h>
-#include <libnftnl/set.h>
-#include <libnftnl/table.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -22,13 +21,6 @@
 namespace lodge::network {
 
 namespace {
-
-struct SetFree {
-    void operator()(nftnl_set* set) const { nftnl_set_free(set); }
-};
-struct TableFree {
-    void operator()(nftnl_table* table) const { nftnl_table_free(table); }
-};
 
 struct Query {
     std::uint16_t type = 0;
@@ -248,7 +240,7 @@ bool parse_rule(std::span<const char> message, NftRules& rules) {
 
 Result<std::vector<NftKey>>
 list_elements(const NftTable& table, const std::string& set, mnl_socket* socket) {
-    const std::unique_ptr<nftnl_set, SetFree> wanted(nftnl_set_alloc());
+    const SetHandle wanted(nftnl_set_alloc());
     nftnl_set_set_str(wanted.get(), NFTNL_SET_TABLE, table.name.c_str());
     nftnl_set_set_str(wanted.get(), NFTNL_SET_NAME, set.c_str());
     std::vector<NftKey> keys;
@@ -263,7 +255,7 @@ list_elements(const NftTable& table, const std::string& set, mnl_socket* socket)
 }
 
 Result<std::string> table_comment(const NftTable& table, mnl_socket* socket) {
-    const std::unique_ptr<nftnl_table, TableFree> wanted(nftnl_table_alloc());
+    const TableHandle wanted(nftnl_table_alloc());
     nftnl_table_set_str(wanted.get(), NFTNL_TABLE_NAME, table.name.c_str());
     std::string comment;
     Query query{

@@ -152,7 +152,7 @@ Result<std::set<int>> read_known_ports(nl_sock* socket) {
     return known;
 }
 
-std::string fault_of(const Port& port, int bridge, const std::string& name, bool is_known) {
+std::string fault_of_card(const Port& port, int bridge, const std::string& name, bool is_known) {
     if (bridge == 0 || port.master != bridge) {
         return "is not in the bridge " + name;
     }
@@ -187,7 +187,7 @@ Result<std::vector<FoundCard>> find_cards(nl_sock* socket, const std::string& br
     ASSIGN_OR_RETURN(const auto known, read_known_ports(socket));
     std::vector<FoundCard> cards;
     for (const auto& [link, port] : ports) {
-        cards.push_back({port.name, fault_of(port, index, bridge, known.contains(link))});
+        cards.push_back({port.name, fault_of_card(port, index, bridge, known.contains(link))});
     }
     return cards;
 }

@@ -30,7 +30,7 @@ Result<std::vector<std::string>> host_apt_options() {
     return options;
 }
 
-std::string join(const std::vector<std::string>& words) {
+std::string parted_by_commas(const std::vector<std::string>& words) {
     std::string text;
     for (const std::string& word : words) {
         text += (text.empty() ? "" : ",") + word;
@@ -57,7 +57,7 @@ Status run_mmdebstrap(const Definition& definition, const std::string& tree, int
                       "mmdebstrap",
                       "--mode=root",
                       "--variant=" + definition.variant,
-                      "--include=" + join(definition.packages)},
+                      "--include=" + parted_by_commas(definition.packages)},
         .environment = {"DEBIAN_FRONTEND=noninteractive", "HOME=/root", "TMPDIR=" + scratch},
         .input = sources,
         .deadline = Deadline::after(std::chrono::minutes(30)),

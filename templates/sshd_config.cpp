@@ -28,7 +28,7 @@ std::string lower(std::string text) {
 
 // Words between blanks, in double quotes with blanks in them; a # begins a comment. The first, the
 // keyword, may have a = behind it.
-std::vector<std::string> words_of(std::string_view line) {
+std::vector<std::string> arguments_of(std::string_view line) {
     constexpr std::string_view kBlanks = " \t\r\f\v";
     std::vector<std::string> words;
     std::size_t at = 0;
@@ -161,7 +161,7 @@ std::vector<std::string> split_at_commas(const std::string& text) {
 
 // Where it comes from is not known: only criteria of who it is can exclude root.
 bool may_be_root(const std::string& criteria) {
-    const std::vector<std::string> words = words_of(criteria);
+    const std::vector<std::string> words = arguments_of(criteria);
     for (std::size_t i = 0; i + 1 < words.size(); ++i) {
         const std::string kind = lower(words[i]);
         if ((kind == "user" || kind == "group") &&
@@ -242,7 +242,7 @@ std::vector<SshdSetting> parse_sshd_config(const SshdFile& file) {
     for (std::size_t start = 0; start < file.text.size();) {
         const std::size_t end = std::min(file.text.find('\n', start), file.text.size());
         std::vector<std::string> words =
-            words_of(std::string_view(file.text).substr(start, end - start));
+            arguments_of(std::string_view(file.text).substr(start, end - start));
         start = end + 1;
         if (words.empty()) {
             continue;

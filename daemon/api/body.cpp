@@ -11,7 +11,7 @@ namespace {
 // What stands beside a chunk's size, and behind the last one, is read past: it has a bound.
 constexpr std::size_t kLongestLine = 1024;
 constexpr std::size_t kLongestTrailers = 8192;
-constexpr std::string_view kBreak = "\r\n";
+constexpr std::string_view kLineBreak = "\r\n";
 
 } // namespace
 
@@ -56,14 +56,14 @@ std::size_t BodyDecoder::step(std::string_view raw, std::string& content) {
     if (part_ == Part::chunk) {
         return take_content(raw, content, Part::chunk_end);
     }
-    const std::size_t end = raw.find(kBreak);
+    const std::size_t end = raw.find(kLineBreak);
     if (end == std::string_view::npos) {
         if (raw.size() > kLongestLine) {
             part_ = Part::broken;
         }
         return 0;
     }
-    const std::size_t size = end + kBreak.size();
+    const std::size_t size = end + kLineBreak.size();
     if (part_ == Part::size) {
         return take_size(raw.substr(0, end));
     }
@@ -101,7 +101,7 @@ std::size_t BodyDecoder::take_size(std::string_view line) {
     } else {
         part_ = left_ == 0 ? Part::trailer : Part::chunk;
     }
-    return line.size() + kBreak.size();
+    return line.size() + kLineBreak.size();
 }
 
 } // namespace lodge::daemon

@@ -38,7 +38,7 @@ Status create(Daemon& daemon, Exchange& exchange) {
     return reply_operation(daemon.operations(), exchange, id, wait);
 }
 
-Status list(Daemon& daemon, Exchange& exchange) {
+Status list_containers(Daemon& daemon, Exchange& exchange) {
     const std::string asked = exchange.query(kFields).value_or("");
     ASSIGN_OR_RETURN(const auto keys, read_fields(asked));
     ASSIGN_OR_RETURN(const auto views, daemon.containers().list());
@@ -53,7 +53,7 @@ Status list(Daemon& daemon, Exchange& exchange) {
     return {};
 }
 
-Status info(Daemon& daemon, Exchange& exchange) {
+Status container_info(Daemon& daemon, Exchange& exchange) {
     ASSIGN_OR_RETURN(const auto view, daemon.containers().info(exchange.path()[1]));
     exchange.reply(200, to_json(view));
     return {};
@@ -116,7 +116,7 @@ Status wait(Daemon& daemon, Exchange& exchange) {
     RETURN_IF_ERROR(daemon.containers().wait(exchange.path()[1],
                                              exchange.query("for").value_or("ready"),
                                              Deadline::after(std::chrono::milliseconds(timeout))));
-    return info(daemon, exchange);
+    return container_info(daemon, exchange);
 }
 
 Status exec(Daemon& daemon, Exchange& exchange) {
@@ -154,9 +154,9 @@ std::vector<Route> container_routes(Daemon& daemon) {
         return [&daemon, handler](Exchange& exchange) { return handler(daemon, exchange); };
     };
     return {
-        {"GET", {"containers"}, {kFields}, Body::none, with(list)},
+        {"GET", {"containers"}, {kFields}, Body::none, with(list_containers)},
         {"POST", {"containers"}, {kWait}, Body::object, with(create)},
-        {"GET", {"containers", "*"}, {}, Body::none, with(info)},
+        {"GET", {"containers", "*"}, {}, Body::none, with(container_info)},
         {"DELETE", {"containers", "*"}, {kForce, kWait}, Body::none, with(destroy)},
         {"PATCH", {"containers", "*"}, {kWait}, Body::object, with(set)},
         {"POST", {"containers", "*", "start"}, {kWait}, Body::none, with(start)},

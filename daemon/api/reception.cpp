@@ -18,7 +18,7 @@ namespace lodge::daemon {
 
 namespace {
 
-constexpr auto kPatience = std::chrono::seconds(30);
+constexpr auto kMostSilence = std::chrono::seconds(30);
 constexpr int kPauseMs = 100; // when nothing is to be had: descriptors, memory
 
 UniqueFd next_connection(int listener) {
@@ -170,7 +170,7 @@ void Reception::serve(Guests::iterator guest) {
 void Reception::keep(Guests::iterator guest, std::size_t bytes) {
     bytes_ += bytes - guest->bytes;
     guest->bytes = bytes;
-    guest->until = Deadline::after(kPatience);
+    guest->until = Deadline::after(kMostSilence);
     guests_.splice(guests_.end(), guests_, guest);
 }
 

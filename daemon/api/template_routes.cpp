@@ -25,7 +25,7 @@ json to_json(const templates::Template& made) {
             {"created_at", made.created_at}};
 }
 
-Status list(Daemon& daemon, Exchange& exchange) {
+Status list_templates(Daemon& daemon, Exchange& exchange) {
     ASSIGN_OR_RETURN(const auto all, daemon.templates().list());
     json result = json::array();
     for (const templates::Template& made : all) {
@@ -45,7 +45,7 @@ Status definitions(Daemon& daemon, Exchange& exchange) {
     return {};
 }
 
-Status info(Daemon& daemon, Exchange& exchange) {
+Status template_info(Daemon& daemon, Exchange& exchange) {
     ASSIGN_OR_RETURN(const auto made, daemon.templates().info(exchange.path()[1]));
     exchange.reply(200, to_json(made));
     return {};
@@ -111,9 +111,9 @@ std::vector<Route> template_routes(Daemon& daemon) {
         return [&daemon, handler](Exchange& exchange) { return handler(daemon, exchange); };
     };
     return {
-        {"GET", {"templates"}, {}, Body::none, with(list)},
+        {"GET", {"templates"}, {}, Body::none, with(list_templates)},
         {"GET", {"template-definitions"}, {}, Body::none, with(definitions)},
-        {"GET", {"templates", "*"}, {}, Body::none, with(info)},
+        {"GET", {"templates", "*"}, {}, Body::none, with(template_info)},
         {"DELETE", {"templates", "*"}, {kWait}, Body::none, with(remove)},
         {"POST", {"templates", "*", "build"}, {kWait}, Body::object, with(build)},
         {"POST", {"templates", "*", "import"}, {}, Body::stream, with(import)},

@@ -146,18 +146,18 @@ Result<monitor::Message> expect_from_monitor(int channel, MessageType type) {
     return with_context(std::move(message), "start the container");
 }
 
-class Starting final : public StartingContainer {
+class StartingMonitor final : public StartingContainer {
   public:
-    Starting(UniqueFd directory, UniqueFd channel, std::function<void()> abandon)
+    StartingMonitor(UniqueFd directory, UniqueFd channel, std::function<void()> abandon)
         : directory_(std::move(directory)), channel_(std::move(channel)),
           abandon_(std::move(abandon)) {}
-    ~Starting() override {
+    ~StartingMonitor() override {
         if (abandon_) {
             abandon_();
         }
     }
-    Starting(const Starting&) = delete;
-    Starting& operator=(const Starting&) = delete;
+    StartingMonitor(const StartingMonitor&) = delete;
+    StartingMonitor& operator=(const StartingMonitor&) = delete;
 
     Status build(const Layers& layers) override {
         std::vector<int> fds{layers.volume_fd};
@@ -219,7 +219,7 @@ class Launcher final : public MonitorLauncher {
             spawn_monitor(settings_.program, request.uuid.to_string(), pair.second.get()));
         children_.add(request.uuid, pid);
         pair.second.reset();
-        auto starting = std::make_unique<Starting>(
+        auto starting = std::make_unique<StartingMonitor>(
             std::move(directory), std::move(pair.first), [this, uuid = request.uuid] {
                 (void)discard(uuid); // the start's own error is the one to tell
             });

@@ -128,20 +128,20 @@ Status execute(Clone& clone) {
             .with_code(ErrorCode::invalid_state));
 }
 
-struct Step {
+struct CloneStep {
     StartStage stage; ///< reached when the step has succeeded
     Status (*run)(Clone&);
 };
 
-constexpr std::array kSteps{
-    Step{StartStage::clone_identity, take_identity},
-    Step{StartStage::clone_mounts, make_mounts},
-    Step{StartStage::clone_pivoted, pivot},
-    Step{StartStage::clone_attached, attach},
-    Step{StartStage::clone_console, open_console},
-    Step{StartStage::clone_waiting, wait_for_go},
-    Step{StartStage::clone_privileges, drop_privileges},
-    Step{StartStage::clone_exec, execute},
+constexpr std::array kCloneSteps{
+    CloneStep{StartStage::clone_identity, take_identity},
+    CloneStep{StartStage::clone_mounts, make_mounts},
+    CloneStep{StartStage::clone_pivoted, pivot},
+    CloneStep{StartStage::clone_attached, attach},
+    CloneStep{StartStage::clone_console, open_console},
+    CloneStep{StartStage::clone_waiting, wait_for_go},
+    CloneStep{StartStage::clone_privileges, drop_privileges},
+    CloneStep{StartStage::clone_exec, execute},
 };
 
 } // namespace
@@ -149,7 +149,7 @@ constexpr std::array kSteps{
 void run_clone(StartOrder& order, UniqueFd socket) {
     Clone clone{.order = order, .socket = socket.get(), .mounts = {}, .root = {}};
     StartStage reached = StartStage::cloned;
-    for (const Step& step : kSteps) {
+    for (const CloneStep& step : kCloneSteps) {
         if (Status status = step.run(clone); !status) {
             // Nobody listens any more: then the monitor is dead and so are we in a moment.
             (void)send_failure(socket.get(), reached, status.error());

@@ -43,7 +43,7 @@ void set_signals() {
 // namespace (man 7 user_namespaces), which is the container's root as the host knows it, and must
 // write in the container's control groups, which belong to the tenant. What a session's process
 // takes up for its first act (reset_session_oom_adjustment) is laid aside.
-Status drop_privileges(uid_t owner) {
+Status become(uid_t owner) {
     constexpr kernel::CapabilitySet kKept = kernel::capability_set(CAP_DAC_OVERRIDE);
     ASSIGN_OR_RETURN(const kernel::CapabilitySet permitted, kernel::permitted_capabilities());
     RETURN_IF_ERROR(leave_start_mounts());
@@ -63,7 +63,7 @@ Result<std::unique_ptr<Server>> start(UniqueFd& channel, StartStage& stage) {
     if (!container) {
         return std::unexpected<Error>(std::move(container).error());
     }
-    RETURN_IF_ERROR(drop_privileges(container->order.uid_base));
+    RETURN_IF_ERROR(become(container->order.uid_base));
     // Init runs. A daemon that died this moment finds us by our socket.
     (void)send(channel.get(), MessageType::started);
     return Server::create(std::move(*container), std::move(channel));

@@ -20,7 +20,7 @@ namespace lodge::monitor {
 
 namespace {
 
-constexpr int kNamespaces =
+constexpr int kJoined =
     CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP;
 // Where the channel to the monitor is put: the only descriptor but stdio that outlives join().
 constexpr int kChannel = 3;
@@ -42,7 +42,7 @@ struct Child {
 // and stdio.
 Status join(Child& child, const std::array<UniqueFd, 3>& stdio) {
     RETURN_IF_ERROR(reset_session_oom_adjustment(child.context.proc));
-    RETURN_IF_ERROR(kernel::join_namespaces(child.context.container, kNamespaces));
+    RETURN_IF_ERROR(kernel::join_namespaces(child.context.container, kJoined));
     RETURN_IF_ERROR(kernel::become(0, 0, {}));
     RETURN_IF_ERROR(kernel::forbid_tracing());
     if (::setsid() < 0) {
@@ -186,7 +186,7 @@ std::unexpected<Error> cannot_execute(const std::string& name, int error_number)
 }
 
 // As a shell searches: the first that can be executed; what was found but cannot be is remembered.
-Status execute(Child& child) {
+Status execute_command(Child& child) {
     kernel::reset_signals();
     const std::vector<char*> argv = pointers(child.order.argv);
     const std::vector<char*> environment = pointers(child.environment);
@@ -235,7 +235,7 @@ void run_session_child(const SessionContext& context,
                 .account = {},
                 .environment = {}};
     const Status prepared = prepare(child, stdio);
-    const Status executed = prepared ? execute(child) : prepared;
+    const Status executed = prepared ? execute_command(child) : prepared;
     // Reached only when the exec failed. As a shell has it: 127 not found, 126 found but not
     // executable; and 126 for what never came to look for it.
     const Error& error = executed.error();

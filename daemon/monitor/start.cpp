@@ -88,7 +88,7 @@ Status clone_container(Start& start) {
     return {};
 }
 
-Status map_ids(Start& start) {
+Status write_id_maps(Start& start) {
     const kernel::IdMap map{.base = start.order.uid_base, .count = kIdsPerContainer};
     RETURN_IF_ERROR(kernel::write_id_maps(start.proc.get(), start.pid, map));
     return send(start.clone_socket.get(), MessageType::ids_mapped);
@@ -229,22 +229,22 @@ void kill_clone(Start& start) {
     }
 }
 
-struct Step {
+struct StartStep {
     StartStage stage; ///< reached when the step has succeeded
     Status (*run)(Start&);
 };
 
-constexpr std::array kSteps{
-    Step{StartStage::private_mounts, prepare_process},
-    Step{StartStage::cloned, clone_container},
-    Step{StartStage::ids_mapped, map_ids},
-    Step{StartStage::ids_mapped, tell_cloned},
-    Step{StartStage::ids_mapped, await_layers},
-    Step{StartStage::devices_made, build_filesystems},
-    Step{StartStage::devices_made, await_set_up},
-    Step{StartStage::waiting, [](Start& start) { return adopt_pid_namespace(start); }},
-    Step{StartStage::waiting, await_go},
-    Step{StartStage::running, let_go},
+constexpr std::array kStartSteps{
+    StartStep{StartStage::private_mounts, prepare_process},
+    StartStep{StartStage::cloned, clone_container},
+    StartStep{StartStage::ids_mapped, write_id_maps},
+    StartStep{StartStage::ids_mapped, tell_cloned},
+    StartStep{StartStage::ids_mapped, await_layers},
+    StartStep{StartStage::devices_made, build_filesystems},
+    StartStep{StartStage::devices_made, await_set_up},
+    StartStep{StartStage::waiting, [](Start& start) { return adopt_pid_namespace(start); }},
+    StartStep{StartStage::waiting, await_go},
+    StartStep{StartStage::running, let_go},
 };
 
 } // namespace
@@ -253,7 +253,7 @@ Result<Container> start_container(Start& start) {
     Revert revert;
     revert.add([&start] { kill_clone(start); });
     start.stage = StartStage::received;
-    for (const Step& step : kSteps) {
+    for (const StartStep& step : kStartSteps) {
         if (Status status = step.run(start); !status) {
             return std::unexpected<Error>(better_reason(start, std::move(status).error()));
         }

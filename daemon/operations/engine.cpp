@@ -20,12 +20,6 @@ namespace {
 constexpr std::size_t kMostEnded = 256;
 constexpr auto kLongestCleanup = std::chrono::seconds(15);
 
-std::int64_t now_ms() {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-               std::chrono::system_clock::now().time_since_epoch())
-        .count();
-}
-
 } // namespace
 
 OperationEngine::OperationEngine(EngineParts parts, Workers workers)
@@ -77,8 +71,10 @@ Status OperationEngine::take(const RunningPtr& operation) {
 // With its resource taken.
 Result<OperationEngine::RunningPtr> OperationEngine::enter(const LoggedOperation& what) {
     auto operation = std::make_shared<Running>();
-    operation->view = {
-        .id = what.id, .verb = what.verb, .resource = what.resource, .started_at = now_ms()};
+    operation->view = {.id = what.id,
+                       .verb = what.verb,
+                       .resource = what.resource,
+                       .started_at = unix_milliseconds()};
     operation->arguments = what.arguments;
     RETURN_IF_ERROR(take(operation));
     operation->cancelled.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -209,7 +205,7 @@ void OperationEngine::give_up(const RunningPtr& operation, const Error& error) n
         if (!operation->answered) {
             operation->answered = true;
             operation->view.status = OperationStatus::failed;
-            operation->view.ended_at = now_ms();
+            operation->view.ended_at = unix_milliseconds();
             operation->view.error = error;
         }
         return {};
@@ -225,7 +221,7 @@ void OperationEngine::answer(const RunningPtr& operation, const Status& status) 
     {
         const std::lock_guard guard(lock_);
         OperationView& view = operation->view;
-        view.ended_at = now_ms();
+        view.ended_at = unix_milliseconds();
         view.error.reset();
         if (status) {
             view.status = OperationStatus::succeeded;

@@ -15,12 +15,6 @@ namespace {
 constexpr std::size_t kLongestQueue = 1024;
 static_assert(kKeptEvents <= kLongestQueue);
 
-std::int64_t now_ms() {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-               std::chrono::system_clock::now().time_since_epoch())
-        .count();
-}
-
 void add(std::deque<Event>& queue, const Event& event, std::size_t longest) {
     if (queue.size() >= longest) {
         queue.pop_front(); // a reader sees the gap in `sequence`
@@ -69,7 +63,7 @@ void EventBus::publish(Event event) {
     }
     const std::lock_guard guard(lock_);
     event.sequence = ++sequence_;
-    event.at = now_ms();
+    event.at = unix_milliseconds();
     for (Queue& queue : queues_) {
         if (!queue.resource || *queue.resource == event.resource) {
             add(queue.events, event, kLongestQueue);

@@ -24,10 +24,10 @@ void tell(const Parts& parts, const RecoveryStep& step) {
 
 // Hands on those of the operations about which `steps` say `act`, in their order, each with its
 // plan built anew. One that can have none is reported instead.
-void take_up(const Inventory& seen,
-             Act act,
-             std::vector<RecoveryStep>& steps,
-             const std::function<Status(const LoggedOperation&)>& go_on) {
+void take_up_seen(const Inventory& seen,
+                  Act act,
+                  std::vector<RecoveryStep>& steps,
+                  const std::function<Status(const LoggedOperation&)>& go_on) {
     for (RecoveryStep& step : steps) {
         const auto left = std::find_if(
             seen.unfinished.begin(), seen.unfinished.end(), [&](const LoggedOperation& one) {
@@ -64,11 +64,12 @@ Result<RecoveryReport> recover(const Parts& parts, OperationEngine& engine, Oper
     Inventory before;
     ASSIGN_OR_RETURN(before.unfinished, log.unfinished());
     std::vector<RecoveryStep> unfinished = plan_recovery(before);
-    take_up(before, Act::finish_operation, unfinished, [&](const LoggedOperation& left) -> Status {
-        ASSIGN_OR_RETURN(Plan plan, plan_of(parts, left, forced_order_of(left)));
-        engine.recover(left, std::move(plan));
-        return {};
-    });
+    take_up_seen(
+        before, Act::finish_operation, unfinished, [&](const LoggedOperation& left) -> Status {
+            ASSIGN_OR_RETURN(Plan plan, plan_of(parts, left, forced_order_of(left)));
+            engine.recover(left, std::move(plan));
+            return {};
+        });
     ASSIGN_OR_RETURN(Look look, look_around(parts));
     ASSIGN_OR_RETURN(const auto still_there, log.unfinished());
     look.inventory.left = names_of(still_there);
@@ -82,11 +83,12 @@ Result<RecoveryReport> recover(const Parts& parts, OperationEngine& engine, Oper
         report.outcomes.push_back(carry_out(means, step));
     }
     complete_records(parts); // as long as no row changes: what is resumed runs beside us
-    take_up(before, Act::resume_operation, unfinished, [&](const LoggedOperation& left) -> Status {
-        ASSIGN_OR_RETURN(Plan plan, plan_of(parts, left, whole_order_of(left)));
-        engine.resume(left, std::move(plan));
-        return {};
-    });
+    take_up_seen(
+        before, Act::resume_operation, unfinished, [&](const LoggedOperation& left) -> Status {
+            ASSIGN_OR_RETURN(Plan plan, plan_of(parts, left, whole_order_of(left)));
+            engine.resume(left, std::move(plan));
+            return {};
+        });
     for (const RecoveryStep& step : unfinished) {
         report.outcomes.push_back({step, {}}); // the engine tells how it goes
         if (step.act == Act::report) {

@@ -40,6 +40,13 @@ class Deadline {
     Clock::time_point at_;
 };
 
+/// Milliseconds since 1970, as far as the host's clock is right.
+inline std::int64_t unix_milliseconds() {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+}
+
 /// Milliseconds on CLOCK_BOOTTIME: since the host was booted, its sleep included. For times that
 /// other processes of this boot have to understand, as the rows of the database. Nothing sets this
 /// clock (man 2 clock_gettime).

@@ -14,10 +14,10 @@ namespace {
 constexpr Names<Encryption, 3> kEncryptions{
     {{Encryption::luks2, "luks2"}, {Encryption::fscrypt, "fscrypt"}, {Encryption::none, "none"}}};
 constexpr Names<Rootfs, 2> kRootfs{{{Rootfs::shared, "shared"}, {Rootfs::private_tree, "private"}}};
-constexpr Names<State, 4> kStates{{{State::stopped, "stopped"},
-                                   {State::running, "running"},
-                                   {State::frozen, "frozen"},
-                                   {State::broken, "broken"}}};
+constexpr Names<State, 4> kStateNames{{{State::stopped, "stopped"},
+                                       {State::running, "running"},
+                                       {State::frozen, "frozen"},
+                                       {State::broken, "broken"}}};
 
 bool is_label(std::string_view label) {
     const auto is_label_character = [](char c) {
@@ -71,7 +71,7 @@ std::string_view to_string(Rootfs rootfs) noexcept {
     return name_of(kRootfs, rootfs);
 }
 std::string_view to_string(State state) noexcept {
-    return name_of(kStates, state);
+    return name_of(kStateNames, state);
 }
 
 Result<Encryption> parse_encryption(std::string_view text) {
@@ -81,7 +81,7 @@ Result<Rootfs> parse_rootfs(std::string_view text) {
     return value_of(kRootfs, text, "a kind of root");
 }
 Result<State> parse_state(std::string_view text) {
-    return value_of(kStates, text, "a state");
+    return value_of(kStateNames, text, "a state");
 }
 
 Status validate_name(std::string_view name) {

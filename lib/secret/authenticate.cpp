@@ -1,3 +1,4 @@
+#include "lib/secret/octets.hpp"
 #include "lib/secret/secret_buffer.hpp"
 
 #include <sodium.h>
@@ -10,13 +11,6 @@ static_assert(kSealKeySize == crypto_kdf_KEYBYTES);
 constexpr std::uint64_t kAuthenticatorKey = 1; ///< number of the subkey, for ever
 constexpr const char* kContext = "lodge-mc";   ///< crypto_kdf_CONTEXTBYTES of it
 constexpr std::size_t kHexSize = crypto_auth_BYTES * 2;
-
-unsigned char* octets(std::span<std::byte> bytes) {
-    return reinterpret_cast<unsigned char*>(bytes.data());
-}
-const unsigned char* octets(std::string_view text) {
-    return reinterpret_cast<const unsigned char*>(text.data());
-}
 
 Result<SecretBuffer> subkey_of(const SecretBuffer& master) {
     if (master.size() != kSealKeySize) {

@@ -1,3 +1,4 @@
+#include "lib/secret/octets.hpp"
 #include "lib/secret/secret_buffer.hpp"
 
 #include <sodium.h>
@@ -9,16 +10,6 @@ namespace {
 constexpr std::size_t kNonceSize = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
 constexpr std::size_t kTagSize = crypto_aead_xchacha20poly1305_ietf_ABYTES;
 static_assert(kSealKeySize == crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
-
-unsigned char* octets(std::span<std::byte> bytes) {
-    return reinterpret_cast<unsigned char*>(bytes.data());
-}
-const unsigned char* octets(std::span<const std::byte> bytes) {
-    return reinterpret_cast<const unsigned char*>(bytes.data());
-}
-const unsigned char* octets(std::string_view text) {
-    return reinterpret_cast<const unsigned char*>(text.data());
-}
 
 Status check_key(const SecretBuffer& key) {
     if (key.size() != kSealKeySize) {

@@ -26,12 +26,14 @@ constexpr std::size_t kMebibyte = std::size_t{1} << 20;
 constexpr std::size_t kMostMemory = (kSanitized ? 64 : 16) * kMebibyte;
 constexpr std::size_t kHundredMegabytes = 100'000'000;
 
-std::string head(const std::string& method, const std::string& path, const std::string& fields) {
+std::string
+request_head(const std::string& method, const std::string& path, const std::string& fields) {
     return method + " " + path + " HTTP/1.1\r\nHost: lodge\r\n" + fields + "\r\n";
 }
 
 std::string post(const std::string& path, const std::string& body) {
-    return head("POST", path, "Content-Length: " + std::to_string(body.size()) + "\r\n") + body;
+    return request_head("POST", path, "Content-Length: " + std::to_string(body.size()) + "\r\n") +
+           body;
 }
 
 class BadRequestsTest : public LodgeTest {
@@ -91,7 +93,7 @@ TEST_F(BadRequestsTest, RefusesABodyOfAHundredMegabytesInBoundedMemory) {
     const std::uint64_t before = daemon_memory("VmHWM");
     const std::string piece(kMebibyte, ' ');
     const RawHttp sized(host->socket());
-    (void)sized.send(head(
+    (void)sized.send(request_head(
         "POST", "/v1/containers", "Content-Length: " + std::to_string(kHundredMegabytes) + "\r\n"));
     for (std::size_t sent = 0; sent < kHundredMegabytes && sized.send(piece);) {
         sent += piece.size();
@@ -101,7 +103,7 @@ TEST_F(BadRequestsTest, RefusesABodyOfAHundredMegabytesInBoundedMemory) {
     EXPECT_EQ(answer->rfind("HTTP/1.1 413", 0), 0U) << *answer;
     EXPECT_NE(answer->find("\"resource_exhausted\""), std::string::npos) << *answer;
     const RawHttp chunked(host->socket());
-    (void)chunked.send(head("POST", "/v1/containers", "Transfer-Encoding: chunked\r\n"));
+    (void)chunked.send(request_head("POST", "/v1/containers", "Transfer-Encoding: chunked\r\n"));
     for (std::size_t sent = 0;
          sent < kHundredMegabytes && chunked.send("100000\r\n" + piece + "\r\n");) {
         sent += piece.size();
@@ -121,12 +123,12 @@ TEST_F(BadRequestsTest, AnswersMalformedHttpAndGoesOn) {
           std::string("GET\r\n\r\n"),
           std::string("\r\n\r\n\r\n"),
           std::string("GET /v1/containers HTTP/9.9\r\n\r\n"),
-          head("GET", "/" + std::string(kMebibyte, 'a'), ""),
-          head("POST", "/v1/containers", "Content-Length: -5\r\n"),
-          head("POST", "/v1/containers", "Content-Length: x\r\n"),
-          head("POST", "/v1/containers", "Content-Length: 99999999999999999999\r\n"),
-          head("GET", "/v1/containers/%zz", ""),
-          head("GET", "/v1/containers/a%00b", ""),
+          request_head("GET", "/" + std::string(kMebibyte, 'a'), ""),
+          request_head("POST", "/v1/containers", "Content-Length: -5\r\n"),
+          request_head("POST", "/v1/containers", "Content-Length: x\r\n"),
+          request_head("POST", "/v1/containers", "Content-Length: 99999999999999999999\r\n"),
+          request_head("GET", "/v1/containers/%zz", ""),
+          request_head("GET", "/v1/containers/a%00b", ""),
           zeros}) {
         const std::string status = status_of(bytes);
         EXPECT_TRUE(status.starts_with("4")) << status << " for " << bytes.substr(0, 60);
@@ -163,9 +165,9 @@ TEST_F(BadRequestsTest, RefusesBodiesThatAreNotWhatTheyShouldBe) {
                                     std::string(1000, '\0')}) {
         EXPECT_EQ(status_of(post("/v1/containers", body)), "400") << body.substr(0, 60);
     }
-    EXPECT_EQ(status_of(head("GET", "/v2/containers", "")), "404");
-    EXPECT_EQ(status_of(head("GET", "/", "")), "404");
-    EXPECT_EQ(status_of(head("BREW", "/v1/containers", "")), "405");
+    EXPECT_EQ(status_of(request_head("GET", "/v2/containers", "")), "404");
+    EXPECT_EQ(status_of(request_head("GET", "/", "")), "404");
+    EXPECT_EQ(status_of(request_head("BREW", "/v1/containers", "")), "405");
     EXPECT_EQ(status_of(post("/v1/containers/web1/exec", "{\"argv\": [\"true\"]}")), "400")
         << "exec needs an upgrade";
     expect_alive_and_empty(daemon);
@@ -174,7 +176,7 @@ TEST_F(BadRequestsTest, RefusesBodiesThatAreNotWhatTheyShouldBe) {
 TEST_F(BadRequestsTest, ForgetsARequestThatWasCutInItsBody) {
     const pid_t daemon = host->daemon_pid();
     RawHttp connection(host->socket());
-    EXPECT_TRUE(connection.send(head("POST", "/v1/containers", "Content-Length: 500\r\n") +
+    EXPECT_TRUE(connection.send(request_head("POST", "/v1/containers", "Content-Length: 500\r\n") +
                                 "{\"name\": \"web1\", \"template\": \"tiny\", \"start\": true"));
     connection.hang_up();
     expect_alive_and_empty(daemon);
@@ -211,10 +213,11 @@ TEST_F(BadRequestsTest, ForgetsAnImportWhoseClientWentAway) {
     ASSERT_TRUE(tar);
     for (const std::size_t share : {std::size_t{0}, tar->size() / 3, tar->size() - 20'000}) {
         RawHttp connection(host->socket());
-        EXPECT_TRUE(connection.send(head("POST",
+        EXPECT_TRUE(
+            connection.send(request_head("POST",
                                          "/v1/templates/cut" + std::to_string(share) + "/import",
                                          "Transfer-Encoding: chunked\r\n") +
-                                    "ffffff\r\n" + tar->substr(0, share)));
+                            "ffffff\r\n" + tar->substr(0, share)));
         connection.hang_up();
     }
     for (const std::size_t share : {std::size_t{0}, tar->size() / 3, tar->size() - 20'000}) {
@@ -238,7 +241,8 @@ TEST_F(BadRequestsTest, HearsOthersHoweverManyWait) {
     const auto room_is_full = [this] { return host->lodge({"wait", "none"}).code == kExhausted; };
     std::vector<RawHttp> readers;
     for (int i = 0; i < 448; ++i) { // docs/api.md
-        EXPECT_TRUE(readers.emplace_back(host->socket()).send(head("GET", "/v1/events", "")));
+        EXPECT_TRUE(
+            readers.emplace_back(host->socket()).send(request_head("GET", "/v1/events", "")));
     }
     for (const RawHttp& reader : readers) {
         ASSERT_EQ(reader.beginning().substr(0, 12), "HTTP/1.1 200");

@@ -28,7 +28,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr const char* kCtrlC = "\x03";
+constexpr const char* kInterrupt = "\x03";
 
 class HeldSessionTest : public RunningContainerTest {
   protected:
@@ -90,7 +90,7 @@ TEST_F(HeldSessionTest, EndsWithItsDeadlineAndBeforeByASignal) {
     ASSERT_NO_FATAL_FAILURE(await_sessions(4));
     signalled.signal(SIGTERM);
     EXPECT_EQ(signalled.wait(), 128 + SIGTERM);
-    type(screen, kCtrlC);
+    type(screen, kInterrupt);
     EXPECT_EQ(seen.wait(), 128 + SIGINT);
     // What has started has its signals; the third ends us, whoever hears it.
     // (Three kinds, as two of one may become one on the way.)

@@ -26,7 +26,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kNobody = "0123abcd-4567-4abc-8def-0123456789ab"; // a UUID of no container
+constexpr const char* kStray = "0123abcd-4567-4abc-8def-0123456789ab"; // a UUID of no container
 
 // As much of a schema as docs/openapi.yaml uses. A field that no schema has is a fault too.
 class Schemas {
@@ -142,7 +142,7 @@ TEST_F(SchemaTest, AnswersAreAsTheOpenApiDocumentSays) {
     schemas.expect("Template", ask({"template", "info", "tiny"}));
     expect_all("Template", ask({"template", "list"}));
     expect_all("Definition", ask({"template", "definitions"}));
-    ASSERT_EQ(::mkdir((host->directory() + "/state/containers/" + kNobody).c_str(), 0700), 0);
+    ASSERT_EQ(::mkdir((host->directory() + "/state/containers/" + kStray).c_str(), 0700), 0);
     for (const json& check : {ask({"host", "check"}), ask({"host", "check", "--repair"})}) {
         schemas.expect("Check", check);
         EXPECT_EQ(check.at("findings").size(), 1U);

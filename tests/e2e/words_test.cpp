@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 
 constexpr int kExhausted = 10;
 
-std::string head(const std::string& path, std::size_t size) {
+std::string post_head(const std::string& path, std::size_t size) {
     return "POST /v1/containers/web1/" + path +
            " HTTP/1.1\r\nHost: lodge\r\nConnection: Upgrade\r\nUpgrade: lodge-session/1\r\n"
            "Content-Length: " +
@@ -43,7 +43,7 @@ class WordsTest : public RunningContainerTest {
         std::deque<RawHttp> clients;
         for (std::size_t i = 0; i < count; ++i) {
             const RawHttp& client = clients.emplace_back(host->socket());
-            EXPECT_TRUE(client.send(head(path, body.size()) + body));
+            EXPECT_TRUE(client.send(post_head(path, body.size()) + body));
             EXPECT_TRUE(client.beginning().starts_with("HTTP/1.1 101")) << i;
         }
         return clients;
@@ -149,7 +149,7 @@ TEST_F(WordsTest, ThatAreTextsAreRefusedWhenTheyAreNotUtf8) {
 
 TEST_F(WordsTest, AreRefusedByTheirSizeBeforeTheyAreHeld) {
     const RawHttp large(host->socket());
-    EXPECT_TRUE(large.send(head("exec", 5'000'000)));
+    EXPECT_TRUE(large.send(post_head("exec", 5'000'000)));
     const auto too_large = large.answer();
     ASSERT_TRUE(too_large) << too_large.error().to_string();
     EXPECT_TRUE(too_large->starts_with("HTTP/1.1 413")) << *too_large;
@@ -160,7 +160,7 @@ TEST_F(WordsTest, AreRefusedByTheirSizeBeforeTheyAreHeld) {
     }
     body += "]}";
     const RawHttp many(host->socket());
-    EXPECT_TRUE(many.send(head("exec", body.size()) + body));
+    EXPECT_TRUE(many.send(post_head("exec", body.size()) + body));
     const auto too_many = many.answer();
     ASSERT_TRUE(too_many) << too_many.error().to_string();
     EXPECT_TRUE(too_many->starts_with("HTTP/1.1 507")) << *too_many;
@@ -170,7 +170,7 @@ TEST_F(WordsTest, AreRefusedByTheirSizeBeforeTheyAreHeld) {
 TEST_F(WordsTest, OfMoreThanAMebibyteComeInFromSoManyAtOnce) {
     std::deque<RawHttp> slow;
     for (int i = 0; i < 16; ++i) {
-        EXPECT_TRUE(slow.emplace_back(host->socket()).send(head("exec", 2'000'000) + "{"));
+        EXPECT_TRUE(slow.emplace_back(host->socket()).send(post_head("exec", 2'000'000) + "{"));
     }
     std::vector<std::string> command{"exec", "web1", "--", "/bin/guest", "true"};
     command.insert(command.end(), 9, std::string(130'000, 'x'));

@@ -22,7 +22,7 @@ namespace lodge::test {
 namespace {
 
 using daemon::Caller;
-using Ledger = std::vector<std::string>;
+using Table = std::vector<std::string>;
 using Act = std::function<Status(Rig& rig)>;
 
 // Each waits for what is done behind its answer too.
@@ -195,8 +195,8 @@ class Verbs : public ::testing::TestWithParam<Verb> {
     int second_ = 0;             ///< where it did last
     Tally tally_;
     Things things_;
-    Ledger before_;
-    Ledger after_;
+    Table before_;
+    Table after_;
     std::string exit_before_; ///< how init ended the last time
     std::string exit_after_;
 };
@@ -277,7 +277,7 @@ void Verbs::expect_recovered(World& world) {
 // Whatever happened: it was done, or never begun; and the next verb and the next daemon find
 // nothing of it in their way.
 void Verbs::expect_usable(World& world, std::unique_ptr<Rig> rig, bool succeeded) {
-    const Ledger now = rig->ledger();
+    const Table now = rig->ledger();
     ++(now == before_ ? tally_.nothing : tally_.done);
     EXPECT_TRUE(now == after_ || (!succeeded && now == before_)) << ::testing::PrintToString(now);
     if (now != after_) {
@@ -285,7 +285,7 @@ void Verbs::expect_usable(World& world, std::unique_ptr<Rig> rig, bool succeeded
     }
     const Status next = GetParam().next(*rig);
     EXPECT_TRUE(next) << "the next verb: " << next.error().to_string();
-    const Ledger last = rig->ledger();
+    const Table last = rig->ledger();
     rig.reset();
     EXPECT_EQ(Rig(world).ledger(), last) << "after the next verb and a restart of the daemon";
 }

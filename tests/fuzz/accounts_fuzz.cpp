@@ -5,7 +5,7 @@
 
 // A container's /etc/passwd and /etc/group, which its tenant writes: user, passwd and group, each
 // up to a zero byte.
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(accounts)(const std::uint8_t* data, std::size_t size) {
     std::string_view rest = lodge::test::as_text(data, size);
     const auto take = [&rest] {
         const std::string_view taken = rest.substr(0, rest.find('\0'));

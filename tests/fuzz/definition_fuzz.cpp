@@ -2,7 +2,7 @@
 #include "tests/fuzz/fuzz.hpp"
 
 // A template definition that an operator wrote or downloaded.
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(definition)(const std::uint8_t* data, std::size_t size) {
     const auto definition =
         lodge::templates::parse_definition(lodge::test::as_text(data, size), "fuzz.yaml");
     if (definition) {

@@ -5,7 +5,13 @@
 #include <cstdlib>
 #include <string_view>
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+/// Begins the definition of the target NAME, which NAME_fuzz.cpp is: FUZZ_TARGET(NAME)(data, size).
+/// A fuzzer is a program of one target; the replay has all.
+#ifdef LODGE_FUZZER
+#define FUZZ_TARGET(name) extern "C" int LLVMFuzzerTestOneInput
+#else
+#define FUZZ_TARGET(name) extern "C" int fuzz_##name
+#endif
 
 namespace lodge::test {
 

@@ -2,7 +2,7 @@
 #include "tests/fuzz/fuzz.hpp"
 
 // Payloads between daemon and monitor: either may be of another release than the other.
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(monitor_message)(const std::uint8_t* data, std::size_t size) {
     const std::string_view payload = lodge::test::as_text(data, size);
     lodge::monitor::Message message;
     message.type = lodge::monitor::MessageType::start;

@@ -3,7 +3,7 @@
 #include "tests/fuzz/fuzz.hpp"
 
 // Files of /proc whose fields an attacker can shape: mount points and process names.
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(mountinfo)(const std::uint8_t* data, std::size_t size) {
     const std::string_view text = lodge::test::as_text(data, size);
     if (const auto mounts = lodge::kernel::parse_mountinfo(text)) {
         for (const lodge::kernel::MountInfo& mount : *mounts) {

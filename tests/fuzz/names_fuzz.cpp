@@ -4,7 +4,7 @@
 #include <algorithm>
 
 // Names become paths, links and host names; keys become lines of a tenant's authorized_keys.
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(names)(const std::uint8_t* data, std::size_t size) {
     using lodge::test::must;
     const std::string_view text = lodge::test::as_text(data, size);
     const auto has = [&](char c) { return text.find(c) != std::string_view::npos; };

@@ -8,7 +8,7 @@
 
 // What nf_tables answers: messages of the kernel, with user data and keys that any program of root
 // may have put there.
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(nft_messages)(const std::uint8_t* data, std::size_t size) {
     using namespace lodge::network;
     const std::span<const char> message(reinterpret_cast<const char*>(data), size);
     std::vector<NftKey> keys;

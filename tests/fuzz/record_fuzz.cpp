@@ -2,7 +2,7 @@
 #include "tests/fuzz/fuzz.hpp"
 
 // A record beside a volume or an image, which somebody may have changed.
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(record)(const std::uint8_t* data, std::size_t size) {
     using namespace lodge;
     static const secret::SecretBuffer key =
         secret::SecretBuffer::copy_of(std::vector<std::byte>(secret::kSealKeySize)).value();

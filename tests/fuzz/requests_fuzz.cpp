@@ -40,7 +40,7 @@ void read_bodies(const json& body) {
 } // namespace
 
 // What a client sends with a request for a container, and what a terminal is shown of its words.
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(requests)(const std::uint8_t* data, std::size_t size) {
     const std::string_view text = lodge::test::as_text(data, size);
     if (const json body = json::parse(text, nullptr, false); body.is_object()) {
         read_bodies(body);

@@ -4,7 +4,7 @@
 #include "tests/fuzz/fuzz.hpp"
 
 // What is read and written again must be the same value.
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(scalars)(const std::uint8_t* data, std::size_t size) {
     using lodge::test::must;
     const std::string_view text = lodge::test::as_text(data, size);
     if (const auto bytes = lodge::parse_size(text)) {

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 // What a session's client sends to the monitor. The first byte says how the stream is cut.
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(session_client)(const std::uint8_t* data, std::size_t size) {
     constexpr std::size_t kMostBytes = 16384; // fits the socket's buffer
     std::array<int, 2> ends{};
     if (size < 1 || size > kMostBytes ||

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 // A client's bytes as the monitor gets them, frame after frame until the connection ends.
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(session_frame)(const std::uint8_t* data, std::size_t size) {
     std::array<int, 2> ends{};
     if (size > 65536 || ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
         return 0;

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 // What a client sends with a create, and what a daemon of another release answers.
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(spec_json)(const std::uint8_t* data, std::size_t size) {
     using lodge::test::must;
     const std::string_view text = lodge::test::as_text(data, size);
     const auto json = nlohmann::json::parse(text, nullptr, false);

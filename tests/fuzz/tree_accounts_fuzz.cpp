@@ -4,7 +4,7 @@
 #include <algorithm>
 
 // The account files of a template that came from anywhere.
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(tree_accounts)(const std::uint8_t* data, std::size_t size) {
     using lodge::test::must;
     const std::string text(lodge::test::as_text(data, size));
     const std::string hash = "$y$hash";

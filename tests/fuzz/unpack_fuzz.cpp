@@ -132,7 +132,7 @@ void make_outside() {
 } // namespace
 
 // A template's archive, which comes from anywhere. Beside the tree stands what must not change.
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(unpack)(const std::uint8_t* data, std::size_t size) {
     static const bool made = (make_outside(), true);
     must(made && lodge::kernel::make_directory_at(world(), kTree, 0755).has_value());
     const auto before = outside();

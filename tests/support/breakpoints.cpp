@@ -18,7 +18,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-void pause_shortly() {
+void pause_for_a_step() {
     (void)::poll(nullptr, 0, 2);
 }
 
@@ -77,7 +77,7 @@ bool Breakpoints::await_end() const {
         if (deadline.expired()) {
             return false;
         }
-        pause_shortly();
+        pause_for_a_step();
     }
     return true;
 }
@@ -102,7 +102,7 @@ Halt Breakpoints::await_halt() const {
         if (const Halt halt = halted(); halt != Halt::none || missed || deadline.expired()) {
             return halt;
         }
-        pause_shortly();
+        pause_for_a_step();
     }
 }
 

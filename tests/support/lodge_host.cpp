@@ -67,7 +67,7 @@ pid_t spawn(const std::vector<std::string>& words,
     return pid;
 }
 
-std::string cgroup2_mount() {
+std::string place_of_cgroup2() {
     if (const auto mounts = kernel::read_mountinfo()) {
         for (const kernel::MountInfo& mount : *mounts) {
             if (mount.type == "cgroup2") {
@@ -175,7 +175,7 @@ LodgeHost::~LodgeHost() {
     stop_daemon();
     detach_mounts_below(directory());
     for (const char* group : {"/daemon", ""}) {
-        const std::string path = cgroup2_mount() + cgroup_ + group;
+        const std::string path = place_of_cgroup2() + cgroup_ + group;
         EXPECT_TRUE(::rmdir(path.c_str()) == 0 || errno == ENOENT) << path << ": " << errno;
     }
 }

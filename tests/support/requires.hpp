@@ -15,7 +15,7 @@ namespace lodge::test {
 [[nodiscard]] bool everything_is_required();
 
 /// Whether this build carries a sanitizer, whose shadow memory and interceptors are not ours.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef LODGE_SANITIZED
 inline constexpr bool kSanitized = true;
 #else
 inline constexpr bool kSanitized = false;

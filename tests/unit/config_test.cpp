@@ -11,7 +11,7 @@ namespace {
 
 using Transport = network::HostService::Transport;
 
-std::string error_of(const std::string& yaml) {
+std::string refusal_of(const std::string& yaml) {
     Settings settings;
     const Status status = apply_config(yaml, "lodge.yaml", settings);
     return status ? "" : status.error().message();
@@ -77,32 +77,32 @@ TEST(Config, AnEmptyFileLeavesTheDefaults) {
 }
 
 TEST(Config, RefusesWithTheLine) {
-    EXPECT_EQ(error_of("\nlimit: strict\n"), "lodge.yaml:2: unknown key 'limit'");
-    EXPECT_EQ(error_of("limits: strict\nlimits: strict\n"),
+    EXPECT_EQ(refusal_of("\nlimit: strict\n"), "lodge.yaml:2: unknown key 'limit'");
+    EXPECT_EQ(refusal_of("limits: strict\nlimits: strict\n"),
               "lodge.yaml:2: the key 'limits' stands here a second time");
-    EXPECT_EQ(error_of("limits: lax\n"), "lodge.yaml:1: strict or best-effort is expected here");
-    EXPECT_NE(error_of("encryption: rot13\n").find("lodge.yaml:1: 'rot13'"), std::string::npos);
-    EXPECT_NE(error_of("stop_timeout: soon\n"), "");
-    EXPECT_NE(error_of("most_unpacked: -1\n"), "");
-    EXPECT_NE(error_of("database_copies: 367\n"), "");
-    EXPECT_NE(error_of("database_copies: -1\n"), "");
-    EXPECT_NE(error_of("network: lodge0\n"), "");
-    EXPECT_NE(error_of("network:\n  pools: [10.0.0.1]\n"), "");
+    EXPECT_EQ(refusal_of("limits: lax\n"), "lodge.yaml:1: strict or best-effort is expected here");
+    EXPECT_NE(refusal_of("encryption: rot13\n").find("lodge.yaml:1: 'rot13'"), std::string::npos);
+    EXPECT_NE(refusal_of("stop_timeout: soon\n"), "");
+    EXPECT_NE(refusal_of("most_unpacked: -1\n"), "");
+    EXPECT_NE(refusal_of("database_copies: 367\n"), "");
+    EXPECT_NE(refusal_of("database_copies: -1\n"), "");
+    EXPECT_NE(refusal_of("network: lodge0\n"), "");
+    EXPECT_NE(refusal_of("network:\n  pools: [10.0.0.1]\n"), "");
     for (const char* pool : {"10.0.0.0/8", "10.255.255.255/8", "fd00::/64"}) {
         const std::string text = "network:\n  pools: ['" + std::string(pool) + "']\n";
-        EXPECT_NE(error_of(text).find("address"), std::string::npos) << pool;
+        EXPECT_NE(refusal_of(text).find("address"), std::string::npos) << pool;
     }
-    EXPECT_EQ(error_of("network:\n  pools: [10.0.0.0/31, 'fd00::/127']\n"), "");
-    EXPECT_NE(error_of("network:\n  pools: [10.0.0.1/8, 10.1.0.1/16]\n").find("more than one"),
+    EXPECT_EQ(refusal_of("network:\n  pools: [10.0.0.0/31, 'fd00::/127']\n"), "");
+    EXPECT_NE(refusal_of("network:\n  pools: [10.0.0.1/8, 10.1.0.1/16]\n").find("more than one"),
               std::string::npos);
-    EXPECT_NE(error_of("network:\n  nameservers: [resolver]\n"), "");
+    EXPECT_NE(refusal_of("network:\n  nameservers: [resolver]\n"), "");
 }
 
 TEST(Config, KeepsIdRangesInsideTheIdsThereAre) {
-    EXPECT_NE(error_of("first_uid: 65537\n"), "");
-    EXPECT_NE(error_of("uid_ranges: 65535\n").find("past the last id"), std::string::npos);
-    EXPECT_NE(error_of("first_uid: 4294901760\nuid_ranges: 1\n"), ""); // would hold 0xffffffff
-    EXPECT_EQ(error_of("first_uid: 4294836224\nuid_ranges: 1\n"), "");
+    EXPECT_NE(refusal_of("first_uid: 65537\n"), "");
+    EXPECT_NE(refusal_of("uid_ranges: 65535\n").find("past the last id"), std::string::npos);
+    EXPECT_NE(refusal_of("first_uid: 4294901760\nuid_ranges: 1\n"), ""); // would hold 0xffffffff
+    EXPECT_EQ(refusal_of("first_uid: 4294836224\nuid_ranges: 1\n"), "");
 }
 
 TEST(Config, ReadsTheBoundOfConnections) {
@@ -110,7 +110,7 @@ TEST(Config, ReadsTheBoundOfConnections) {
     EXPECT_EQ(settings_of("network: {most_connections: 64K}\n").bridge_spec().most_connections,
               65536U);
     for (const char* bad : {"0", "15", "2M", "many", "-1"}) {
-        EXPECT_NE(error_of("network: {most_connections: " + std::string(bad) + "}\n"), "") << bad;
+        EXPECT_NE(refusal_of("network: {most_connections: " + std::string(bad) + "}\n"), "") << bad;
     }
 }
 
@@ -123,7 +123,7 @@ TEST(Config, ReadsHostServices) {
     EXPECT_EQ(services[0], (network::HostService{Transport::tcp, 443}));
     EXPECT_EQ(services[1], (network::HostService{Transport::udp, 123}));
     for (const char* bad : {"53", "53/", "/udp", "0/udp", "65536/tcp", "53/sctp", "5x/udp"}) {
-        EXPECT_NE(error_of("network: {host_services: [" + std::string(bad) + "]}\n"), "") << bad;
+        EXPECT_NE(refusal_of("network: {host_services: [" + std::string(bad) + "]}\n"), "") << bad;
     }
 }
 

@@ -16,7 +16,7 @@ namespace {
 
 using Bound = HostSetting::Bound;
 
-std::map<std::string, std::uint64_t> shipped() {
+std::map<std::string, std::uint64_t> shipped_settings() {
     const auto text = kernel::read_file(LODGE_SOURCE_DIR "/etc/sysctl.d/lodge.conf", 65536);
     EXPECT_TRUE(text);
     std::map<std::string, std::uint64_t> settings;
@@ -39,13 +39,13 @@ TEST(HostSettings, AreThoseOfTheShippedFile) {
         expected[std::string(setting.name)] = setting.wanted;
         EXPECT_FALSE(setting.why.empty()) << setting.name;
     }
-    EXPECT_EQ(shipped(), expected)
+    EXPECT_EQ(shipped_settings(), expected)
         << "etc/sysctl.d/lodge.conf, and what `host info` checks (daemon/host_settings.cpp)";
 }
 
 // What no namespace divides and one container could take for all.
 TEST(HostSettings, LeaveMemoryAsTheBoundOfWhatIsShared) {
-    const auto settings = shipped();
+    const auto settings = shipped_settings();
     EXPECT_EQ(settings.at("kernel.pty.max"), 2147483647U);
     EXPECT_GE(settings.at("kernel.pty.reserve"), 1024U);
     EXPECT_GE(settings.at("fs.aio-max-nr"), std::uint64_t{1} << 24);

@@ -10,7 +10,7 @@
 namespace lodge::daemon {
 namespace {
 
-const Uuid kUuid = Uuid::parse("0123e456-89ab-4def-8123-456789abcdef").value();
+const Uuid kOwner = Uuid::parse("0123e456-89ab-4def-8123-456789abcdef").value();
 constexpr std::size_t kBound = 65536;
 
 std::string trailer(const std::string& time, const std::string& ended) {
@@ -21,10 +21,10 @@ class KeptConsole : public ::testing::Test {
   protected:
     void keep(const std::string& log, std::int64_t started_at, const std::string& ended) {
         const Status kept = keep_console(
-            run_.path(), kUuid, {.log = log, .started_at = started_at, .ended = ended});
+            run_.path(), kOwner, {.log = log, .started_at = started_at, .ended = ended});
         ASSERT_TRUE(kept) << kept.error().to_string();
     }
-    std::string kept() { return kept_console(run_.path(), kUuid).value(); }
+    std::string kept() { return kept_console(run_.path(), kOwner).value(); }
 
     test::TempDir run_;
 };
@@ -32,7 +32,7 @@ class KeptConsole : public ::testing::Test {
 TEST_F(KeptConsole, HoldsEachLifeOnceAndHowItEnded) {
     EXPECT_EQ(kept(), "");
     EXPECT_TRUE(list_kept_consoles(run_.path()).value().empty());
-    EXPECT_TRUE(forget_console(run_.path(), kUuid));
+    EXPECT_TRUE(forget_console(run_.path(), kOwner));
     keep("no such file", 1, "exit 1");
     keep("no such file", 1, "exit 1"); // by a daemon that came after one that died
     keep("no such file\n", 2, "exit 1");
@@ -41,10 +41,10 @@ TEST_F(KeptConsole, HoldsEachLifeOnceAndHowItEnded) {
               "no such file\n" + trailer("01", "exit 1") + "no such file\n" +
                   trailer("02", "exit 1"));
     struct stat info{};
-    ASSERT_EQ(::stat((run_.path() + "/consoles/" + kUuid.to_string()).c_str(), &info), 0);
+    ASSERT_EQ(::stat((run_.path() + "/consoles/" + kOwner.to_string()).c_str(), &info), 0);
     EXPECT_EQ(info.st_mode & 0777U, 0600U);
-    EXPECT_EQ(list_kept_consoles(run_.path()).value(), std::vector{kUuid});
-    EXPECT_TRUE(forget_console(run_.path(), kUuid));
+    EXPECT_EQ(list_kept_consoles(run_.path()).value(), std::vector{kOwner});
+    EXPECT_TRUE(forget_console(run_.path(), kOwner));
     EXPECT_EQ(kept(), "");
     EXPECT_TRUE(list_kept_consoles(run_.path()).value().empty());
 }

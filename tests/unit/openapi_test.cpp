@@ -212,18 +212,18 @@ std::vector<std::string> faults_of(const std::string& text) {
     return judge.faults;
 }
 
-std::string shipped() {
+std::string shipped_document() {
     return kernel::read_file(LODGE_SOURCE_DIR "/docs/openapi.yaml", std::size_t{1} << 20)
         .value_or("");
 }
 
 TEST(OpenApi, IsValidForAStrictValidator) {
-    EXPECT_EQ(faults_of(shipped()), std::vector<std::string>{});
+    EXPECT_EQ(faults_of(shipped_document()), std::vector<std::string>{});
 }
 
 // The name in every {} of a path is a parameter of it, and the other way round.
 TEST(OpenApi, DescribesEveryNameInAPath) {
-    const auto document = yaml::parse(shipped(), "openapi.yaml");
+    const auto document = yaml::parse(shipped_document(), "openapi.yaml");
     ASSERT_TRUE(document);
     const Node& components = child(child(*document, "components"), "parameters");
     for (const auto& [path, item] : child(*document, "paths").entries) {
@@ -247,7 +247,7 @@ TEST(OpenApi, DescribesEveryNameInAPath) {
 // The judge sees what once stood there, and its like.
 TEST(OpenApi, SeesWhatIsWrong) {
     const auto one_fault = [](const std::string& good, const std::string& bad) {
-        std::string text = shipped();
+        std::string text = shipped_document();
         const std::size_t at = text.find(good);
         EXPECT_NE(at, std::string::npos) << good;
         text.replace(at, good.size(), bad);

@@ -12,7 +12,7 @@ namespace {
 using Words = std::vector<std::string>;
 
 // Two verbs as ours: one for whose command the rest is, one of options alone.
-struct Line {
+struct CommandLine {
     bool json = false;
     bool terminal = false;
     std::string name;
@@ -25,8 +25,8 @@ struct Line {
     std::optional<std::string> broken;
 };
 
-Line parse(Words typed) {
-    Line line;
+CommandLine parse(Words typed) {
+    CommandLine line;
     CLI::App app("", "lodge");
     app.add_flag("--json", line.json, "");
     app.fallthrough();
@@ -68,7 +68,7 @@ TEST(Words, ReachACommandAsTheyWereTyped) {
             typed.insert(typed.end(), command.begin(), command.end());
             EXPECT_EQ(parse(typed).command, command) << odd;
             typed.insert(typed.begin() + 3, "--");
-            const Line line = parse(typed);
+            const CommandLine line = parse(typed);
             EXPECT_EQ(line.command, command) << odd;
             EXPECT_TRUE(line.terminal && !line.json && line.user.empty()) << odd;
         }
@@ -86,7 +86,7 @@ TEST(Words, ThatAreTextsAreUtf8) {
                                 Words{"set", "web1", "--hostname=\xc3"}}) {
         EXPECT_TRUE(parse(broken).broken) << broken[1];
     }
-    const Line line = parse({"exec", "--env", "A=\xff", "--cwd", "/\xff", "web1", "\xff"});
+    const CommandLine line = parse({"exec", "--env", "A=\xff", "--cwd", "/\xff", "web1", "\xff"});
     EXPECT_FALSE(line.broken) << *line.broken;
     EXPECT_FALSE(line.refused);
     EXPECT_EQ(line.environment, Words{"A=\xff"});
@@ -103,13 +103,14 @@ TEST(Words, ReachOptionsAsTheyWereTyped) {
         EXPECT_EQ(parse({"set", "c", "--hostname", odd}).hostname, odd);
         EXPECT_EQ(parse({"set", "--", odd}).name, odd);
     }
-    const Line empty = parse({"exec", "--user=", "c", "x"});
+    const CommandLine empty = parse({"exec", "--user=", "c", "x"});
     EXPECT_EQ(empty.name, "c") << "the next word is no value of an empty one";
     EXPECT_TRUE(empty.user.empty() && !empty.refused);
 }
 
 TEST(Words, OptionsEndWithTheFirstOfTheCommand) {
-    const Line before = parse({"exec", "--json", "-tu", "bob", "c", "-eA=1", "x", "--json", "-t"});
+    const CommandLine before =
+        parse({"exec", "--json", "-tu", "bob", "c", "-eA=1", "x", "--json", "-t"});
     EXPECT_TRUE(before.json && before.terminal);
     EXPECT_EQ(before.user, "bob");
     EXPECT_EQ(before.environment, Words{"A=1"});

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+namespace lodge::secret {
+
+/// Bytes as libsodium takes them.
+inline unsigned char* octets(std::span<std::byte> bytes) {
+    return reinterpret_cast<unsigned char*>(bytes.data());
+}
+inline const unsigned char* octets(std::span<const std::byte> bytes) {
+    return reinterpret_cast<const unsigned char*>(bytes.data());
+}
+inline const unsigned char* octets(std::string_view text) {
+    return reinterpret_cast<const unsigned char*>(text.data());
+}
+
+} // namespace lodge::secret
