@@ -100,7 +100,8 @@ TEST_F(Store, ListsWhatEachWriteLeft) {
     const auto expect_list = [&](const char* verb) {
         const auto shown = [](ContainerRepository& rows) {
             std::ostringstream text;
-            for (const model::Container& one : rows.list().value()) {
+            const auto all = rows.list().value();
+            for (const model::Container& one : all) {
                 text << one.spec.name << one.spec.hostname << model::to_string(one.state)
                      << one.last_error << one.restarts << one.start_at.value_or(-1) << '\n';
             }
