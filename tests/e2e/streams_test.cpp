@@ -237,6 +237,23 @@ TEST_F(StreamsTest, TakesClosedStreamsForNothing) {
     EXPECT_EQ(shell("set +e; " + guest + "exit 7 <&- >&- 2>&-; echo $?"), "7\n");
 }
 
+TEST_F(StreamsTest, FailsWhenWhatItPrintsCannotBeWritten) {
+    for (const char* command : {"list",
+                                "list --json",
+                                "info web1",
+                                "info web1 --json",
+                                "host info",
+                                "template list",
+                                "console web1 --log",
+                                "exec web1 -- /bin/guest echo x",
+                                "help"}) {
+        EXPECT_EQ(shell(std::string("set +e; lodge ") + command + " >/dev/full 2>err; echo $?"),
+                  "9\n")
+            << command;
+        EXPECT_NE(shell("cat err").find("No space left on device"), std::string::npos) << command;
+    }
+}
+
 // Without one, with what is none, and with more accounts than it was ever meant for.
 TEST_F(StreamsTest, FindsAccountsInFilesOfAnySize) {
     const std::string passwd = host->directory() + "/passwd";
