@@ -33,8 +33,8 @@ class ContainerRepository {
     explicit ContainerRepository(db::Database& database) : database_(database) {}
 
     /// Inserts an unpublished row with its addresses and its sealed volume key, durably.
-    /// already_exists when the name, an address or the id range is taken; not_found when there is
-    /// no such template any more.
+    /// already_exists when the name, an address or the id range is taken; invalid_state when
+    /// there is no such template any more.
     [[nodiscard]] Status insert(const model::Container& container, const std::string& sealed_key);
     [[nodiscard]] Status publish(const Uuid& uuid);
     /// Writes state, init, last exit and times. They do not outlive a boot, so they need no fsync.
