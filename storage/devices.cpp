@@ -2,6 +2,7 @@
 #include "storage/image_loops.hpp"
 #include "storage/volume.hpp"
 
+#include <cerrno>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -31,9 +32,12 @@ std::string label_of(const std::string& mapping, const BlockDevice& loop) {
                                                                                    : mapping;
 }
 
-// Removed just now: nothing to tell.
+// Removed just now: nothing to tell. EINVAL comes from dm_attr_show() of the kernel, of a mapping
+// that is being removed (drivers/md/dm-sysfs.c, since Linux 2.6.30).
 Status unless_gone(const Error& error) {
-    return kernel::is_device_gone(error) ? Status{} : std::unexpected<Error>(error);
+    return kernel::is_device_gone(error) || error.sys_errno() == EINVAL
+               ? Status{}
+               : std::unexpected<Error>(error);
 }
 
 // Mappings that lie on one of `loops` (by "/dev/loopN"); dm/name is what dmsetup(8) shows.

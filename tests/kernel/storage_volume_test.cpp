@@ -434,6 +434,25 @@ TEST_F(Luks2Test, RemovesAMappingThatWasNeverResumed) {
     // The leak check sees that it is gone, and the loop device that it held.
 }
 
+TEST_F(Luks2Test, IsListedAroundMappingsThatGo) {
+    const std::string name = volume_.mapper_name();
+    std::optional<Error> failure;
+    std::jthread lister([&](const std::stop_token& over) {
+        while (!over.stop_requested() && !failure) {
+            if (auto devices = list_devices(directory_->path()); !devices) {
+                failure = std::move(devices).error();
+            }
+        }
+    });
+    for (int round = 0; round < 50; ++round) {
+        (void)dmsetup({"create", name, "--table", "0 32768 zero"});
+        (void)dmsetup({"remove", name});
+    }
+    lister.request_stop();
+    lister.join();
+    EXPECT_FALSE(failure) << failure->to_string();
+}
+
 // As older releases made them.
 TEST_F(Luks2Test, GivesAHeaderThatTellsTheContainerAnotherUuid) {
     const std::string own = volume_.uuid.to_string();
