@@ -1,10 +1,7 @@
-#include "cli/flags.hpp"
-#include "cli/limits.hpp"
 #include "cli/output.hpp"
-#include "cli/policy_options.hpp"
+#include "cli/spec_options.hpp"
 #include "cli/words.hpp"
 #include "lib/api/json.hpp"
-#include "lib/base/units.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/privileges.hpp"
 #include "lib/model/container.hpp"
@@ -16,6 +13,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <utility>
 
@@ -29,18 +27,9 @@ namespace {
 struct CreateOptions {
     std::string name;
     std::string spec_file;
-    std::string template_name;
-    std::string disk;
-    std::string memory;
-    std::string cpus;
-    std::string pids;
+    SpecOptions fields;
     std::vector<std::string> ssh_key_files;
     bool password_stdin = false;
-    std::string hostname;
-    std::vector<std::string> addresses;
-    std::string encryption;
-    std::string rootfs;
-    PolicyOptions policies;
     bool start = false;
     std::string wait;
 };
@@ -85,27 +74,56 @@ Status read_key_file(const std::string& path, std::vector<std::string>& keys) {
                      : fail(ErrorCode::invalid_argument, "'" + path + "' has no public key in it");
 }
 
-Result<std::uint64_t> size_of(const std::string& words) {
-    return parse_size(words);
-}
+// A spec as it is asked for, value by value.
+struct AskedSpec {
+    model::ContainerSpec spec;
+    std::set<const char*> lifted; ///< keys of limits that are none by name: some have a default
 
-std::map<std::string, yaml::Setter> policy_keys(model::ContainerSpec& spec) {
-    const auto number = [](const char* what) {
-        return [what](const std::string& w) { return parse_number(w, what); };
+    // Texts are added to what is there, else the last value counts.
+    Status take(const model::SpecField& field, model::FieldValue value) {
+        if (auto* texts = std::get_if<std::vector<std::string>>(&value)) {
+            const model::FieldValue before = field.value_of(spec);
+            if (const auto* earlier = std::get_if<std::vector<std::string>>(&before)) {
+                texts->insert(texts->begin(), earlier->begin(), earlier->end());
+            }
+            return model::put(spec, field, value);
+        }
+        if (std::holds_alternative<std::monostate>(value)) {
+            lifted.insert(field.key);
+        } else {
+            lifted.erase(field.key);
+        }
+        return model::put(spec, field, value);
+    }
+    [[nodiscard]] nlohmann::json to_json() const {
+        nlohmann::json request = api::to_json(spec);
+        for (const char* key : lifted) {
+            request[key] = nullptr;
+        }
+        return request;
+    }
+};
+
+// How a file's value of a field is taken; its refusal is given the line.
+yaml::Setter setter_of(AskedSpec& asked, const model::SpecField& field) {
+    return [&asked, &field](const yaml::Node& node) -> Status {
+        std::vector<std::string> texts;
+        RETURN_IF_ERROR(!field.several ? yaml::text(texts.emplace_back())(node)
+                        : node.kind == yaml::Node::Kind::mapping ? yaml::pairs(texts)(node)
+                                                                 : yaml::text_list(texts)(node));
+        for (const std::string& words : texts) {
+            auto value = field.parse(words);
+            const Status taken = value ? asked.take(field, std::move(*value))
+                                       : Status(std::unexpected<Error>(value.error()));
+            if (!taken) {
+                return yaml::refuse(node, taken.error().message());
+            }
+        }
+        return {};
     };
-    return {{"onboot",
-             yaml::parsed(spec.boot.onboot,
-                          [](const std::string& w) { return model::parse_onboot(w); })},
-            {"bootorder", yaml::parsed(spec.boot.order, number("a bootorder"))},
-            {"boot_delay", yaml::parsed(spec.boot.delay_seconds, parse_seconds)},
-            {"restart",
-             yaml::parsed(spec.restart.when,
-                          [](const std::string& w) { return model::parse_restart(w); })},
-            {"restart_limit", yaml::parsed(spec.restart.limit, number("a limit of restarts"))},
-            {"restart_backoff", yaml::parsed(spec.restart.backoff_seconds, parse_seconds)}};
 }
 
-Status read_spec_file(const std::string& path, model::ContainerSpec& spec) {
+Status read_spec_file(const std::string& path, AskedSpec& asked) {
     if (path.empty()) {
         return {};
     }
@@ -116,80 +134,29 @@ Status read_spec_file(const std::string& path, model::ContainerSpec& spec) {
                     "the file '" + path + "' cannot be read: " + text.error().message());
     }
     ASSIGN_OR_RETURN(const yaml::Node root, yaml::parse(*text, path));
-    std::vector<std::string> addresses;
-    std::map<std::string, yaml::Setter> keys = policy_keys(spec);
-    keys.insert(
-        {{"name", yaml::text(spec.name)},
-         {"template", yaml::text(spec.template_name)},
-         {"hostname", yaml::text(spec.hostname)},
-         {"disk", yaml::parsed(spec.disk_bytes, size_of)},
-         {"memory", yaml::parsed(spec.resources.memory_bytes, size_of)},
-         {"cpus",
-          yaml::parsed(spec.resources.cpu_millis,
-                       [](const std::string& w) { return parse_cpus(w); })},
-         {"pids", yaml::parsed(spec.resources.pids, parse_pids_or_none)},
-         {"encryption",
-          yaml::parsed(spec.encryption,
-                       [](const std::string& w) { return model::parse_encryption(w); })},
-         {"rootfs",
-          yaml::parsed(spec.rootfs, [](const std::string& w) { return model::parse_rootfs(w); })},
-         {"addresses", yaml::text_list(addresses)},
-         {"ssh_keys", yaml::text_list(spec.ssh_keys)}});
-    RETURN_IF_ERROR(yaml::read_mapping(root, keys));
-    for (const std::string& address : addresses) {
-        ASSIGN_OR_RETURN(const auto parsed, model::IpAddress::parse(address));
-        spec.addresses.push_back(parsed);
+    std::map<std::string, yaml::Setter> keys;
+    for (const model::SpecField& field : model::spec_fields()) {
+        keys.emplace(field.word, setter_of(asked, field));
     }
-    return {};
+    return yaml::read_mapping(root, keys);
 }
-
-Status take_resources(const CreateOptions& options, model::Resources& resources) {
-    RETURN_IF_ERROR(take(options.memory, resources.memory_bytes, parse_size));
-    RETURN_IF_ERROR(take(options.cpus, resources.cpu_millis, parse_cpus));
-    return take(options.pids, resources.pids, parse_pids_or_none);
-}
-
-// Lists add to the file's.
-Status add_lists(const CreateOptions& options, model::ContainerSpec& spec) {
-    for (const std::string& address : options.addresses) {
-        ASSIGN_OR_RETURN(const auto parsed, model::IpAddress::parse(address));
-        spec.addresses.push_back(parsed);
-    }
-    for (const std::string& file : options.ssh_key_files) {
-        RETURN_IF_ERROR(read_key_file(file, spec.ssh_keys));
-    }
-    return {};
-}
-
-struct Asked {
-    model::ContainerSpec spec;
-    bool any_pids = false; ///< by name: without a word about it there is a default
-};
 
 // Flags win over the file.
-Result<Asked> make_spec(const CreateOptions& options) {
-    model::ContainerSpec spec;
-    RETURN_IF_ERROR(read_spec_file(options.spec_file, spec));
-    for (const auto& [from, into] : {std::pair(&options.name, &spec.name),
-                                     {&options.template_name, &spec.template_name},
-                                     {&options.hostname, &spec.hostname}}) {
-        if (!from->empty()) {
-            *into = *from;
-        }
+Result<AskedSpec> make_spec(const CreateOptions& options) {
+    AskedSpec asked;
+    RETURN_IF_ERROR(read_spec_file(options.spec_file, asked));
+    if (!options.name.empty()) {
+        asked.spec.name = options.name;
     }
-    RETURN_IF_ERROR(take(options.disk, spec.disk_bytes, parse_size));
-    RETURN_IF_ERROR(take(options.encryption, spec.encryption, model::parse_encryption));
-    RETURN_IF_ERROR(take(options.rootfs, spec.rootfs, model::parse_rootfs));
-    RETURN_IF_ERROR(take_resources(options, spec.resources));
-    ASSIGN_OR_RETURN(const model::PolicyChange policies, policies_of(options.policies));
-    model::apply(policies, spec.boot, spec.restart);
-    RETURN_IF_ERROR(add_lists(options, spec));
-    const bool any_pids = spec.resources.pids == kAnyPids;
-    if (any_pids) {
-        spec.resources.pids.reset();
+    RETURN_IF_ERROR(
+        options.fields.each_given([&](const model::SpecField& field, model::FieldValue value) {
+            return asked.take(field, std::move(value));
+        }));
+    for (const std::string& file : options.ssh_key_files) {
+        RETURN_IF_ERROR(read_key_file(file, asked.spec.ssh_keys));
     }
-    RETURN_IF_ERROR(model::validate(spec));
-    return Asked{.spec = std::move(spec), .any_pids = any_pids};
+    RETURN_IF_ERROR(model::validate(asked.spec));
+    return asked;
 }
 
 // One line, whichever way it ends.
@@ -215,12 +182,9 @@ Result<secret::SecretBuffer> read_password() {
 }
 
 Result<int> create(const Globals& globals, const CreateOptions& options) {
-    ASSIGN_OR_RETURN(const Asked asked, make_spec(options));
+    ASSIGN_OR_RETURN(const AskedSpec asked, make_spec(options));
     const model::ContainerSpec& spec = asked.spec;
-    nlohmann::json request = api::to_json(spec);
-    if (asked.any_pids) {
-        request["pids"] = nullptr;
-    }
+    nlohmann::json request = asked.to_json();
     request["start"] = options.start || !options.wait.empty();
     if (options.password_stdin) {
         ASSIGN_OR_RETURN(const secret::SecretBuffer password, read_password());
@@ -253,16 +217,10 @@ void add_create_command(const Registry& registry) {
             return create(globals, *options);
         });
     command->add_option("NAME", options->name, "A DNS label");
-    command->add_option(
-        "--template,--ostemplate", options->template_name, "Template to make it from");
     of_bytes(command->add_option(
                  "--spec", options->spec_file, "YAML file with the same keys; flags win"),
              "PATH");
-    command->add_option("--disk,--diskspace", options->disk, "Size of its disk (2G)");
-    command->add_option(
-        "--memory,--ram", options->memory, "Memory limit, such as 512M (default: none)");
-    command->add_option("--cpus", options->cpus, "CPU limit, such as 1.5 (default: none)");
-    command->add_option("--pids", options->pids, "Limit of processes, or none (default: 4096)");
+    options->fields.add_to(*command, SpecOptions::For::create);
     of_bytes(add_list(*command,
                       "--ssh-key",
                       options->ssh_key_files,
@@ -270,15 +228,6 @@ void add_create_command(const Registry& registry) {
              "PATH");
     command->add_flag(
         "--password-stdin", options->password_stdin, "Read root's password from stdin");
-    command->add_option("--hostname", options->hostname, "Host name inside (default: NAME)");
-    add_list(*command,
-             "--ip,--ipadd",
-             options->addresses,
-             "Address, one per family (default: from the pool)");
-    command->add_option(
-        "--encryption", options->encryption, "luks2, fscrypt or none (default: the best there is)");
-    command->add_option("--rootfs", options->rootfs, "shared (default) or private");
-    add_policy_options(*command, options->policies);
     command->add_flag("--start", options->start, "Start it");
     command->add_option("--wait", options->wait, "Start it and wait until it is running or ready");
 }

@@ -1,5 +1,4 @@
 #include "cli/output.hpp"
-#include "cli/policy_options.hpp"
 #include "lib/base/printable.hpp"
 #include "lib/base/units.hpp"
 
@@ -175,7 +174,7 @@ void print_event(const Globals& globals, const std::string& line) {
 }
 
 Result<int> follow_events(const Globals& globals, const std::string& last) {
-    ASSIGN_OR_RETURN(const std::uint32_t past, parse_number(last, "a number of events"));
+    ASSIGN_OR_RETURN(const std::uint32_t past, parse_count(last, "a number of events"));
     RETURN_IF_ERROR(globals.client().stream("/v1/events?last=" + std::to_string(past),
                                             [&globals](const std::string& line) {
                                                 print_event(globals, line);

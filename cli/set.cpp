@@ -1,13 +1,12 @@
-#include "cli/limits.hpp"
 #include "cli/output.hpp"
-#include "cli/policy_options.hpp"
+#include "cli/spec_options.hpp"
 #include "lib/api/json.hpp"
-#include "lib/base/units.hpp"
 #include "lib/model/change.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <memory>
+#include <utility>
 
 namespace lodge::cli {
 
@@ -15,40 +14,17 @@ namespace {
 
 struct SetOptions {
     std::string name;
-    std::string memory;
-    std::string cpus;
-    std::string pids;
-    std::string hostname;
-    PolicyOptions policies;
+    SpecOptions fields;
 };
 
-// What a flag says, when it was given; "none" takes the limit away.
-template <typename T, typename Parse>
-Status take(const std::string& words, model::SpecChange::Limit<T>& into, Parse parse) {
-    if (words.empty()) {
-        return {};
-    }
-    into = std::optional<T>();
-    if (words != "none") {
-        ASSIGN_OR_RETURN(*into, parse(words));
-    }
-    return {};
-}
-
-Result<model::SpecChange> make_change(const SetOptions& options) {
-    model::SpecChange change;
-    RETURN_IF_ERROR(take(options.memory, change.memory_bytes, parse_size));
-    RETURN_IF_ERROR(take(options.cpus, change.cpu_millis, parse_cpus));
-    RETURN_IF_ERROR(take(options.pids, change.pids, parse_pids));
-    if (!options.hostname.empty()) {
-        change.hostname = options.hostname;
-    }
-    ASSIGN_OR_RETURN(change.policies, policies_of(options.policies));
-    return change;
-}
-
 Result<int> set(const Globals& globals, const SetOptions& options) {
-    ASSIGN_OR_RETURN(const model::SpecChange change, make_change(options));
+    model::SpecChange change;
+    bool next_start = false;
+    RETURN_IF_ERROR(
+        options.fields.each_given([&](const model::SpecField& field, model::FieldValue value) {
+            next_start = next_start || field.counts == model::Counts::at_next_start;
+            return model::add(change, field.key, std::move(value));
+        }));
     ASSIGN_OR_RETURN(const nlohmann::json operation,
                      run_operation(globals,
                                    "PATCH",
@@ -59,7 +35,7 @@ Result<int> set(const Globals& globals, const SetOptions& options) {
     }
     confirm(globals,
             "'" + options.name + "' is changed" +
-                (change.hostname ? "; the host name takes effect at its next start" : ""));
+                (next_start ? "; the host name takes effect at its next start" : ""));
     return 0;
 }
 
@@ -73,12 +49,7 @@ void add_set_command(const Registry& registry) {
             return set(globals, *options);
         });
     command->add_option("NAME", options->name, "The container")->required();
-    command->add_option("--memory,--ram", options->memory, "Memory limit, such as 512M, or none");
-    command->add_option("--cpus", options->cpus, "CPU limit, such as 1.5, or none");
-    command->add_option("--pids", options->pids, "Limit of processes, or none");
-    command->add_option(
-        "--hostname", options->hostname, "Host name inside, from the next start on");
-    add_policy_options(*command, options->policies);
+    options->fields.add_to(*command, SpecOptions::For::set);
 }
 
 } // namespace lodge::cli

@@ -1,5 +1,7 @@
 #include "daemon/api/container_json.hpp"
 
+#include "lib/api/json.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -62,11 +64,7 @@ bool is_of_view(std::string_view key) {
 }
 
 bool is_of_spec(std::string_view key) {
-    const auto fields = api::spec_fields();
-    return key != kNotShown && !is_of_view(key) &&
-           std::any_of(fields.begin(), fields.end(), [&](const api::SpecField& field) {
-               return field.key == key;
-           });
+    return key != kNotShown && !is_of_view(key) && model::find_field(key) != nullptr;
 }
 
 } // namespace
@@ -92,7 +90,7 @@ ContainerJson::ContainerJson(const std::set<std::string_view>& keys) {
             of_view_.push_back(&field);
         }
     }
-    for (const api::SpecField& field : api::spec_fields()) {
+    for (const model::SpecField& field : model::spec_fields()) {
         if (wanted(field.key) && is_of_spec(field.key)) {
             of_spec_.push_back(&field);
         }
@@ -101,8 +99,8 @@ ContainerJson::ContainerJson(const std::set<std::string_view>& keys) {
 
 json ContainerJson::of(const ContainerView& view) const {
     json result = json::object();
-    for (const api::SpecField* field : of_spec_) {
-        if (json value = field->value_of(view.container.spec); !value.is_null()) {
+    for (const model::SpecField* field : of_spec_) {
+        if (json value = api::to_json(field->value_of(view.container.spec)); !value.is_null()) {
             result[field->key] = std::move(value);
         }
     }

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "daemon/services.hpp"
-#include "lib/api/json.hpp"
 #include "lib/base/error.hpp"
+#include "lib/model/spec_fields.hpp"
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -31,7 +31,7 @@ class ContainerJson {
 
   private:
     std::vector<const ViewField*> of_view_;
-    std::vector<const api::SpecField*> of_spec_;
+    std::vector<const model::SpecField*> of_spec_;
 };
 
 } // namespace lodge::daemon

@@ -5,17 +5,18 @@
 
 #include <nlohmann/json.hpp>
 
-#include <array>
-#include <functional>
+#include <algorithm>
 #include <map>
 #include <optional>
+#include <type_traits>
+#include <utility>
+#include <variant>
 
 namespace lodge::api {
 
 namespace {
 
 using nlohmann::json;
-using Reader = std::function<Status(const json&)>;
 
 constexpr const char* kBase64 = "base64";
 
@@ -24,91 +25,6 @@ constexpr std::size_t kMostValues = std::size_t{1} << 18;
 
 std::unexpected<Error> refuse(const std::string& why) {
     return fail(ErrorCode::invalid_argument, why);
-}
-
-Reader read_text(std::string& into, const char* key) {
-    return [&into, key](const json& value) -> Status {
-        if (!value.is_string()) {
-            return refuse(std::string("'") + key + "' must be a text");
-        }
-        into = value.get<std::string>();
-        return {};
-    };
-}
-
-template <typename T, typename Into>
-Reader read_number(Into& into, const char* key) {
-    return [&into, key](const json& value) -> Status {
-        if (!value.is_number_unsigned() ||
-            value.get<std::uint64_t>() > std::numeric_limits<T>::max()) {
-            return refuse(std::string("'") + key + "' must be a whole number that is not negative");
-        }
-        into = static_cast<T>(value.get<std::uint64_t>());
-        return {};
-    };
-}
-
-template <typename T>
-Reader read_limit(model::SpecChange::Limit<T>& into, const char* key) {
-    return [&into, key](const json& value) -> Status {
-        into = std::optional<T>();
-        return value.is_null() ? Status{} : read_number<T>(*into, key)(value);
-    };
-}
-
-Status read_all(const json& object, const std::map<std::string, Reader>& readers) {
-    for (const auto& [key, value] : object.items()) {
-        const auto reader = readers.find(key);
-        if (reader == readers.end()) {
-            return refuse("unknown key '" + key + "'");
-        }
-        RETURN_IF_ERROR(reader->second(value));
-    }
-    return {};
-}
-
-template <typename Into, typename Parse>
-Reader read_parsed(Into& into, const char* key, Parse parse) {
-    return [&into, key, parse](const json& value) -> Status {
-        std::string text;
-        RETURN_IF_ERROR(read_text(text, key)(value));
-        auto parsed = parse(text);
-        if (!parsed) {
-            return std::unexpected<Error>(std::move(parsed).error());
-        }
-        into = std::move(*parsed);
-        return {};
-    };
-}
-
-std::map<std::string, Reader> policy_readers(model::PolicyChange& into) {
-    const auto number = [](std::optional<std::uint32_t>& value, const char* key) {
-        return read_number<std::uint32_t>(value, key);
-    };
-    return {
-        {"onboot", read_parsed(into.onboot, "onboot", model::parse_onboot)},
-        {"bootorder", number(into.boot_order, "bootorder")},
-        {"boot_delay_seconds", number(into.boot_delay_seconds, "boot_delay_seconds")},
-        {"restart", read_parsed(into.restart, "restart", model::parse_restart)},
-        {"restart_limit", number(into.restart_limit, "restart_limit")},
-        {"restart_backoff_seconds",
-         number(into.restart_backoff_seconds, "restart_backoff_seconds")},
-    };
-}
-
-Status read_list(const json& value,
-                 const char* key,
-                 const std::function<Status(const std::string&)>& take) {
-    if (!value.is_array()) {
-        return refuse(std::string("'") + key + "' must be a list");
-    }
-    for (const json& item : value) {
-        if (!item.is_string()) {
-            return refuse(std::string("'") + key + "' must be a list of texts");
-        }
-        RETURN_IF_ERROR(take(item.get<std::string>()));
-    }
-    return {};
 }
 
 } // namespace
@@ -210,153 +126,97 @@ Error error_from_json(std::string_view text) {
     return error;
 }
 
-namespace {
-
-template <typename Value>
-json unless_none(const std::optional<Value>& value) {
-    return value ? json(*value) : json();
+json to_json(const model::FieldValue& value) {
+    return std::visit(
+        [](const auto& held) -> json {
+            if constexpr (std::is_same_v<std::decay_t<decltype(held)>, std::monostate>) {
+                return nullptr;
+            } else {
+                return held;
+            }
+        },
+        value);
 }
 
-json texts_of(const std::vector<model::IpAddress>& addresses) {
-    json texts;
-    for (const model::IpAddress& address : addresses) {
-        texts.push_back(address.to_string());
+std::optional<model::FieldValue> value_from_json(const json& value) {
+    if (value.is_null()) {
+        return model::FieldValue();
     }
-    return texts;
-}
-
-using Spec = model::ContainerSpec;
-
-constexpr std::array kSpecFields{
-    SpecField{"name", [](const Spec& spec) -> json { return spec.name; }},
-    SpecField{"template", [](const Spec& spec) -> json { return spec.template_name; }},
-    SpecField{
-        "hostname",
-        [](const Spec& spec) { return spec.hostname.empty() ? json() : json(spec.hostname); }},
-    SpecField{"disk_bytes", [](const Spec& spec) -> json { return spec.disk_bytes; }},
-    SpecField{"rootfs",
-              [](const Spec& spec) -> json { return std::string(model::to_string(spec.rootfs)); }},
-    SpecField{"encryption",
-              [](const Spec& spec) {
-                  return spec.encryption ? json(std::string(model::to_string(*spec.encryption)))
-                                         : json();
-              }},
-    SpecField{"memory_bytes",
-              [](const Spec& spec) { return unless_none(spec.resources.memory_bytes); }},
-    SpecField{"cpu_millis",
-              [](const Spec& spec) { return unless_none(spec.resources.cpu_millis); }},
-    SpecField{"pids", [](const Spec& spec) { return unless_none(spec.resources.pids); }},
-    SpecField{"addresses", [](const Spec& spec) { return texts_of(spec.addresses); }},
-    SpecField{
-        "ssh_keys",
-        [](const Spec& spec) { return spec.ssh_keys.empty() ? json() : json(spec.ssh_keys); }},
-    SpecField{
-        "onboot",
-        [](const Spec& spec) -> json { return std::string(model::to_string(spec.boot.onboot)); }},
-    SpecField{"bootorder", [](const Spec& spec) -> json { return spec.boot.order; }},
-    SpecField{"boot_delay_seconds",
-              [](const Spec& spec) -> json { return spec.boot.delay_seconds; }},
-    SpecField{
-        "restart",
-        [](const Spec& spec) -> json { return std::string(model::to_string(spec.restart.when)); }},
-    SpecField{"restart_limit", [](const Spec& spec) -> json { return spec.restart.limit; }},
-    SpecField{"restart_backoff_seconds",
-              [](const Spec& spec) -> json { return spec.restart.backoff_seconds; }},
-};
-
-} // namespace
-
-std::span<const SpecField> spec_fields() {
-    return kSpecFields;
+    if (value.is_number_unsigned()) {
+        return value.get<std::uint64_t>();
+    }
+    if (value.is_string()) {
+        return value.get<std::string>();
+    }
+    const bool texts = value.is_structured() && std::ranges::all_of(value, [](const json& item) {
+                           return item.is_string();
+                       });
+    if (!texts) {
+        return std::nullopt;
+    }
+    return value.is_array() ? model::FieldValue(value.get<std::vector<std::string>>())
+                            : model::FieldValue(value.get<std::map<std::string, std::string>>());
 }
 
 json to_json(const model::ContainerSpec& spec) {
-    json result;
-    for (const SpecField& field : kSpecFields) {
-        if (json value = field.value_of(spec); !value.is_null()) {
+    json result = json::object();
+    for (const model::SpecField& field : model::spec_fields()) {
+        if (json value = to_json(field.value_of(spec)); !value.is_null()) {
             result[field.key] = std::move(value);
         }
     }
     return result;
 }
 
-Result<model::ContainerSpec> spec_from_json(const json& object) {
+namespace {
+
+// The value of a key that some field has.
+Result<model::FieldValue> read_value(const std::string& key, const json& value) {
+    const model::SpecField* field = model::find_field(key);
+    if (field == nullptr) {
+        return refuse("unknown key '" + key + "'");
+    }
+    auto read = value_from_json(value);
+    if (!read) {
+        return refuse("'" + key + "' must be " + field->wanted);
+    }
+    return std::move(*read);
+}
+
+} // namespace
+
+Result<model::ContainerSpec> unjudged_spec_from_json(const json& object) {
+    if (!object.is_object()) {
+        return refuse("a specification is a JSON object");
+    }
     model::ContainerSpec spec;
-    model::PolicyChange policies;
-    std::map<std::string, Reader> readers = policy_readers(policies);
-    readers.insert({
-        {"name", read_text(spec.name, "name")},
-        {"template", read_text(spec.template_name, "template")},
-        {"hostname", read_text(spec.hostname, "hostname")},
-        {"disk_bytes", read_number<std::uint64_t>(spec.disk_bytes, "disk_bytes")},
-        {"memory_bytes", read_number<std::uint64_t>(spec.resources.memory_bytes, "memory_bytes")},
-        {"cpu_millis", read_number<std::uint32_t>(spec.resources.cpu_millis, "cpu_millis")},
-        {"pids", read_number<std::uint32_t>(spec.resources.pids, "pids")},
-        {"encryption", read_parsed(spec.encryption, "encryption", model::parse_encryption)},
-        {"rootfs", read_parsed(spec.rootfs, "rootfs", model::parse_rootfs)},
-        {"addresses",
-         [&](const json& value) {
-             return read_list(value, "addresses", [&](const std::string& text) -> Status {
-                 ASSIGN_OR_RETURN(const auto address, model::IpAddress::parse(text));
-                 spec.addresses.push_back(address);
-                 return {};
-             });
-         }},
-        {"ssh_keys",
-         [&](const json& value) {
-             return read_list(value, "ssh_keys", [&](const std::string& text) -> Status {
-                 spec.ssh_keys.push_back(text);
-                 return {};
-             });
-         }},
-    });
-    RETURN_IF_ERROR(read_all(object, readers));
-    model::apply(policies, spec.boot, spec.restart);
+    for (const auto& [key, value] : object.items()) {
+        ASSIGN_OR_RETURN(const model::FieldValue read, read_value(key, value));
+        RETURN_IF_ERROR(model::put(spec, *model::find_field(key), read));
+    }
+    return spec;
+}
+
+Result<model::ContainerSpec> spec_from_json(const json& object) {
+    ASSIGN_OR_RETURN(auto spec, unjudged_spec_from_json(object));
     RETURN_IF_ERROR(model::validate(spec));
     return spec;
 }
 
 json to_json(const model::SpecChange& change) {
     json result = json::object();
-    const auto put = [&](const char* key, const auto& limit) {
-        if (limit) {
-            result[key] = *limit ? json(**limit) : json(nullptr);
-        }
-    };
-    put("memory_bytes", change.memory_bytes);
-    put("cpu_millis", change.cpu_millis);
-    put("pids", change.pids);
-    const auto put_value = [&](const char* key, const auto& value) {
-        if (value) {
-            result[key] = *value;
-        }
-    };
-    const auto put_name = [&](const char* key, const auto& value) {
-        if (value) {
-            result[key] = std::string(model::to_string(*value));
-        }
-    };
-    put_value("hostname", change.hostname);
-    put_name("onboot", change.policies.onboot);
-    put_value("bootorder", change.policies.boot_order);
-    put_value("boot_delay_seconds", change.policies.boot_delay_seconds);
-    put_name("restart", change.policies.restart);
-    put_value("restart_limit", change.policies.restart_limit);
-    put_value("restart_backoff_seconds", change.policies.restart_backoff_seconds);
+    for (const auto& [key, value] : change) {
+        result[std::string(key)] = to_json(value);
+    }
     return result;
 }
 
 Result<model::SpecChange> change_from_json(const json& object) {
     model::SpecChange change;
-    std::map<std::string, Reader> readers = policy_readers(change.policies);
-    readers.insert({{"memory_bytes", read_limit(change.memory_bytes, "memory_bytes")},
-                    {"cpu_millis", read_limit(change.cpu_millis, "cpu_millis")},
-                    {"pids", read_limit(change.pids, "pids")},
-                    {"hostname", [&](const json& value) {
-                         change.hostname.emplace();
-                         return read_text(*change.hostname, "hostname")(value);
-                     }}});
-    RETURN_IF_ERROR(read_all(object, readers));
+    for (const auto& [key, value] : object.items()) {
+        ASSIGN_OR_RETURN(model::FieldValue read, read_value(key, value));
+        RETURN_IF_ERROR(model::add(change, key, std::move(read)));
+    }
     return change;
 }
 

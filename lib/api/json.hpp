@@ -7,7 +7,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include <cstddef>
-#include <span>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -28,17 +28,19 @@ namespace lodge::api {
 /// The reverse, for the client; `internal` when the text is not of that form.
 [[nodiscard]] Error error_from_json(std::string_view text);
 
-/// One value of a spec: its key, and how it is read; null when the spec has none.
-struct SpecField {
-    const char* key;
-    nlohmann::json (*value_of)(const model::ContainerSpec& spec);
-};
-[[nodiscard]] std::span<const SpecField> spec_fields();
+/// A field's value, and the reverse; nothing when no field's value has this form.
+[[nodiscard]] nlohmann::json to_json(const model::FieldValue& value);
+[[nodiscard]] std::optional<model::FieldValue> value_from_json(const nlohmann::json& json);
+
+/// The fields that have a value.
 [[nodiscard]] nlohmann::json to_json(const model::ContainerSpec& spec);
-/// An unknown key, a value of the wrong type or a bad value is invalid_argument and named.
+/// An unknown key, a value of the wrong type or a bad value is invalid_argument and named. Each
+/// value is judged by itself; model::validate() judges the whole.
+[[nodiscard]] Result<model::ContainerSpec> unjudged_spec_from_json(const nlohmann::json& json);
+/// The same, judged as a whole.
 [[nodiscard]] Result<model::ContainerSpec> spec_from_json(const nlohmann::json& json);
 
-/// Limits are numbers, or null to be taken away; what is absent stays.
+/// What is absent stays; null takes a limit away.
 [[nodiscard]] nlohmann::json to_json(const model::SpecChange& change);
 [[nodiscard]] Result<model::SpecChange> change_from_json(const nlohmann::json& json);
 

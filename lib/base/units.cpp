@@ -154,4 +154,15 @@ Result<std::int64_t> parse_duration_ms(std::string_view text) {
     return value * scale;
 }
 
+Result<std::uint32_t> parse_count(std::string_view text, const std::string& noun) {
+    std::uint32_t number = 0;
+    const char* const last = text.data() + text.size();
+    const auto [end, error] = std::from_chars(text.data(), last, number);
+    if (error != std::errc{} || end != last) {
+        return fail(ErrorCode::invalid_argument,
+                    "'" + std::string(text) + "' is not " + noun + "; a whole number is wanted");
+    }
+    return number;
+}
+
 } // namespace lodge

@@ -22,6 +22,9 @@ namespace lodge {
 /// The shortest spelling that parse_cpus takes back: 1500 is "1.5".
 [[nodiscard]] std::string format_cpus(std::uint32_t millis);
 
+/// A whole number from 0 to 4294967295 in decimal digits; `noun` is what the error calls it.
+[[nodiscard]] Result<std::uint32_t> parse_count(std::string_view text, const std::string& noun);
+
 /// Milliseconds of a duration: digits and one of ms, s, m, h; bare digits are seconds.
 [[nodiscard]] Result<std::int64_t> parse_duration_ms(std::string_view text);
 

@@ -1,32 +1,23 @@
 #pragma once
 
 #include "lib/base/error.hpp"
-#include "lib/model/container.hpp"
+#include "lib/model/spec_fields.hpp"
 
-#include <cstdint>
-#include <optional>
-#include <string>
+#include <map>
+#include <string_view>
 
 namespace lodge::model {
 
-/// What of a container's spec is to become different. A field that is absent stays as it is; a
-/// limit that is there and empty is taken away. Value type.
-struct SpecChange {
-    template <typename T>
-    using Limit = std::optional<std::optional<T>>;
+/// Values that are to take the place of a spec's, by the keys of their fields; none takes one away.
+/// What is not named stays. Value type.
+using SpecChange = std::map<std::string_view, FieldValue>;
 
-    Limit<std::uint64_t> memory_bytes;
-    Limit<std::uint32_t> cpu_millis;
-    Limit<std::uint32_t> pids;
-    std::optional<std::string> hostname; ///< takes effect at the next start; empty: the name
-
-    PolicyChange policies;
-
-    bool operator==(const SpecChange&) const = default;
-};
+/// Adds one. invalid_argument when there is no such field, it counts at creation alone, or the
+/// value is of another kind.
+[[nodiscard]] Status add(SpecChange& change, std::string_view key, FieldValue value);
 
 /// The spec as the change makes it, judged as a whole. invalid_argument also for a change of
-/// nothing. Pure.
+/// nothing. Pre: made with add(). Pure.
 [[nodiscard]] Result<ContainerSpec> apply(ContainerSpec spec, const SpecChange& change);
 
 /// The limits that a change asks for: what a host must be able to enforce for it. Pure.

@@ -24,15 +24,6 @@ Status at_most(std::uint32_t value, std::uint32_t most, const std::string& what)
 
 } // namespace
 
-void apply(const PolicyChange& change, BootPolicy& boot, RestartPolicy& restart) noexcept {
-    boot.onboot = change.onboot.value_or(boot.onboot);
-    boot.order = change.boot_order.value_or(boot.order);
-    boot.delay_seconds = change.boot_delay_seconds.value_or(boot.delay_seconds);
-    restart.when = change.restart.value_or(restart.when);
-    restart.limit = change.restart_limit.value_or(restart.limit);
-    restart.backoff_seconds = change.restart_backoff_seconds.value_or(restart.backoff_seconds);
-}
-
 std::string_view to_string(OnBoot onboot) noexcept {
     return name_of(kOnBoot, onboot);
 }

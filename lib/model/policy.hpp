@@ -31,19 +31,6 @@ struct RestartPolicy {
     bool operator==(const RestartPolicy&) const = default;
 };
 
-/// What of the policies is to become different; what is absent stays. Value type.
-struct PolicyChange {
-    std::optional<OnBoot> onboot;
-    std::optional<std::uint32_t> boot_order;
-    std::optional<std::uint32_t> boot_delay_seconds;
-    std::optional<RestartWhen> restart;
-    std::optional<std::uint32_t> restart_limit;
-    std::optional<std::uint32_t> restart_backoff_seconds;
-    bool operator==(const PolicyChange&) const = default;
-};
-/// Puts the change over the policies, unjudged. Pure.
-void apply(const PolicyChange& change, BootPolicy& boot, RestartPolicy& restart) noexcept;
-
 [[nodiscard]] std::string_view to_string(OnBoot onboot) noexcept; ///< "no", "yes", "auto"
 [[nodiscard]] std::string_view
 to_string(RestartWhen when) noexcept; ///< "no", "on-failure", "always"

@@ -130,6 +130,17 @@ Setter text_list(std::vector<std::string>& into) {
     };
 }
 
+Setter pairs(std::vector<std::string>& into) {
+    return [&into](const Node& node) -> Status {
+        for (const auto& [key, value] : node.entries) {
+            std::string words;
+            RETURN_IF_ERROR(text(words)(value));
+            into.push_back(key + "=" + words);
+        }
+        return {};
+    };
+}
+
 Setter boolean(bool& into) {
     return [&into](const Node& node) -> Status {
         if (node.kind != Node::Kind::scalar || (node.scalar != "true" && node.scalar != "false")) {

@@ -44,6 +44,8 @@ using Setter = std::function<Status(const Node&)>;
 /// Setters of the usual kinds; they keep a reference to what they set.
 [[nodiscard]] Setter text(std::string& into);
 [[nodiscard]] Setter text_list(std::vector<std::string>& into);
+/// A mapping of words, as "KEY=VALUE" each.
+[[nodiscard]] Setter pairs(std::vector<std::string>& into);
 [[nodiscard]] Setter boolean(bool& into);
 /// A text that `parse` understands; its refusal is given the line.
 template <typename T, typename Parse>

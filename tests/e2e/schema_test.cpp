@@ -89,8 +89,13 @@ class Schemas {
 
     void check_object(const yaml::Node& schema, const json& value, const std::string& where) const {
         const yaml::Node& properties = child(schema, "properties");
+        const yaml::Node& others = child(schema, "additionalProperties");
         for (const auto& [key, field] : value.items()) {
-            const yaml::Node& property = child(properties, key);
+            const yaml::Node& named = child(properties, key);
+            const yaml::Node& property =
+                named.kind == yaml::Node::Kind::none && others.kind == yaml::Node::Kind::mapping
+                    ? others
+                    : named;
             if (property.kind == yaml::Node::Kind::none) {
                 ADD_FAILURE() << where << "." << key << " is in no schema";
                 continue;

@@ -42,8 +42,7 @@ TEST_F(Limits, OfProcessesHasADefaultThatIsLiftedByName) {
     EXPECT_EQ(created("web1", {}, false), daemon::kDefaultPids);
     EXPECT_EQ(created("web2", 100, false), 100U);
     EXPECT_EQ(created("web3", {}, true), Pids());
-    model::SpecChange change;
-    change.pids = Pids();
+    const model::SpecChange change{{"pids", {}}};
     ASSERT_TRUE(rig_.outcome(rig_.containers().set(Caller{}, "web1", change)));
     EXPECT_TRUE(rig_.settle("web1"));
     EXPECT_EQ(rig_.containers().info("web1")->container.spec.resources.pids, Pids());

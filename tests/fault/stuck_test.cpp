@@ -77,8 +77,7 @@ TEST_F(Stuck, ItIsBrokenAndSaysWhyUntilAStopComesThrough) {
 
 // Whoever asked for its end wants it to stay down, however late it dies.
 TEST_F(Stuck, ItDoesNotComeBackByItsPolicy) {
-    model::SpecChange always;
-    always.policies.restart = model::RestartWhen::always;
+    const model::SpecChange always{{"restart", "always"}};
     ASSERT_TRUE(after(rig_.containers().set(Caller{}, "web1", always)));
     add("stuck process");
     EXPECT_FALSE(stop());

@@ -73,8 +73,8 @@ Status freeze(Rig& rig) {
 Status thaw(Rig& rig) {
     return outcome(rig, "web1", rig.containers().set_frozen(Caller{}, "web1", false));
 }
-Status set_memory(Rig& rig, std::optional<std::uint64_t> bytes) {
-    return outcome(rig, "web1", rig.containers().set(Caller{}, "web1", {.memory_bytes = bytes}));
+Status set_memory(Rig& rig, const model::FieldValue& bytes) {
+    return outcome(rig, "web1", rig.containers().set(Caller{}, "web1", {{"memory_bytes", bytes}}));
 }
 Status give_memory(Rig& rig) {
     return set_memory(rig, std::uint64_t{64} << 20);
@@ -83,7 +83,7 @@ Status give_more_memory(Rig& rig) {
     return set_memory(rig, std::uint64_t{128} << 20);
 }
 Status free_memory(Rig& rig) {
-    return set_memory(rig, std::nullopt);
+    return set_memory(rig, {});
 }
 Status destroy(Rig& rig) {
     return outcome(rig, "web1", rig.containers().destroy(Caller{}, "web1", false));

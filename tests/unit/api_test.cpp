@@ -94,9 +94,8 @@ TEST(ApiError, IsToldWhenTheAnswerIsNoneOfTheApi) {
 }
 
 TEST(ApiChange, TellsALimitTakenAwayFromOneLeftAlone) {
-    const model::SpecChange sent{.memory_bytes = std::optional<std::uint64_t>(),
-                                 .pids = std::optional<std::uint32_t>(40),
-                                 .hostname = "web1"};
+    const model::SpecChange sent{
+        {"memory_bytes", {}}, {"pids", std::uint64_t{40}}, {"hostname", "web1"}};
     EXPECT_EQ(to_json(sent).dump(), R"({"hostname":"web1","memory_bytes":null,"pids":40})");
     EXPECT_EQ(change_from_json(to_json(sent)).value(), sent);
     EXPECT_EQ(change_from_json(nlohmann::json::object()).value(), model::SpecChange{});

@@ -137,14 +137,13 @@ TEST(SpecChange, ChangesWhatItNames) {
     ContainerSpec spec = good_spec();
     spec.hostname = "old";
     spec.resources = {.memory_bytes = std::uint64_t{64} << 20, .cpu_millis = 500};
-    const SpecChange change{.memory_bytes = std::optional<std::uint64_t>(),
-                            .pids = std::optional<std::uint32_t>(40)};
+    const SpecChange change{{"memory_bytes", {}}, {"pids", std::uint64_t{40}}};
     const ContainerSpec after = apply(spec, change).value();
     EXPECT_EQ(after.resources, (Resources{.cpu_millis = 500, .pids = 40}));
     EXPECT_EQ(after.hostname, "old");
     EXPECT_EQ(limits_asked(change), (Resources{.pids = 40}));
-    EXPECT_EQ(apply(spec, {.hostname = "new"})->hostname, "new");
-    EXPECT_EQ(apply(spec, {.hostname = ""})->hostname, "web1");
+    EXPECT_EQ(apply(spec, {{"hostname", "new"}})->hostname, "new");
+    EXPECT_EQ(apply(spec, {{"hostname", ""}})->hostname, "web1");
 }
 
 TEST(SpecChange, IsRefusedWhenItIsEmptyOrMakesABadSpec) {
@@ -153,10 +152,11 @@ TEST(SpecChange, IsRefusedWhenItIsEmptyOrMakesABadSpec) {
         return changed ? ErrorCode::internal : changed.error().code();
     };
     EXPECT_EQ(code({}), ErrorCode::invalid_argument);
-    EXPECT_EQ(code({.memory_bytes = kSmallestMemory - 1}), ErrorCode::invalid_argument);
-    EXPECT_EQ(code({.cpu_millis = kSmallestCpuMillis - 1}), ErrorCode::invalid_argument);
-    EXPECT_EQ(code({.pids = 15}), ErrorCode::invalid_argument);
-    EXPECT_EQ(code({.hostname = "a b"}), ErrorCode::invalid_argument);
+    EXPECT_EQ(code({{"memory_bytes", kSmallestMemory - 1}}), ErrorCode::invalid_argument);
+    EXPECT_EQ(code({{"cpu_millis", std::uint64_t{kSmallestCpuMillis - 1}}}),
+              ErrorCode::invalid_argument);
+    EXPECT_EQ(code({{"pids", std::uint64_t{15}}}), ErrorCode::invalid_argument);
+    EXPECT_EQ(code({{"hostname", "a b"}}), ErrorCode::invalid_argument);
 }
 
 // Every cell of the table, written down a second time.

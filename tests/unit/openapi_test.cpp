@@ -77,7 +77,7 @@ const std::map<std::string, Object>& objects() {
            {"nullable", "flag"},   {"pattern", "text"},         {"minimum", "number"},
            {"maximum", "number"},  {"minLength", "number"},     {"maxLength", "number"},
            {"minItems", "number"}, {"maxItems", "number"},      {"minProperties", "number"},
-           {"required", "[text]"}, {"properties", "{schema?}"}, {"additionalProperties", "flag"},
+           {"required", "[text]"}, {"properties", "{schema?}"}, {"additionalProperties", "others"},
            {"items", "schema?"},   {"oneOf", "[schema?]"}},
           {}}}};
     return table;
@@ -99,6 +99,8 @@ class Judge {
             }
         } else if (type.ends_with('?')) {
             check_or_reference(node, type.substr(0, type.size() - 1), where);
+        } else if (type == "others") { // whether there may be any, or what each is
+            check(node, node.kind == Node::Kind::mapping ? "schema?" : "flag", where);
         } else if (objects().contains(type)) {
             check_object(node, type, where);
         } else {
