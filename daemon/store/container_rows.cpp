@@ -1,7 +1,10 @@
 #include "daemon/store/container_rows.hpp"
 
+#include "lib/api/json.hpp"
+
+#include <nlohmann/json.hpp>
+
 #include <cstddef>
-#include <span>
 #include <unordered_map>
 #include <utility>
 
@@ -16,56 +19,32 @@ std::optional<T> read_optional(const Value& value) {
     return db::is_null(value) ? std::nullopt : std::optional<T>(static_cast<T>(db::integer(value)));
 }
 
-constexpr const char* kColumns = "uuid, name, template_name, template_digest, hostname, "
-                                 "disk_bytes, memory_bytes, cpu_millis, pids, encryption, "
-                                 "rootfs, uid_base, mac_address, state, init_pid, init_start_time, "
-                                 "last_exit, broken_why, created_at, started_at, "
-                                 "onboot, boot_order, boot_delay, restart, restart_limit, "
-                                 "restart_backoff, start_at, resume, restarts, last_error";
-
-std::uint32_t number(const Value& value) {
-    return static_cast<std::uint32_t>(db::integer(value));
-}
-
-Status read_policies(std::span<const Value> row, model::Container& container) {
-    model::ContainerSpec& spec = container.spec;
-    ASSIGN_OR_RETURN(spec.boot.onboot, model::parse_onboot(db::text(row[0])));
-    spec.boot.order = number(row[1]);
-    spec.boot.delay_seconds = number(row[2]);
-    ASSIGN_OR_RETURN(spec.restart.when, model::parse_restart(db::text(row[3])));
-    spec.restart.limit = number(row[4]);
-    spec.restart.backoff_seconds = number(row[5]);
-    container.start_at = read_optional<std::int64_t>(row[6]);
-    container.resume = db::integer(row[7]) != 0;
-    container.restarts = number(row[8]);
-    return {};
-}
+constexpr const char* kColumns =
+    "uuid, spec, template_digest, uid_base, mac_address, state, init_pid, "
+    "init_start_time, last_exit, broken_why, created_at, "
+    "started_at, start_at, resume, restarts, last_error, name, template_name";
 
 Result<model::Container> container_of(const db::Row& row) {
     model::Container container;
     ASSIGN_OR_RETURN(container.uuid, Uuid::parse(db::text(row[0])));
-    model::ContainerSpec& spec = container.spec;
-    spec.name = db::text(row[1]);
-    spec.template_name = db::text(row[2]);
-    container.template_digest = db::text(row[3]);
-    spec.hostname = db::text(row[4]);
-    spec.disk_bytes = static_cast<std::uint64_t>(db::integer(row[5]));
-    spec.resources = {.memory_bytes = read_optional<std::uint64_t>(row[6]),
-                      .cpu_millis = read_optional<std::uint32_t>(row[7]),
-                      .pids = read_optional<std::uint32_t>(row[8])};
-    ASSIGN_OR_RETURN(spec.encryption, model::parse_encryption(db::text(row[9])));
-    ASSIGN_OR_RETURN(spec.rootfs, model::parse_rootfs(db::text(row[10])));
-    container.uid_base = static_cast<std::uint32_t>(db::integer(row[11]));
-    container.mac_address = db::text(row[12]);
-    ASSIGN_OR_RETURN(container.state, model::parse_state(db::text(row[13])));
-    container.init_pid = read_optional<std::int32_t>(row[14]);
-    container.init_start_time = read_optional<std::uint64_t>(row[15]);
-    container.last_exit = db::text(row[16]);
-    container.broken_why = db::text(row[17]);
-    container.created_at = db::integer(row[18]);
-    container.started_at = db::integer(row[19]);
-    RETURN_IF_ERROR(read_policies(std::span(row).subspan(20), container));
-    container.last_error = db::text(row[29]);
+    const auto spec = nlohmann::json::parse(db::text(row[1]), nullptr, false);
+    ASSIGN_OR_RETURN(container.spec, api::unjudged_spec_from_json(spec));
+    container.spec.name = db::text(row[16]);
+    container.spec.template_name = db::text(row[17]);
+    container.template_digest = db::text(row[2]);
+    container.uid_base = static_cast<std::uint32_t>(db::integer(row[3]));
+    container.mac_address = db::text(row[4]);
+    ASSIGN_OR_RETURN(container.state, model::parse_state(db::text(row[5])));
+    container.init_pid = read_optional<std::int32_t>(row[6]);
+    container.init_start_time = read_optional<std::uint64_t>(row[7]);
+    container.last_exit = db::text(row[8]);
+    container.broken_why = db::text(row[9]);
+    container.created_at = db::integer(row[10]);
+    container.started_at = db::integer(row[11]);
+    container.start_at = read_optional<std::int64_t>(row[12]);
+    container.resume = db::integer(row[13]) != 0;
+    container.restarts = static_cast<std::uint32_t>(db::integer(row[14]));
+    container.last_error = db::text(row[15]);
     return container;
 }
 
@@ -138,6 +117,14 @@ read_container(db::Source& source, const std::string& where, const Value& value)
     return container;
 }
 
+std::string document_of(const model::ContainerSpec& spec) {
+    nlohmann::json document = api::to_json(spec);
+    for (const char* kept_elsewhere : {"name", "template", "addresses", "ssh_keys"}) {
+        document.erase(kept_elsewhere);
+    }
+    return api::to_text(document);
+}
+
 Status insert_container(db::Transaction& transaction,
                         const model::Container& c,
                         const std::string& sealed_key) {
@@ -150,35 +137,19 @@ Status insert_container(db::Transaction& transaction,
         return fail(ErrorCode::invalid_state,
                     "the template '" + spec.template_name + "' was removed meanwhile");
     }
-    const auto inserted =
-        transaction.execute("INSERT INTO container (uuid, name, template_name, template_digest, "
-                            "hostname, disk_bytes, memory_bytes, "
-                            "cpu_millis, pids, encryption, rootfs, uid_base, mac_address, "
-                            "sealed_key, state, created_at, onboot, boot_order, boot_delay, "
-                            "restart, restart_limit, restart_backoff) "
-                            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                            {c.uuid.to_string(),
-                             spec.name,
-                             spec.template_name,
-                             c.template_digest,
-                             spec.hostname,
-                             static_cast<std::int64_t>(spec.disk_bytes),
-                             optional_integer(spec.resources.memory_bytes),
-                             optional_integer(spec.resources.cpu_millis),
-                             optional_integer(spec.resources.pids),
-                             std::string(model::to_string(*spec.encryption)),
-                             std::string(model::to_string(spec.rootfs)),
-                             static_cast<std::int64_t>(c.uid_base),
-                             c.mac_address,
-                             db::Blob(sealed_key.begin(), sealed_key.end()),
-                             std::string(model::to_string(c.state)),
-                             c.created_at,
-                             std::string(model::to_string(spec.boot.onboot)),
-                             std::int64_t{spec.boot.order},
-                             std::int64_t{spec.boot.delay_seconds},
-                             std::string(model::to_string(spec.restart.when)),
-                             std::int64_t{spec.restart.limit},
-                             std::int64_t{spec.restart.backoff_seconds}});
+    const auto inserted = transaction.execute(
+        "INSERT INTO container (uuid, name, template_name, template_digest, spec, uid_base, "
+        "mac_address, sealed_key, state, created_at) VALUES (?,?,?,?,?,?,?,?,?,?)",
+        {c.uuid.to_string(),
+         spec.name,
+         spec.template_name,
+         c.template_digest,
+         document_of(spec),
+         static_cast<std::int64_t>(c.uid_base),
+         c.mac_address,
+         db::Blob(sealed_key.begin(), sealed_key.end()),
+         std::string(model::to_string(c.state)),
+         c.created_at});
     if (!inserted && inserted.error().code() == ErrorCode::already_exists) {
         return fail(ErrorCode::already_exists,
                     "a container called '" + spec.name + "' exists already");

@@ -27,6 +27,10 @@ read_containers(db::Source& source, const std::string& where, const std::vector<
 [[nodiscard]] Result<std::optional<model::Container>>
 read_container(db::Source& source, const std::string& where, const db::Value& value);
 
+/// The specification as the column `spec` has it. Name and template have columns of their own;
+/// keys and wished addresses were used up when the container was made.
+[[nodiscard]] std::string document_of(const model::ContainerSpec& spec);
+
 /// Unpublished. already_exists when the name, an address or the id range is taken; invalid_state
 /// when its template was removed meanwhile.
 [[nodiscard]] Status insert_container(db::Transaction& transaction,

@@ -144,21 +144,8 @@ Result<std::string> ContainerRepository::entered_boot() {
 
 Status ContainerRepository::update_spec(const Uuid& uuid, const model::ContainerSpec& spec) {
     return write(db::Durability::host, [&](db::Transaction& transaction) -> Status {
-        RETURN_IF_ERROR(transaction.execute("UPDATE container SET hostname = ?, memory_bytes = ?, "
-                                            "cpu_millis = ?, pids = ?, onboot = ?, "
-                                            "boot_order = ?, boot_delay = ?, restart = ?, "
-                                            "restart_limit = ?, restart_backoff = ? WHERE uuid = ?",
-                                            {spec.hostname,
-                                             optional_integer(spec.resources.memory_bytes),
-                                             optional_integer(spec.resources.cpu_millis),
-                                             optional_integer(spec.resources.pids),
-                                             std::string(model::to_string(spec.boot.onboot)),
-                                             std::int64_t{spec.boot.order},
-                                             std::int64_t{spec.boot.delay_seconds},
-                                             std::string(model::to_string(spec.restart.when)),
-                                             std::int64_t{spec.restart.limit},
-                                             std::int64_t{spec.restart.backoff_seconds},
-                                             uuid.to_string()}));
+        RETURN_IF_ERROR(transaction.execute("UPDATE container SET spec = ? WHERE uuid = ?",
+                                            {document_of(spec), uuid.to_string()}));
         return {};
     });
 }

@@ -7,7 +7,7 @@ namespace lodge::daemon {
 namespace {
 
 // Append only: what was released stays as it is.
-constexpr std::array<const char*, 4> kMigrations{
+constexpr std::array<const char*, 5> kMigrations{
     R"sql(
 CREATE TABLE container (
     uuid            TEXT PRIMARY KEY,
@@ -86,6 +86,30 @@ CREATE INDEX address_container ON address(container);
 CREATE INDEX step_operation ON step(operation);
 CREATE INDEX container_start_at ON container(start_at) WHERE start_at IS NOT NULL;
 CREATE INDEX container_template ON container(template_digest);
+)sql",
+    // The specification as one document beside what is queried of it: json_patch leaves out what is
+    // NULL (RFC 7396).
+    R"sql(
+ALTER TABLE container ADD COLUMN spec TEXT NOT NULL DEFAULT '{}';
+UPDATE container SET spec = json_patch('{}', json_object(
+    'hostname', hostname, 'disk_bytes', disk_bytes,
+    'memory_bytes', memory_bytes, 'cpu_millis', cpu_millis, 'pids', pids,
+    'encryption', encryption, 'rootfs', rootfs, 'onboot', onboot, 'bootorder', boot_order,
+    'boot_delay_seconds', boot_delay, 'restart', restart, 'restart_limit', restart_limit,
+    'restart_backoff_seconds', restart_backoff));
+ALTER TABLE container DROP COLUMN hostname;
+ALTER TABLE container DROP COLUMN disk_bytes;
+ALTER TABLE container DROP COLUMN memory_bytes;
+ALTER TABLE container DROP COLUMN cpu_millis;
+ALTER TABLE container DROP COLUMN pids;
+ALTER TABLE container DROP COLUMN encryption;
+ALTER TABLE container DROP COLUMN rootfs;
+ALTER TABLE container DROP COLUMN onboot;
+ALTER TABLE container DROP COLUMN boot_order;
+ALTER TABLE container DROP COLUMN boot_delay;
+ALTER TABLE container DROP COLUMN restart;
+ALTER TABLE container DROP COLUMN restart_limit;
+ALTER TABLE container DROP COLUMN restart_backoff;
 )sql",
 };
 

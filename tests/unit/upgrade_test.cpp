@@ -122,6 +122,50 @@ TEST(Upgrade, FindsAllInADatabaseOfSchema2) {
     EXPECT_TRUE(containers.note_error(Uuid{}, "of nobody"));
 }
 
+TEST(Upgrade, FindsAllInADatabaseOfSchema4) {
+    const test::TempDir directory;
+    const std::string path = directory.path() + "/lodge.db";
+    const std::string sql = fixture("4/database.sql");
+    {
+        const std::array<const char*, 4> as_it_was{"", "", "", sql.c_str()};
+        ASSERT_TRUE(db::open_database(path, as_it_was));
+    }
+    const auto database = open_store(path);
+    ASSERT_TRUE(database) << database.error().to_string();
+    ContainerRepository containers(**database);
+    const auto web1 = containers.find("web1");
+    ASSERT_TRUE(web1) << web1.error().to_string();
+    const model::ContainerSpec& spec = web1->spec;
+    EXPECT_EQ(spec.name, "web1");
+    EXPECT_EQ(spec.template_name, "debian-12");
+    EXPECT_EQ(spec.hostname, "web1.example.org");
+    EXPECT_EQ(spec.disk_bytes, 3221225472U);
+    EXPECT_EQ(spec.resources,
+              (model::Resources{
+                  .memory_bytes = 536870912, .cpu_millis = std::uint32_t{1500}, .pids = 300}));
+    EXPECT_EQ(spec.encryption, model::Encryption::luks2);
+    EXPECT_EQ(spec.rootfs, model::Rootfs::private_tree);
+    EXPECT_EQ(spec.boot,
+              (model::BootPolicy{.onboot = model::OnBoot::yes, .order = 7, .delay_seconds = 30}));
+    EXPECT_EQ(spec.restart,
+              (model::RestartPolicy{
+                  .when = model::RestartWhen::on_failure, .limit = 5, .backoff_seconds = 2}));
+    const auto web2 = containers.find("web2");
+    ASSERT_TRUE(web2) << web2.error().to_string();
+    EXPECT_EQ(web2->state, model::State::running);
+    EXPECT_EQ(web2->last_error, "web2: init ended with 1");
+    EXPECT_EQ(web2->spec.hostname, "web2");
+    EXPECT_EQ(web2->spec.resources,
+              (model::Resources{
+                  .memory_bytes = 268435456, .cpu_millis = std::nullopt, .pids = std::nullopt}));
+    EXPECT_EQ(web2->spec.encryption, model::Encryption::fscrypt);
+    EXPECT_EQ(web2->spec.boot.onboot, model::OnBoot::no);
+    model::ContainerSpec changed = web2->spec;
+    changed.resources.pids = 7;
+    ASSERT_TRUE(containers.update_spec(web2->uuid, changed));
+    EXPECT_EQ(containers.find("web2")->spec.resources, changed.resources);
+}
+
 TEST(Upgrade, ReadsRecordsOfFormat1) {
     const auto record = decode_record(fixture("1/container.json"), master_key());
     ASSERT_TRUE(record) << record.error().to_string();
