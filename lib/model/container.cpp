@@ -114,6 +114,19 @@ Status validate_hostname(std::string_view hostname) {
     return {};
 }
 
+namespace {
+
+Status validate_description(const std::string& description) {
+    constexpr std::size_t kLongest = 1024;
+    if (description.size() > kLongest || printable(description) != description) {
+        return fail(ErrorCode::invalid_argument,
+                    "a description is a line of at most 1024 bytes without control characters");
+    }
+    return {};
+}
+
+} // namespace
+
 Status validate(const ContainerSpec& spec) {
     RETURN_IF_ERROR(validate_name(spec.name));
     if (!spec.hostname.empty()) {
@@ -130,6 +143,7 @@ Status validate(const ContainerSpec& spec) {
     RETURN_IF_ERROR(validate_addresses(spec.addresses));
     RETURN_IF_ERROR(validate(spec.boot));
     RETURN_IF_ERROR(validate(spec.restart));
+    RETURN_IF_ERROR(validate_description(spec.description));
     constexpr std::size_t kMostKeys = 64;
     if (spec.ssh_keys.size() > kMostKeys) {
         return fail(ErrorCode::invalid_argument, "more than 64 ssh keys were given");

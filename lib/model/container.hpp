@@ -50,6 +50,7 @@ struct ContainerSpec {
     std::vector<std::string> ssh_keys; ///< public keys, one line each
     BootPolicy boot;
     RestartPolicy restart;
+    std::string description; ///< for people
 };
 
 /// A container as the daemon knows it.

@@ -312,6 +312,13 @@ constexpr std::array kFields{
                     .initially = "1s",
                     .counts = Counts::at_once},
                    [](auto& spec) -> auto& { return spec.restart.backoff_seconds; }),
+    field<TextOrNone>({.key = "description",
+                       .word = "description",
+                       .option = "--description",
+                       .help = "A line about it, for people",
+                       .initially = nullptr,
+                       .counts = Counts::at_once},
+                      [](auto& spec) -> auto& { return spec.description; }),
 };
 
 } // namespace

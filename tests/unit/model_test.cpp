@@ -120,6 +120,16 @@ TEST(ContainerSpec, IsJudgedAsAWhole) {
     EXPECT_FALSE(validate(strange).has_value());
 }
 
+TEST(ContainerSpec, TakesADescriptionOfOneLine) {
+    ContainerSpec described = good_spec();
+    described.description = std::string(1024, 'd');
+    EXPECT_TRUE(validate(described).has_value());
+    described.description += 'd';
+    EXPECT_FALSE(validate(described).has_value());
+    described.description = "\x1b[2J";
+    EXPECT_FALSE(validate(described).has_value());
+}
+
 TEST(Names, GoThereAndBack) {
     for (const char* text : {"luks2", "fscrypt", "none"}) {
         EXPECT_EQ(to_string(parse_encryption(text).value()), text);

@@ -150,6 +150,7 @@ TEST(Upgrade, FindsAllInADatabaseOfSchema4) {
     EXPECT_EQ(spec.restart,
               (model::RestartPolicy{
                   .when = model::RestartWhen::on_failure, .limit = 5, .backoff_seconds = 2}));
+    EXPECT_EQ(spec.description, "");
     const auto web2 = containers.find("web2");
     ASSERT_TRUE(web2) << web2.error().to_string();
     EXPECT_EQ(web2->state, model::State::running);
