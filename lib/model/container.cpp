@@ -125,6 +125,37 @@ Status validate_description(const std::string& description) {
     return {};
 }
 
+// Of a label's key, so that none needs quoting on a command line or in a filter.
+bool is_label_key(std::string_view key) {
+    constexpr std::size_t kLongest = 63;
+    return !key.empty() && key.size() <= kLongest && std::ranges::all_of(key, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '-' || c == '_' || c == '.' || c == '/';
+    });
+}
+
+Status validate_labels(const std::map<std::string, std::string>& labels) {
+    constexpr std::size_t kMost = 64;
+    constexpr std::size_t kLongestValue = 255;
+    if (labels.size() > kMost) {
+        return fail(ErrorCode::invalid_argument, "more than 64 labels were given");
+    }
+    for (const auto& [key, value] : labels) {
+        if (!is_label_key(key)) {
+            return fail(
+                ErrorCode::invalid_argument,
+                quoted(key) +
+                    " is not a label's key: 1 to 63 of letters, digits, '-', '_', '.', '/'");
+        }
+        if (value.size() > kLongestValue || printable(value) != value) {
+            return fail(ErrorCode::invalid_argument,
+                        "the value of the label " + quoted(key) +
+                            " is not at most 255 bytes of text without control characters");
+        }
+    }
+    return {};
+}
+
 } // namespace
 
 Status validate(const ContainerSpec& spec) {
@@ -144,6 +175,7 @@ Status validate(const ContainerSpec& spec) {
     RETURN_IF_ERROR(validate(spec.boot));
     RETURN_IF_ERROR(validate(spec.restart));
     RETURN_IF_ERROR(validate_description(spec.description));
+    RETURN_IF_ERROR(validate_labels(spec.labels));
     constexpr std::size_t kMostKeys = 64;
     if (spec.ssh_keys.size() > kMostKeys) {
         return fail(ErrorCode::invalid_argument, "more than 64 ssh keys were given");

@@ -6,6 +6,7 @@
 #include "lib/model/policy.hpp"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,7 +51,8 @@ struct ContainerSpec {
     std::vector<std::string> ssh_keys; ///< public keys, one line each
     BootPolicy boot;
     RestartPolicy restart;
-    std::string description; ///< for people
+    std::string description;                   ///< for people
+    std::map<std::string, std::string> labels; ///< to find it by
 };
 
 /// A container as the daemon knows it.

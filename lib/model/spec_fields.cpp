@@ -137,6 +137,36 @@ struct Addresses : Lines {
     }
 };
 
+// Texts by name. Those that are put come to those that are there; an empty text takes its name
+// away.
+struct NamedTexts {
+    using Map = std::map<std::string, std::string>;
+    static constexpr const char* kWanted = "an object of texts";
+    static constexpr bool kSeveral = true;
+    static bool fits(const FieldValue& value) { return std::holds_alternative<Map>(value); }
+    static FieldValue value_of(const Map& texts) {
+        return texts.empty() ? FieldValue() : FieldValue(texts);
+    }
+    static Status take(Map& texts, const FieldValue& value) {
+        for (const auto& [name, text] : std::get<Map>(value)) {
+            if (text.empty()) {
+                texts.erase(name);
+            } else {
+                texts[name] = text;
+            }
+        }
+        return {};
+    }
+    static Result<FieldValue> parse(const std::string& words) {
+        const std::size_t sign = words.find('=');
+        if (sign == std::string::npos) {
+            return fail(ErrorCode::invalid_argument,
+                        "'" + words + "' is no KEY=VALUE; nothing behind the = takes KEY away");
+        }
+        return Map{{words.substr(0, sign), words.substr(sign + 1)}};
+    }
+};
+
 // --- numbers as people write them ----------------------------------------------------------------
 
 Result<std::uint32_t> parse_boot_order(const std::string& words) {
@@ -319,6 +349,13 @@ constexpr std::array kFields{
                        .initially = nullptr,
                        .counts = Counts::at_once},
                       [](auto& spec) -> auto& { return spec.description; }),
+    field<NamedTexts>({.key = "labels",
+                       .word = "labels",
+                       .option = "--label",
+                       .help = "KEY=VALUE to find it by; KEY= takes it away",
+                       .initially = nullptr,
+                       .counts = Counts::at_once},
+                      [](auto& spec) -> auto& { return spec.labels; }),
 };
 
 } // namespace

@@ -120,7 +120,27 @@ TEST(ContainerSpec, IsJudgedAsAWhole) {
     EXPECT_FALSE(validate(strange).has_value());
 }
 
-TEST(ContainerSpec, TakesADescriptionOfOneLine) {
+TEST(ContainerSpec, TakesLabelsAndDescriptionsOfOneLine) {
+    const auto judged = [](const std::map<std::string, std::string>& labels) {
+        ContainerSpec spec = good_spec();
+        spec.labels = labels;
+        return validate(spec).has_value();
+    };
+    EXPECT_TRUE(judged(
+        {{"a", ""}, {std::string(63, 'k'), std::string(255, 'v')}, {"A-1/b_c.d", "\u00fc"}}));
+    for (const char* key : {"", "a b", "a=b", "\u00fc", "a\n"}) {
+        EXPECT_FALSE(judged({{key, "v"}})) << key;
+    }
+    EXPECT_FALSE(judged({{std::string(64, 'k'), "v"}}));
+    EXPECT_FALSE(judged({{"k", std::string(256, 'v')}}));
+    EXPECT_FALSE(judged({{"k", "two\nlines"}}));
+    std::map<std::string, std::string> many;
+    for (int i = 0; i < 65; ++i) {
+        many["k" + std::to_string(i)] = "v";
+    }
+    EXPECT_FALSE(judged(many));
+    many.erase("k0");
+    EXPECT_TRUE(judged(many));
     ContainerSpec described = good_spec();
     described.description = std::string(1024, 'd');
     EXPECT_TRUE(validate(described).has_value());
@@ -128,6 +148,16 @@ TEST(ContainerSpec, TakesADescriptionOfOneLine) {
     EXPECT_FALSE(validate(described).has_value());
     described.description = "\x1b[2J";
     EXPECT_FALSE(validate(described).has_value());
+}
+
+TEST(SpecChange, PutsLabelsToThoseThatAreThere) {
+    using Labels = std::map<std::string, std::string>;
+    ContainerSpec spec = good_spec();
+    spec.labels = {{"tier", "gold"}, {"old", "yes"}};
+    SpecChange change;
+    ASSERT_TRUE(add(change, "labels", Labels{{"tier", "silver"}}));
+    ASSERT_TRUE(add(change, "labels", Labels{{"old", ""}, {"new", "1"}}));
+    EXPECT_EQ(model::apply(spec, change)->labels, (Labels{{"tier", "silver"}, {"new", "1"}}));
 }
 
 TEST(Names, GoThereAndBack) {

@@ -44,6 +44,7 @@ const std::map<std::string, std::string>& written() {
         {"restart_limit", "3"},
         {"restart_backoff_seconds", "5s"},
         {"description", "the shop's first"},
+        {"labels", "tier=gold"},
     };
     return words;
 }

@@ -151,6 +151,7 @@ TEST(Upgrade, FindsAllInADatabaseOfSchema4) {
               (model::RestartPolicy{
                   .when = model::RestartWhen::on_failure, .limit = 5, .backoff_seconds = 2}));
     EXPECT_EQ(spec.description, "");
+    EXPECT_TRUE(spec.labels.empty());
     const auto web2 = containers.find("web2");
     ASSERT_TRUE(web2) << web2.error().to_string();
     EXPECT_EQ(web2->state, model::State::running);
