@@ -54,9 +54,8 @@ bool wait_for(EventSubscription& news, const Deadline& deadline) {
 std::string names_being_started(OperationEngine& engine) {
     std::string names;
     for (const OperationView& view : engine.list()) {
-        const bool starts =
-            view.verb == "start" || view.verb == "restart" || view.verb == "create+start";
-        if (starts && view.status == OperationStatus::running) {
+        const ContainerVerb* verb = find_container_verb(view.verb);
+        if (verb != nullptr && verb->starts && view.status == OperationStatus::running) {
             names += (names.empty() ? "" : ", ") + view.resource;
         }
     }
@@ -203,7 +202,7 @@ Result<std::size_t> Autostart::start_up() {
 
 Result<Uuid> Autostart::shut_down(std::chrono::milliseconds timeout) {
     return engine_.submit(
-        {.verb = "host shutdown", .resource = "host", .prepare = [this, timeout]() -> Result<Plan> {
+        {.verb = kHostShutdown, .resource = "host", .prepare = [this, timeout]() -> Result<Plan> {
              Plan plan;
              plan.steps.push_back({kShutdownStep,
                                    [this, timeout]() -> Status {

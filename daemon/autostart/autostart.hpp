@@ -17,7 +17,8 @@ namespace lodge::daemon {
 /// To be called before recovery, which marks what ran in another boot as stopped.
 [[nodiscard]] Status enter_boot(const Parts& parts);
 
-/// The one step of a `host shutdown`.
+/// A shutdown of the host in the log of operations, and its one step.
+inline constexpr const char* kHostShutdown = "host shutdown";
 inline constexpr const char* kShutdownStep = "stop containers";
 
 /// Starts the containers that nobody asks for now: those of a boot and those that their restart

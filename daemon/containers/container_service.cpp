@@ -4,7 +4,6 @@
 #include "daemon/containers/kept_console.hpp"
 #include "daemon/containers/limits.hpp"
 #include "daemon/containers/logged_verb.hpp"
-#include "daemon/containers/plans.hpp"
 #include "daemon/containers/readiness.hpp"
 #include "lib/kernel/fs.hpp"
 
@@ -43,47 +42,44 @@ Result<T> unless_gone(const std::string& name, Result<T> result) {
 } // namespace
 
 // The row is looked at again with the name held: what ran before us may have changed it.
-Result<Uuid> Containers::submit(const std::string& verb,
-                                const model::Container& container,
-                                const MakePlan& make_plan,
-                                const StopOrder& order) {
+Result<Uuid> Containers::submit(const ContainerVerb& verb, VerbInput input, const Judge& judge) {
+    const Uuid uuid = input.container.uuid;
     return engine_.submit(
-        {.verb = verb,
-         .resource = container.spec.name,
-         .arguments =
-             to_arguments({.container = container.uuid, .halt_timeout = order.halt_timeout}),
-         .prepare = [this, &container, &make_plan]() -> Result<Plan> {
-             ASSIGN_OR_RETURN(const auto now, parts_.containers.find(container.uuid));
-             return make_plan(now);
+        {.verb = std::string(verb.word),
+         .resource = input.container.spec.name,
+         .arguments = to_arguments({.container = uuid, .halt_timeout = input.order.halt_timeout}),
+         .prepare = [this, &verb, &input, &judge, uuid]() -> Result<Plan> {
+             ASSIGN_OR_RETURN(input.container, parts_.containers.find(uuid));
+             const model::Container& now = input.container;
+             RETURN_IF_ERROR(judge ? judge(now)
+                                   : model::allowed(*verb.judged_as, now.state, now.spec.name));
+             RETURN_IF_ERROR(is_welcome(verb));
+             return verb.plan(input);
          }});
 }
 
 // Asked with the name held: whoever refuses them from then on finds those that were let in among
 // the operations.
-Status Containers::starts_are_welcome() const {
-    return refuses_starts_ ? fail(ErrorCode::invalid_state, "the host is being shut down")
-                           : Status{};
+Status Containers::is_welcome(const ContainerVerb& verb) const {
+    return verb.starts && refuses_starts_
+               ? fail(ErrorCode::invalid_state, "the host is being shut down")
+               : Status{};
 }
 
 Result<Uuid> Containers::start(const Caller&, const std::string& name) {
-    ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
-    return submit("start", container, [&](const model::Container& now) -> Result<Plan> {
-        RETURN_IF_ERROR(model::allowed(model::Verb::start, now.state, name));
-        RETURN_IF_ERROR(starts_are_welcome());
-        return start_plan(parts_, now);
-    });
+    ASSIGN_OR_RETURN(VerbInput input, input_of(name));
+    return submit(verbs::kStart, std::move(input));
 }
 
 Result<Uuid> Containers::stop(const Caller&, const std::string& name, const StopRequest& request) {
-    ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
-    const StopOrder order = order_of(request, parts_.settings);
-    const auto plan = [&](const model::Container& now) -> Result<Plan> {
-        if (!now.start_at && !now.resume) { // else it is told not to come back
-            RETURN_IF_ERROR(model::allowed(model::Verb::stop, now.state, name));
-        }
-        return stop_plan(parts_, now, order);
+    ASSIGN_OR_RETURN(VerbInput input, input_of(name));
+    input.order = order_of(request, parts_.settings);
+    const auto judge = [&](const model::Container& now) {
+        return now.start_at || now.resume // it is told not to come back
+                   ? Status{}
+                   : model::allowed(model::Verb::stop, now.state, name);
     };
-    auto submitted = submit("stop", container, plan, order);
+    auto submitted = submit(verbs::kStop, std::move(input), judge);
     if (!submitted && request.force && submitted.error().code() == ErrorCode::busy) {
         return fail(ErrorCode::busy,
                     submitted.error().message() + "; `lodge kill " + name +
@@ -94,58 +90,45 @@ Result<Uuid> Containers::stop(const Caller&, const std::string& name, const Stop
 
 Result<Uuid> Containers::stop_with_host(const model::Container& container,
                                         const Deadline& deadline) {
-    const StopOrder order{
-        .with_host = true, .halt_timeout = parts_.settings.stop_timeout, .deadline = deadline};
-    const auto plan = [&](const model::Container& now) -> Result<Plan> {
-        RETURN_IF_ERROR(model::allowed(model::Verb::stop, now.state, now.spec.name));
-        return stop_plan(parts_, now, order);
-    };
-    return submit("stop with host", container, plan, order);
+    return submit(verbs::kStopWithHost,
+                  {.parts = parts_,
+                   .container = container,
+                   .order = {.with_host = true,
+                             .halt_timeout = parts_.settings.stop_timeout,
+                             .deadline = deadline}});
 }
 
 Result<Uuid>
 Containers::restart(const Caller&, const std::string& name, const StopRequest& request) {
-    ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
-    const StopOrder order = order_of(request, parts_.settings);
-    const auto plan = [&](const model::Container& now) -> Result<Plan> {
-        RETURN_IF_ERROR(model::allowed(model::Verb::restart, now.state, name));
-        RETURN_IF_ERROR(starts_are_welcome());
-        return restart_plan(parts_, now, order);
-    };
-    return submit("restart", container, plan, order);
+    ASSIGN_OR_RETURN(VerbInput input, input_of(name));
+    input.order = order_of(request, parts_.settings);
+    return submit(verbs::kRestart, std::move(input));
 }
 
 Result<Uuid> Containers::set_frozen(const Caller&, const std::string& name, bool frozen) {
-    ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
-    const model::Verb verb = frozen ? model::Verb::freeze : model::Verb::thaw;
-    return submit(std::string(model::to_string(verb)),
-                  container,
-                  [&](const model::Container& now) -> Result<Plan> {
-                      RETURN_IF_ERROR(model::allowed(verb, now.state, name));
-                      return frozen ? freeze_plan(parts_, now) : thaw_plan(parts_, now);
-                  });
+    ASSIGN_OR_RETURN(VerbInput input, input_of(name));
+    return submit(frozen ? verbs::kFreeze : verbs::kThaw, std::move(input));
 }
 
 Result<Uuid>
 Containers::set(const Caller&, const std::string& name, const model::SpecChange& change) {
-    ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
-    RETURN_IF_ERROR(model::apply(container.spec, change)); // a bad value is told before the host's
+    ASSIGN_OR_RETURN(VerbInput input, input_of(name));
+    // A bad value is told before the host's.
+    RETURN_IF_ERROR(model::apply(input.container.spec, change));
     RETURN_IF_ERROR(check_limits(model::limits_asked(change)));
-    return submit("set", container, [&](const model::Container& now) -> Result<Plan> {
-        RETURN_IF_ERROR(model::allowed(model::Verb::set, now.state, name));
-        ASSIGN_OR_RETURN(const model::ContainerSpec spec, model::apply(now.spec, change));
-        return set_plan(parts_, now, spec);
-    });
+    input.change = change;
+    return submit(verbs::kSet, std::move(input));
 }
 
 Result<Uuid> Containers::destroy(const Caller&, const std::string& name, bool force) {
-    ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
-    return submit("destroy", container, [&](const model::Container& now) -> Result<Plan> {
-        if (!force) {
-            RETURN_IF_ERROR(model::allowed(model::Verb::destroy, now.state, name));
-        }
-        return destroy_plan(parts_, now);
-    });
+    ASSIGN_OR_RETURN(VerbInput input, input_of(name));
+    const auto anyway = [](const model::Container&) { return Status{}; };
+    return submit(verbs::kDestroy, std::move(input), force ? Judge(anyway) : Judge());
+}
+
+Result<VerbInput> Containers::input_of(const std::string& name) {
+    ASSIGN_OR_RETURN(auto container, parts_.containers.find(name));
+    return VerbInput{.parts = parts_, .container = std::move(container)};
 }
 
 Result<std::shared_ptr<Monitor>> Containers::living_monitor(const std::string& name,
@@ -340,20 +323,16 @@ void Containers::exited(const Uuid& uuid,
         exit && exit->kind == InitExit::Kind::rebooted && reboots_at_once(*container);
     const bool crashed =
         !exit || exit->kind == InitExit::Kind::exited || exit->kind == InitExit::Kind::signalled;
-    const StopOrder order{.unasked = true};
-    const auto submitted = submit(
-        reboot ? "restart" : "collect",
-        *container,
-        [&](const model::Container& now) -> Result<Plan> {
-            if (!now.init_pid || parts_.monitors.find(uuid).get() != &monitor) {
-                return fail(ErrorCode::invalid_state, "'" + name + "' was collected already");
-            }
-            if (!reboot) {
-                return stop_plan(parts_, now, order);
-            }
-            RETURN_IF_ERROR(starts_are_welcome()); // else it is stopped with the others
-            return restart_plan(parts_, now, order);
-        });
+    const auto judge = [&](const model::Container& now) -> Status {
+        return now.init_pid && parts_.monitors.find(uuid).get() == &monitor
+                   ? Status{}
+                   : fail(ErrorCode::invalid_state, "'" + name + "' was collected already");
+    };
+    // One that reboots while the host goes down is stopped with the others.
+    const auto submitted =
+        submit(reboot ? verbs::kRestart : verbs::kCollect,
+               {.parts = parts_, .container = *container, .order = {.unasked = true}},
+               judge);
     if (!submitted) {
         if (submitted.error().code() == ErrorCode::busy) {
             // A stop, restart or destroy sees the same exit; a freeze or a thaw does not.

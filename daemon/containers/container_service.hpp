@@ -1,7 +1,7 @@
 #pragma once
 
 #include "daemon/containers/parts.hpp"
-#include "daemon/containers/plans.hpp"
+#include "daemon/containers/verbs.hpp"
 #include "daemon/services.hpp"
 #include "lib/model/verb.hpp"
 
@@ -59,14 +59,12 @@ class Containers final : public ContainerService {
     Status assign_addresses(model::Container& container) const;
     Status assign_uid_base(model::Container& container) const;
     Status check_limits(const model::Resources& resources) const;
-    using MakePlan = std::function<Result<Plan>(const model::Container& now)>;
-    /// `order`: of a verb that stops it.
-    Result<Uuid> submit(const std::string& verb,
-                        const model::Container& container,
-                        const MakePlan& make_plan,
-                        const StopOrder& order = {});
+    using Judge = std::function<Status(const model::Container& now)>;
+    /// Refused as the table of states says, or else as `judge` does.
+    Result<Uuid> submit(const ContainerVerb& verb, VerbInput input, const Judge& judge = {});
+    Result<VerbInput> input_of(const std::string& name);
     Result<std::shared_ptr<Monitor>> living_monitor(const std::string& name, model::Verb verb);
-    [[nodiscard]] Status starts_are_welcome() const;
+    [[nodiscard]] Status is_welcome(const ContainerVerb& verb) const;
     static Result<bool>
     knock(const ContainerView& view, EventSubscription& news, const Deadline& deadline);
     void look_again(const Uuid& uuid);

@@ -142,24 +142,22 @@ Result<Uuid> Containers::create(const Caller&, CreateRequest request) {
         return engine_.busy_with(entry.second.spec.name).empty();
     });
     ASSIGN_OR_RETURN(model::Container container, design(request));
-    const bool start = request.start;
+    const ContainerVerb& verb = request.start ? verbs::kCreateAndStart : verbs::kCreate;
     ASSIGN_OR_RETURN(const Uuid id, Uuid::generate());
-    Plan plan = create_plan(parts_,
-                            container,
-                            std::make_shared<CreateRequest>(std::move(request)),
-                            [this, id](const std::string& what) { engine_.warn(id, what); });
-    if (start) {
-        plan = followed_by(std::move(plan), start_plan(parts_, container));
-        plan.on_recovery = OnRecovery::undo;
-    }
+    ASSIGN_OR_RETURN(
+        Plan plan,
+        verb.plan({.parts = parts_,
+                   .container = container,
+                   .request = std::make_shared<CreateRequest>(std::move(request)),
+                   .warn = [this, id](const std::string& what) { engine_.warn(id, what); }}));
     designed_[container.uuid] = container;
     auto submitted = engine_.submit(
-        {.verb = start ? "create+start" : "create",
+        {.verb = std::string(verb.word),
          .resource = container.spec.name,
          .arguments = to_arguments({.container = container.uuid, .halt_timeout = {}}),
          .id = id,
          .prepare = [&]() -> Result<Plan> {
-             RETURN_IF_ERROR(start ? starts_are_welcome() : Status{});
+             RETURN_IF_ERROR(is_welcome(verb));
              return std::move(plan);
          }});
     if (!submitted) {

@@ -131,7 +131,7 @@ Templates::build(const Caller&, const std::string& definition_name, const std::s
     ASSIGN_OR_RETURN(
         const auto definition,
         templates::load_definition(parts_.settings.definitions_directory, definition_name));
-    return make("template build",
+    return make(kTemplateBuild,
                 name.empty() ? definition_name : name,
                 [this, definition](const templates::Work& work) {
                     return parts_.store.build(definition, work);
@@ -141,7 +141,7 @@ Templates::build(const Caller&, const std::string& definition_name, const std::s
 Result<Uuid> Templates::import(const Caller&, const std::string& name, Archive archive) {
     const auto shared = std::make_shared<Archive>(std::move(archive));
     ASSIGN_OR_RETURN(const Uuid id,
-                     make("template import", name, [this, name, shared](templates::Work work) {
+                     make(kTemplateImport, name, [this, name, shared](templates::Work work) {
                          // Closed with the step, also when it did not read to the end: whoever
                          // still writes there must not wait for us.
                          const Archive taken = std::move(*shared);
@@ -159,7 +159,7 @@ Result<Uuid> Templates::import(const Caller&, const std::string& name, Archive a
 
 Result<Uuid> Templates::remove(const Caller&, const std::string& name) {
     ASSIGN_OR_RETURN(const auto found, parts_.templates.find(name));
-    return engine_.submit({.verb = "template remove",
+    return engine_.submit({.verb = kTemplateRemove,
                            .resource = lock_of(name),
                            .arguments = name,
                            .prepare = [this, &found] { return removal(found); }});
@@ -197,7 +197,7 @@ Result<std::vector<templates::Definition>> Templates::definitions() {
 
 Plan template_recovery_plan(const Parts& parts, const LoggedOperation& left) {
     Plan plan;
-    if (left.verb == "template remove") {
+    if (left.verb == kTemplateRemove) {
         // Its one write came about or did not; the image is swept.
         plan.steps = {{"forget", {}, {}}, {"remove image", {}, {}}};
         plan.answer = plan.steps.size();

@@ -7,6 +7,11 @@
 
 namespace lodge::daemon {
 
+/// The verbs of templates in the log of operations.
+inline constexpr const char* kTemplateBuild = "template build";
+inline constexpr const char* kTemplateImport = "template import";
+inline constexpr const char* kTemplateRemove = "template remove";
+
 /// The verbs of templates. Thread-safe.
 class Templates final : public TemplateService {
   public:
