@@ -140,20 +140,21 @@ Status OperationEngine::attempt(const RunningPtr& operation, std::size_t index) 
 }
 
 void OperationEngine::warn_of_retry(const std::string& what, const Step& step, const Error& error) {
-    parts_.warn(what + ": " + step.name + ": " + error.to_string() + ", trying once more");
+    parts_.warn(what + ": " + step.id().to_string() + ": " + error.to_string() +
+                ", trying once more");
 }
 
 Status OperationEngine::perform_step(const RunningPtr& operation, std::size_t index) {
     const Step& step = operation->plan.steps[index];
     {
         const std::lock_guard guard(lock_);
-        operation->view.step = step.name;
+        operation->view.step = step.id().to_string();
     }
     return act(operation->view.id, step);
 }
 
 Status OperationEngine::act(const Uuid& operation, const Step& step) {
-    RETURN_IF_ERROR(parts_.log.intend(operation, step.name));
+    RETURN_IF_ERROR(parts_.log.intend(operation, step.id()));
     return contained(step.perform);
 }
 
@@ -164,8 +165,8 @@ void OperationEngine::undo(const Plan& plan, std::size_t steps, const std::strin
             continue;
         }
         if (const Status undone = contained(step.undo); !undone) {
-            parts_.warn(what + ": undo of " + step.name + ": " + undone.error().to_string() +
-                        ", ignoring");
+            parts_.warn(what + ": undo of " + step.id().to_string() + ": " +
+                        undone.error().to_string() + ", ignoring");
         }
     }
 }
@@ -199,7 +200,7 @@ Status OperationEngine::complete(const Uuid& operation,
 void OperationEngine::recover(const LoggedOperation& left, Plan plan) {
     const std::string what = left.verb + " '" + left.resource + "'";
     const auto was_intended = [&](const Step& step) {
-        return std::find(left.intended.begin(), left.intended.end(), step.name) !=
+        return std::find(left.intended.begin(), left.intended.end(), step.id()) !=
                left.intended.end();
     };
     const bool reached_commit = plan.commit > 0 && was_intended(plan.steps[plan.commit - 1]);

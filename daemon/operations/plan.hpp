@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/store/store.hpp"
 #include "lib/base/error.hpp"
 
 #include <cstddef>
@@ -15,6 +16,9 @@ struct Step {
     std::string name;
     std::function<Status()> perform;
     std::function<Status()> undo;
+    std::string object; ///< which of several it is done to; see StepId
+
+    [[nodiscard]] StepId id() const { return {name, object}; }
 };
 
 /// What to do with an operation that a dead daemon left unfinished, or of which a step failed.

@@ -38,8 +38,8 @@ Uuid uuid_behind(std::string_view prefix, const std::string& name) {
 bool is_halting(const LoggedOperation& left) {
     const auto verb = parse_arguments(left.arguments);
     return verb && verb->halt_timeout &&
-           std::all_of(left.intended.begin(), left.intended.end(), [](const std::string& step) {
-               return step == kHaltStep;
+           std::all_of(left.intended.begin(), left.intended.end(), [](const StepId& step) {
+               return step.name == kHaltStep;
            });
 }
 

@@ -113,12 +113,12 @@ Result<Plan> plan_of(const Parts& parts, const LoggedOperation& left, const Stop
     } else {
         plan = find_other_verb(left.verb)->plan(parts, left);
     }
-    for (const std::string& intended : left.intended) {
+    for (const StepId& intended : left.intended) {
         const bool known = std::any_of(plan.steps.begin(), plan.steps.end(), [&](const Step& step) {
-            return step.name == intended;
+            return step.id() == intended;
         });
         if (!known) {
-            return foreign(left, "this release knows no step '" + intended + "' of it");
+            return foreign(left, "this release knows no step '" + intended.to_string() + "' of it");
         }
     }
     return plan;

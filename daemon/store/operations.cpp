@@ -17,10 +17,11 @@ Status OperationLog::begin(const LoggedOperation& operation) {
     });
 }
 
-Status OperationLog::intend(const Uuid& id, const std::string& step) {
+Status OperationLog::intend(const Uuid& id, const StepId& step) {
     return database_.write(db::Durability::process, [&](db::Transaction& transaction) -> Status {
-        RETURN_IF_ERROR(transaction.execute("INSERT INTO step (operation, name) VALUES (?,?)",
-                                            {id.to_string(), step}));
+        RETURN_IF_ERROR(
+            transaction.execute("INSERT INTO step (operation, name, object) VALUES (?,?,?)",
+                                {id.to_string(), step.name, step.object}));
         return {};
     });
 }
@@ -47,10 +48,10 @@ Result<std::vector<LoggedOperation>> OperationLog::unfinished() {
         operation.id = Uuid::parse(db::text(row[0])).value_or(Uuid{});
         ASSIGN_OR_RETURN(
             const auto steps,
-            database_.query("SELECT name FROM step WHERE operation = ? ORDER BY sequence",
+            database_.query("SELECT name, object FROM step WHERE operation = ? ORDER BY sequence",
                             {row[0]}));
         for (const db::Row& step : steps) {
-            operation.intended.push_back(db::text(step[0]));
+            operation.intended.push_back({db::text(step[0]), db::text(step[1])});
         }
         operations.push_back(std::move(operation));
     }

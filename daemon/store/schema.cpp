@@ -7,7 +7,7 @@ namespace lodge::daemon {
 namespace {
 
 // Append only: what was released stays as it is.
-constexpr std::array<const char*, 5> kMigrations{
+constexpr std::array<const char*, 6> kMigrations{
     R"sql(
 CREATE TABLE container (
     uuid            TEXT PRIMARY KEY,
@@ -110,6 +110,9 @@ ALTER TABLE container DROP COLUMN boot_delay;
 ALTER TABLE container DROP COLUMN restart;
 ALTER TABLE container DROP COLUMN restart_limit;
 ALTER TABLE container DROP COLUMN restart_backoff;
+)sql",
+    R"sql(
+ALTER TABLE step ADD COLUMN object TEXT NOT NULL DEFAULT '';
 )sql",
 };
 

@@ -134,12 +134,24 @@ class TemplateRepository {
 
 /// The operation log: what was begun and how far it came. Process-durable: kernel objects die with
 /// the host, and what outlives it is found by the sweep.
+/// A step in the log of operations: what is done, and to which of several. Two cards in one plan
+/// are two steps of one name.
+struct StepId {
+    std::string name;
+    std::string object; ///< such as "eth1"; empty: there is but one
+    bool operator==(const StepId&) const = default;
+    /// "attach eth1"
+    [[nodiscard]] std::string to_string() const {
+        return object.empty() ? name : name + " " + object;
+    }
+};
+
 struct LoggedOperation {
     Uuid id; ///< nil: what stands there is none
     std::string verb;
     std::string resource;
-    std::string arguments;             ///< as the verb's plan needs them
-    std::vector<std::string> intended; ///< steps whose intent was written, in order
+    std::string arguments;        ///< as the verb's plan needs them
+    std::vector<StepId> intended; ///< steps whose intent was written, in order
     std::string boot_id;
 };
 class OperationLog {
@@ -149,7 +161,7 @@ class OperationLog {
     /// ended, and running it again at recovery would undo what came after it.
     [[nodiscard]] Status begin(const LoggedOperation& operation);
     /// Written before the step acts.
-    [[nodiscard]] Status intend(const Uuid& id, const std::string& step);
+    [[nodiscard]] Status intend(const Uuid& id, const StepId& step);
     [[nodiscard]] Status end(const Uuid& id);
     [[nodiscard]] Result<std::vector<LoggedOperation>> unfinished();
 

@@ -73,7 +73,12 @@ class EngineEnd : public ::testing::Test {
     std::vector<std::string> left() {
         const auto unfinished = log_.unfinished();
         EXPECT_TRUE(unfinished);
-        return unfinished->empty() ? std::vector<std::string>{} : unfinished->front().intended;
+        std::vector<std::string> steps;
+        for (const StepId& step :
+             unfinished->empty() ? std::vector<StepId>{} : unfinished->front().intended) {
+            steps.push_back(step.to_string());
+        }
+        return steps;
     }
     OperationEngine& engine() { return *engine_; }
     EventBus& events() { return *events_; }

@@ -20,6 +20,7 @@ namespace {
 // A world of named objects in which every call can fail; what is left in it is what was leaked.
 struct Ledger {
     std::set<std::string> live;
+    std::set<std::string> unmade;
     int calls = 0;
     int fail_at = 0;
     int times = 1;
@@ -35,17 +36,20 @@ struct Ledger {
     }
     Status unmake(const std::string& name) {
         live.erase(name);
+        unmade.insert(name);
         return {};
     }
 };
 
+// Steps of one name, told apart by their object.
 Plan plan_over(Ledger& ledger, int steps) {
     Plan plan;
     for (int i = 0; i < steps; ++i) {
         const std::string name = "object " + std::to_string(i);
-        plan.steps.push_back({name,
-                              [&ledger, name] { return ledger.make(name); },
-                              [&ledger, name] { return ledger.unmake(name); }});
+        plan.steps.push_back({.name = "make",
+                              .perform = [&ledger, name] { return ledger.make(name); },
+                              .undo = [&ledger, name] { return ledger.unmake(name); },
+                              .object = name});
     }
     plan.commit = plan.answer = plan.steps.size();
     return plan;
@@ -154,7 +158,7 @@ TEST_F(OperationFaults, AreUndoneByTheNextDaemonFromTheLogAlone) {
         ASSERT_TRUE(log_->begin(left));
         for (int i = 0; i < died_in; ++i) {
             const std::string name = "object " + std::to_string(i);
-            ASSERT_TRUE(log_->intend(left.id, name));
+            ASSERT_TRUE(log_->intend(left.id, {"make", name}));
             if (i + 1 < died_in) {
                 ledger.live.insert(name); // the last one was intended and never made
             }
@@ -163,6 +167,7 @@ TEST_F(OperationFaults, AreUndoneByTheNextDaemonFromTheLogAlone) {
         ASSERT_EQ(unfinished.size(), 1U);
         engine_->recover(unfinished[0], plan_over(ledger, 3));
         EXPECT_TRUE(ledger.live.empty()) << "died in step " << died_in;
+        EXPECT_EQ(ledger.unmade.size(), static_cast<std::size_t>(died_in));
         EXPECT_TRUE(log_->unfinished().value().empty());
     }
 }
@@ -175,7 +180,7 @@ TEST_F(OperationFaults, AreRunToTheirEndWhenThatIsTheirRule) {
                          .arguments = "",
                          .boot_id = "boot"};
     ASSERT_TRUE(log_->begin(left));
-    ASSERT_TRUE(log_->intend(left.id, "object 0"));
+    ASSERT_TRUE(log_->intend(left.id, {"make", "object 0"}));
     Plan plan = plan_over(ledger, 3);
     plan.commit = 0;
     plan.on_recovery = OnRecovery::rerun;

@@ -15,12 +15,13 @@ namespace {
 
 using daemon::Caller;
 using testing::HasSubstr;
+using Id = daemon::StepId;
 
 struct Foreign {
     const char* name;
     const char* verb;
     const char* more; ///< behind the UUID in the arguments
-    std::vector<std::string> steps;
+    std::vector<Id> steps;
 };
 void PrintTo(const Foreign& foreign, std::ostream* stream) {
     *stream << foreign.name;
@@ -54,7 +55,7 @@ class UnknownOperation : public ::testing::TestWithParam<Foreign> {
                                                .intended = {},
                                                .boot_id = "boot"};
             ASSERT_TRUE(log.begin(left));
-            for (const std::string& step : foreign.steps) {
+            for (const Id& step : foreign.steps) {
                 ASSERT_TRUE(log.intend(left.id, step));
             }
         }
@@ -84,14 +85,16 @@ TEST_P(UnknownOperation, IsToldAndLeftAndItsContainerRunsOn) {
     EXPECT_TRUE(rig_->outcome(rig_->containers().stop(Caller{}, "web1", {.force = true})));
 }
 
-const std::vector<Foreign> kForeign{{"Verb", "teleport", "", {"halt"}},
-                                    {"VerbThatHalts", "teleport", " 60000", {}},
-                                    {"Arguments", "stop", " soon", {"halt"}},
-                                    {"ArgumentsOfAnotherVerb", "destroy", " 60000", {}},
-                                    {"FirstStep", "destroy", "", {"unlock"}},
-                                    {"LaterStep", "stop", "", {"halt", "unlock", "kill"}},
-                                    {"StepOfASet", "set", "", {"limits", "quota"}},
-                                    {"StepOfAStart", "start", "", {"group", "spawn", "map ids"}}};
+const std::vector<Foreign> kForeign{
+    {"Verb", "teleport", "", {Id{"halt", ""}}},
+    {"VerbThatHalts", "teleport", " 60000", {}},
+    {"Arguments", "stop", " soon", {Id{"halt", ""}}},
+    {"ArgumentsOfAnotherVerb", "destroy", " 60000", {}},
+    {"FirstStep", "destroy", "", {Id{"unlock", ""}}},
+    {"LaterStep", "stop", "", {Id{"halt", ""}, Id{"unlock", ""}, Id{"kill", ""}}},
+    {"StepOfASet", "set", "", {Id{"limits", ""}, Id{"quota", ""}}},
+    {"StepOfAStart", "start", "", {Id{"group", ""}, Id{"spawn", ""}, Id{"map ids", ""}}},
+    {"ObjectOfAStep", "stop", "", {Id{"halt", ""}, Id{"detach", "eth1"}}}};
 
 INSTANTIATE_TEST_SUITE_P(OfAnotherRelease,
                          UnknownOperation,

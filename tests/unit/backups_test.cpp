@@ -110,7 +110,7 @@ TEST_F(BackupsTest, HoldNothingThatIsOnItsWay) {
     const Uuid operation = Uuid::generate().value();
     ASSERT_TRUE(log.begin(
         {.id = operation, .verb = "create", .resource = "half", .arguments = half.to_string()}));
-    ASSERT_TRUE(log.intend(operation, "reserve"));
+    ASSERT_TRUE(log.intend(operation, {"reserve", ""}));
     ASSERT_TRUE(backups_.take_daily(*database_, kSomeDay));
     ASSERT_TRUE(backups_.take_before_migration(*database_, 2));
     for (const char* name : {"lodge-20251121.db", "lodge-schema-2.db"}) {

@@ -397,14 +397,17 @@ TEST(Recovery, RemovesNothingFromTheDiskThatALeftOperationIsAbout) {
 // One that has not gone beyond asking init to halt, and may: init is not killed before its time.
 TEST(Recovery, ResumesAStopWhoseInitIsHalting) {
     const auto act_on = [](std::optional<std::chrono::milliseconds> timeout,
-                           std::vector<std::string> intended) {
+                           const std::vector<std::string>& steps) {
         Inventory seen = nothing_at_all();
         seen.unfinished.push_back(
             {.id = kUuid,
              .verb = "stop",
              .resource = "web1",
              .arguments = to_arguments({.container = kUuid, .halt_timeout = timeout}),
-             .intended = std::move(intended)});
+             .intended = {}});
+        for (const std::string& step : steps) {
+            seen.unfinished.back().intended.push_back({step, ""});
+        }
         return plan_recovery(seen).at(0).act;
     };
     using Act = RecoveryStep::Act;

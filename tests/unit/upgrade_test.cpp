@@ -83,7 +83,7 @@ TEST(Upgrade, FindsAllInADatabaseOfSchema1) {
     const auto left = OperationLog(**database).unfinished().value();
     ASSERT_EQ(left.size(), 1U);
     EXPECT_EQ(left[0].verb, "create");
-    EXPECT_EQ(left[0].intended, (std::vector<std::string>{"reserve", "directory"}));
+    EXPECT_EQ(left[0].intended, (std::vector<StepId>{{"reserve", ""}, {"directory", ""}}));
 }
 
 TEST(Upgrade, FindsAllInADatabaseOfSchema2) {
@@ -116,7 +116,7 @@ TEST(Upgrade, FindsAllInADatabaseOfSchema2) {
     EXPECT_EQ(containers.entered_boot().value(), "6f3d5a2e-0000-4000-8000-000000000001");
     const auto left = OperationLog(**database).unfinished().value();
     ASSERT_EQ(left.size(), 1U);
-    EXPECT_EQ(left[0].intended, std::vector<std::string>{"halt"});
+    EXPECT_EQ(left[0].intended, (std::vector<StepId>{{"halt", ""}}));
     ASSERT_TRUE(containers.note_error(web1->uuid, "start 'web1': no such file"));
     EXPECT_EQ(containers.find("web1")->last_error, "start 'web1': no such file");
     EXPECT_TRUE(containers.note_error(Uuid{}, "of nobody"));
