@@ -18,7 +18,7 @@
 
 namespace lodge::daemon {
 
-/// Where the daemon says what it does; one sentence, no trailing newline. Must be thread-safe.
+/// Takes one sentence for the daemon's log, without a trailing newline. Must be thread-safe.
 using LogFunction = std::function<void(const std::string& line)>;
 
 struct EngineParts {
@@ -28,26 +28,27 @@ struct EngineParts {
     LogFunction warn;
 };
 
-/// Who holds a resource: an operation, or a caller of OperationEngine::hold().
+/// The holder of a resource: an operation, or a caller of OperationEngine::hold().
 struct Holder {
     Uuid id;
     std::string verb;
     std::string resource;
     std::string arguments; ///< of the operation
 };
-/// The resource is held as long as there is a copy of it.
+/// The resource is held as long as a copy of this exists.
 using Hold = std::shared_ptr<const Holder>;
 
-/// Runs operations: one at a time per resource, each in a worker thread, every step's intent logged
-/// before it acts, undone in reverse when a step before the commit point fails. A step that cannot
-/// be undone and fails is tried once more, unless with timeout or busy it has waited its time out.
-/// Thread-safe. Publishes and logs without its lock: a log that nobody reads holds up no request.
+/// Runs operations: one at a time per resource, each in a worker thread. It logs the intent of
+/// every step before the step acts. When a step before the commit point fails, it undoes the steps
+/// in reverse. When a step that cannot be undone fails, it tries the step once more, unless the
+/// step failed with timeout or busy. Thread-safe. It publishes and logs without holding its lock,
+/// so a log that nobody reads delays no request.
 class OperationEngine final : public OperationService {
   public:
-    /// Threads, each with one operation at a time. One that is there stays.
+    /// Threads, each with one operation at a time. A worker stays until the engine ends.
     struct Workers {
-        unsigned at_first = 1; ///< which are there however short of threads the host is later
-        unsigned most = 1;     ///< operations beyond that wait
+        unsigned at_first = 1; ///< made at once, whatever threads the host has later
+        unsigned most = 1;     ///< further operations wait
     };
     OperationEngine(EngineParts parts, Workers workers);
     ~OperationEngine() override;
@@ -55,47 +56,51 @@ class OperationEngine final : public OperationService {
     struct Request {
         std::string verb;
         std::string resource;  ///< the lock: a container's or template's name
-        std::string arguments; ///< from which the plan can be rebuilt
+        std::string arguments; ///< recovery rebuilds the plan from them
         Uuid id;               ///< nil: a new one
-        /// Called with the resource held, so that what it reads of it is still true when the plan
-        /// runs. Its refusal is submit()'s.
+        /// Makes the plan with the resource held, so that the state that it reads is still true
+        /// when the plan runs. submit() returns its refusal.
         std::function<Result<Plan>()> prepare;
     };
-    /// Starts it. busy, naming the verb, when another operation holds the resource; one that has
-    /// already answered and only cleans up, or may yet be refused, is waited for.
+    /// Starts the operation. busy, with the name of the verb, when another operation holds the
+    /// resource. It waits for an operation that has answered and only cleans up, and for one that
+    /// may yet be refused.
     [[nodiscard]] Result<Uuid> submit(Request request);
-    /// Keeps operations from `resource`, as one does from another, without being one: for work that
-    /// needs the lock and no log. busy as with submit(). Pre: the engine outlives what it returns.
+    /// Locks `resource` as an operation does, for work that needs the lock and no log. busy as with
+    /// submit(). Pre: the engine outlives the returned value.
     [[nodiscard]] Result<Hold> hold(const std::string& verb, const std::string& resource);
-    /// Runs `look` and says who held anything at any moment of it: what they work on was seen
+    /// Runs `look` and returns every holder at any moment of it: `look` saw their resources
     /// half-made. Fails as `look` does.
     [[nodiscard]] Result<std::vector<Holder>> held_during(const std::function<Status()>& look);
-    /// Runs `act` once, in a worker's thread or this one, when no operation holds `resource` any
-    /// more: for what must not be forgotten because somebody else was busy. Not run once the engine
-    /// drains. `act` may submit; what it throws is reported.
+    /// Runs `act` once no operation holds `resource`, in a worker's thread or in this one: for an
+    /// act that must not be lost because another operation holds the resource. Does not run `act`
+    /// once the engine drains. `act` may submit. An exception of `act` is reported.
     void when_free(const std::string& resource, std::function<void()> act);
-    /// Finishes what a dead daemon left, in the calling thread, before any submit.
+    /// Undoes or completes an operation that a dead daemon left unfinished, in the calling thread,
+    /// before any submit(). The plan's `committed` and `on_recovery` decide which.
     void recover(const LoggedOperation& left, Plan plan);
-    /// Takes up what a dead daemon left, from its first step on, as an operation like any other: in
-    /// a worker, with its resource held. Pre: the plan can be neither undone nor cancelled.
+    /// Runs an operation that a dead daemon left unfinished, from its first step on, as any other
+    /// operation: in a worker, with its resource held. Pre: the plan can be neither undone nor
+    /// cancelled.
     void resume(const LoggedOperation& left, Plan plan);
-    /// Verb that holds the resource, or empty. Cleaning up does not count.
+    /// The verb of the operation that holds the resource, or empty. An operation that only cleans
+    /// up does not count.
     [[nodiscard]] std::string busy_with(const std::string& resource);
-    /// Tells where a running operation is within its step.
+    /// Sets the progress of a running operation within its step.
     void progress(const Uuid& id, const std::string& step);
-    /// Adds a sentence to a running operation's answer: of what is asked for, so much will not
-    /// hold. Not for what the caller cannot have wanted otherwise: that is an error.
+    /// Adds a warning to a running operation: a part of the request that will not hold. A part
+    /// without which the caller cannot want the rest is an error instead.
     void warn(const Uuid& id, const std::string& sentence);
-    /// Readable once cancel() was called for the operation, or the daemon ends; -1 for one that is
-    /// unknown or has ended.
+    /// Readable once cancel() was called for the operation, or the daemon ends. -1 for an operation
+    /// that is unknown or has ended.
     [[nodiscard]] int cancel_fd(const Uuid& id);
-    /// Ends with the daemon: takes no operation any more. Those on their way have until `grace` to
-    /// come to their end. From then on each is left where it is as soon as its step is done: not
-    /// undone, not answered, and in the log, as a killed daemon would leave it to the next. A step
-    /// that takes its time looks at cancel_fd() or EventBus::closed_fd() and returns `cancelled`;
-    /// it is left at once. False: one is still in its step at `deadline`.
+    /// Ends the engine with the daemon. It accepts no operation any more. The running ones have
+    /// until `grace` to end. From then on the engine leaves each at the end of its step: not
+    /// undone, not answered, and in the log, as a killed daemon leaves it. A long step watches
+    /// cancel_fd() or EventBus::closed_fd() and returns `cancelled`; the engine then leaves its
+    /// operation at once. False: an operation is still in its step at `deadline`.
     [[nodiscard]] bool end(const Deadline& grace, const Deadline& deadline);
-    /// end(), with all the time that it takes.
+    /// end() without a deadline.
     void drain();
 
     Result<OperationView> get(const Uuid& id) override;
@@ -114,13 +119,13 @@ class OperationEngine final : public OperationService {
     static Holder holder_of(const Running& operation);
     Result<RunningPtr> enter(const LoggedOperation& what);
     void accept(const RunningPtr& operation);
-    void engage(); ///< a worker more when all are at work. Pre: lock_ is held
+    void engage(); ///< adds a worker when all are busy. Pre: lock_ is held
     void work();
     void run(const RunningPtr& operation);
     Status perform(const RunningPtr& operation);
     Status attempt(const RunningPtr& operation, std::size_t index);
     Status perform_step(const RunningPtr& operation, std::size_t index);
-    /// The step with its intent in the log before it.
+    /// Logs the step's intent and then performs it.
     Status act(const Uuid& operation, const Step& step);
     void undo(const Plan& plan, std::size_t steps, const std::string& what);
     void leave_to_next_start(const LoggedOperation& left, const Error& why);
@@ -144,13 +149,13 @@ class OperationEngine final : public OperationService {
     std::condition_variable changed_;
     std::deque<RunningPtr> queue_;
     std::map<std::string, RunningPtr> held_;   ///< by resource
-    std::list<std::vector<Holder>> onlookers_; ///< one for each held_during() that looks now
+    std::list<std::vector<Holder>> onlookers_; ///< one for each held_during() that runs
     std::map<Uuid, RunningPtr> known_;         ///< running, and the last kMostEnded that ended
     std::deque<Uuid> ended_;
     std::multimap<std::string, std::function<void()>> followers_; ///< by resource, see when_free
     unsigned following_ = 0;                                      ///< followers that run now
-    bool stopping_ = false;                                       ///< takes no operation
-    bool leaving_ = false;                                        ///< leaves those that there are
+    bool stopping_ = false;                                       ///< accepts no operation
+    bool leaving_ = false;                                        ///< leaves the running operations
     const std::size_t most_workers_;
     std::size_t idle_ = 0; ///< workers that wait for work
     std::vector<std::jthread> workers_;

@@ -19,18 +19,21 @@ namespace lodge::daemon {
 /// Hands events to subscribers through bounded queues. Thread-safe; outlives its subscriptions.
 class EventBus {
   public:
-    /// `witness` sees every event on the thread that publishes it, before it is queued and
+    /// `witness` gets every event in the publishing thread, before the event is queued and
     /// numbered. It must be thread-safe.
     explicit EventBus(std::function<void(const Event&)> witness = {});
     void publish(Event event);
-    /// Begins with the last `past` events, at most kKeptEvents, of one resource kKeptOfOne.
+    /// Starts with the last `past` events: at most kKeptEvents in all and kKeptOfOne of one
+    /// resource.
     [[nodiscard]] std::unique_ptr<EventSubscription> subscribe(std::size_t past = 0);
-    /// To what is told of one resource alone: whoever waits for it is not woken by all others.
+    /// Subscribes to the events of one resource, so that a waiter is not woken by those of all
+    /// others.
     [[nodiscard]] std::unique_ptr<EventSubscription> subscribe_to(const std::string& resource);
-    /// The daemon ends: wakes and ends all subscriptions, and whoever looks at closed_fd().
+    /// Called when the daemon ends: wakes and ends all subscriptions, and makes closed_fd()
+    /// readable.
     void close();
     [[nodiscard]] bool closed();
-    /// Readable once closed: to be polled beside what a step waits for.
+    /// Readable once closed; a step polls it beside its own descriptor.
     [[nodiscard]] int closed_fd() const { return closed_fd_.get(); }
 
   private:

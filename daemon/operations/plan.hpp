@@ -10,8 +10,8 @@
 
 namespace lodge::daemon {
 
-/// One act of an operation. `undo` may be empty; where it is not, it works whether `perform` never
-/// ran, half ran or ran, and may run again. Its intent is in the log before it acts.
+/// One step of an operation. The engine logs its intent before it calls `perform`. `undo` may be
+/// empty. An undo works whether `perform` never ran, half ran or ran, and may run again.
 struct Step {
     std::string name;
     std::function<Status()> perform;
@@ -21,35 +21,38 @@ struct Step {
     [[nodiscard]] StepId id() const { return {name, object}; }
 };
 
-/// What to do with an operation that a dead daemon left unfinished, or of which a step failed.
+/// What the engine does with an operation that a dead daemon left unfinished, or of which a step
+/// failed.
 enum class OnRecovery {
-    undo,  ///< undo what was intended, unless `committed` says that it came about
-    rerun, ///< undo what was intended, then run the whole plan; live: from what was undone on, once
+    undo,  ///< undo the intended steps, unless `committed` says that the operation came about
+    rerun, ///< undo the intended steps, then run the whole plan; live: only the undone steps, once
 };
 
-/// A verb taken apart. The same plan, rebuilt from the operation's arguments, serves live and at
-/// recovery.
+/// A verb as a list of steps. The plan at recovery is rebuilt from the operation's arguments.
 struct Plan {
     std::vector<Step> steps;
-    /// Number of steps whose failure, or that of an earlier one, undoes the operation. Later ones
-    /// are not undone: they are tried once more, then their failure is reported.
+    /// The first `commit` steps lie before the commit point: when one of them fails, the engine
+    /// undoes the steps begun. The later steps are never undone: the engine tries a failed one once
+    /// more and then reports its failure.
     std::size_t commit = 0;
-    /// Number of steps after which the caller is answered; the rest goes on in the background, with
-    /// the resource still locked.
+    /// The caller is answered after the first `answer` steps. The others run in the background,
+    /// with the resource still locked.
     std::size_t answer = 0;
     OnRecovery on_recovery = OnRecovery::undo;
-    /// Asked at recovery when the last step before the commit was intended. Empty: never committed.
-    /// Its error: nobody knows, so nothing is done or undone now.
+    /// Recovery calls it when the last step before the commit point was intended: whether the
+    /// operation came about. Empty: it never did. An error: the state is unknown, so recovery
+    /// neither does nor undoes anything now.
     std::function<Result<bool>()> committed;
-    /// Sentences on what will not be as it was asked for, though it succeeds; for the caller.
+    /// Sentences for the caller, one for each part of the request that will not hold although the
+    /// operation succeeds.
     std::vector<std::string> warnings;
-    /// Told why it failed, once all is undone and before the caller hears of it; not of a cancel.
-    /// May be empty.
+    /// Called with the reason of a failure, after the undo and before the caller is answered; not
+    /// for a cancel. May be empty.
     std::function<Status(const Error&)> failed;
 };
 
-/// Whether the plan goes on from its step `index` whatever happens: it can be neither undone nor
-/// cancelled any more.
+/// Whether the plan has to be completed from its step `index` on: it can no longer be undone or
+/// cancelled.
 [[nodiscard]] inline bool must_be_done(const Plan& plan, std::size_t index) {
     return index >= plan.commit || plan.on_recovery == OnRecovery::rerun;
 }
