@@ -18,33 +18,33 @@
 
 namespace lodge::daemon {
 
-/// That a container is to be started: CLOCK_BOOTTIME in milliseconds.
+/// A planned start of a container, on CLOCK_BOOTTIME in milliseconds.
 struct PlannedStart {
     Uuid container;
     std::int64_t at = 0;
     bool operator==(const PlannedStart&) const = default;
 };
 
-/// Rows of containers. A row exists from the first step of a create; it is published (visible) at
-/// that operation's commit point. One for a database, as nobody else may write its rows.
-/// Thread-safe.
+/// Rows of containers. A row exists from the first step of a create; that operation's commit point
+/// publishes it (makes it visible). One repository per database: it keeps lists, so nobody else may
+/// write these rows. Thread-safe.
 class ContainerRepository {
   public:
     explicit ContainerRepository(db::Database& database) : database_(database) {}
 
     /// Inserts an unpublished row with its addresses and its sealed volume key, durably.
-    /// already_exists when the name, an address or the id range is taken; invalid_state when
-    /// there is no such template any more.
+    /// already_exists when the name, an address or the id range is taken; invalid_state when the
+    /// template no longer exists.
     [[nodiscard]] Status insert(const model::Container& container, const std::string& sealed_key);
     [[nodiscard]] Status publish(const Uuid& uuid);
-    /// Writes state, init, last exit and times. They do not outlive a boot, so they need no fsync.
+    /// Writes state, init, last exit and times, without fsync: these values do not outlive a boot.
     [[nodiscard]] Status update_state(const model::Container& container,
                                       const std::string& boot_id);
     /// Writes `last_error` alone. Missing: success.
     [[nodiscard]] Status note_error(const Uuid& uuid, const std::string& error);
-    /// Writes `start_at` and `restarts` alone, if the row is stopped and its `start_at` still is
-    /// `seen`; else somebody took care of it meanwhile, and false is returned: a person's stop must
-    /// not be written over.
+    /// Writes `start_at` and `restarts` alone, if the row is stopped and its `start_at` is still
+    /// `seen`. False: the row has changed since, and nothing is written. So a stop on request is
+    /// not overwritten.
     [[nodiscard]] Result<bool> plan_start(const model::Container& container,
                                           std::optional<std::int64_t> seen);
     /// A published row, and the boot in which its state was written.
@@ -53,45 +53,45 @@ class ContainerRepository {
         std::string boot_id;
     };
     using ChooseStarts = std::function<std::vector<PlannedStart>(std::vector<BootRow> rows)>;
-    /// Writes what a boot is to start, as `choose` says of the rows, in place of all that was
-    /// planned before, and that this boot was entered. No row changes between the look and the
-    /// write. Returns the number of starts.
+    /// Replaces all planned starts by the starts that `choose` returns for the rows, and records
+    /// that this boot was entered. No row changes between the read and the write. Returns the
+    /// number of starts.
     [[nodiscard]] Result<std::size_t> enter_boot(const std::string& boot_id,
                                                  const ChooseStarts& choose);
-    /// Whether it is up, or is to come up by itself; false: there is no such row.
+    /// Whether the container is up or is to come up by itself. False: there is no such row.
     [[nodiscard]] Result<bool> comes_up(const Uuid& uuid);
-    /// The boot that was entered last; empty: none ever was.
+    /// The boot that was entered last. Empty: none.
     [[nodiscard]] Result<std::string> entered_boot();
-    /// Writes what `set` can change of the spec, durably.
+    /// Writes the fields of the spec that `set` can change, durably.
     [[nodiscard]] Status update_spec(const Uuid& uuid, const model::ContainerSpec& spec);
     [[nodiscard]] Status remove(const Uuid& uuid);
 
-    /// Those that are published, in the order of their names. Kept until the next write: asked for
-    /// again and again, thousands of rows would be read each time.
+    /// The published containers, in the order of their names. The list is kept until the next
+    /// write, because callers ask for it often and reading thousands of rows each time is slow.
     [[nodiscard]] Result<std::vector<model::Container>> list();
-    /// Stopped ones that have a `start_at`.
+    /// The stopped containers with a `start_at`.
     [[nodiscard]] Result<std::vector<model::Container>> planned_starts();
     [[nodiscard]] Result<model::Container> find(const std::string& name);
-    /// Unpublished ones too.
+    /// Finds unpublished rows too.
     [[nodiscard]] Result<model::Container> find(const Uuid& uuid);
     [[nodiscard]] Result<std::vector<model::Container>> list_all();
-    /// False too when there is no such row.
+    /// False also when there is no such row.
     [[nodiscard]] Result<bool> is_published(const Uuid& uuid);
     /// None: there is no such row.
     [[nodiscard]] Result<std::optional<model::State>> state(const Uuid& uuid);
     [[nodiscard]] Result<std::string> sealed_key(const Uuid& uuid);
-    /// What of all rows is no part of a container as users see it.
+    /// The columns that are no part of a container as users see it.
     struct Mark {
         bool published = false;
         std::string boot_id; ///< the boot in which the row's state was written
     };
     [[nodiscard]] Result<std::map<Uuid, Mark>> marks();
-    /// Of all rows, in order. Known once they were asked for: a create costs the same however many
-    /// neighbours there are.
+    /// The values of all rows, in order. They are kept after the first call, so that a create takes
+    /// the same time whatever the number of containers.
     [[nodiscard]] Result<std::vector<model::IpAddress>> used_addresses();
     [[nodiscard]] Result<std::vector<std::uint32_t>> used_uid_bases();
-    /// `act` is called behind each remove(): the bytes of a sealed key are still in the log of the
-    /// database then.
+    /// Sets the function that each remove() calls afterwards: the bytes of the sealed key are still
+    /// in the log of the database then.
     void on_remove(std::function<void()> act);
     [[nodiscard]] Result<bool> uses_template(const std::string& digest);
 
@@ -99,7 +99,7 @@ class ContainerRepository {
     /// Every write of this table goes through here.
     [[nodiscard]] Status write(db::Durability durability,
                                const std::function<Status(db::Transaction&)>& body);
-    /// What only one container can have.
+    /// Values that only one container can have.
     struct Taken {
         std::map<Uuid, std::uint32_t> owners; ///< to their id ranges
         std::set<std::uint32_t> uid_bases;
@@ -114,16 +114,16 @@ class ContainerRepository {
     db::Database& database_;
     KeptWhileUnchanged<std::vector<model::Container>> list_;
     std::mutex taking_;          ///< protects all below
-    std::optional<Taken> taken_; ///< none: not asked for yet, or a write failed, perhaps in part
+    std::optional<Taken> taken_; ///< none: not read yet, or a write failed, perhaps in part
     std::function<void()> on_remove_;
 };
 
-/// Names of templates and what they stand for. Thread-safe.
+/// Rows of templates: each a name with its image, init and halt signal. Thread-safe.
 class TemplateRepository {
   public:
     explicit TemplateRepository(db::Database& database) : database_(database) {}
     [[nodiscard]] Status put(const templates::Template& made);
-    /// busy when a container is made of `digest`, in creation or not. Missing: success.
+    /// busy when a container, finished or in creation, uses `digest`. Missing: success.
     [[nodiscard]] Status remove(const std::string& name, const std::string& digest);
     [[nodiscard]] Result<std::vector<templates::Template>> list();
     [[nodiscard]] Result<templates::Template> find(const std::string& name);
@@ -132,9 +132,7 @@ class TemplateRepository {
     db::Database& database_;
 };
 
-/// The operation log: what was begun and how far it came. Process-durable: kernel objects die with
-/// the host, and what outlives it is found by the sweep.
-/// A step in the log of operations: what is done, and to which of several. Two cards in one plan
+/// A step in the operation log: the act, and the object that it is done to. Two cards in one plan
 /// are two steps of one name.
 struct StepId {
     std::string name;
@@ -146,21 +144,25 @@ struct StepId {
     }
 };
 
+/// An entry of the operation log: an operation and the steps that it began. The log survives a kill
+/// of the daemon, perhaps not a power cut: kernel objects do not outlive the host, and recovery's
+/// look finds the rest.
 struct LoggedOperation {
-    Uuid id; ///< nil: what stands there is none
+    Uuid id; ///< nil: the row has no valid id
     std::string verb;
     std::string resource;
-    std::string arguments;        ///< as the verb's plan needs them
+    std::string arguments;        ///< of the verb's plan
     std::vector<StepId> intended; ///< steps whose intent was written, in order
     std::string boot_id;
 };
 class OperationLog {
   public:
     explicit OperationLog(db::Database& database) : database_(database) {}
-    /// A resource has one operation at a time: an earlier one whose end could not be written has
-    /// ended, and running it again at recovery would undo what came after it.
+    /// Writes the entry and removes any earlier entry of the same resource. A resource has one
+    /// operation at a time, so the earlier one has ended and its end could not be written; running
+    /// it again at recovery would undo the work of later operations.
     [[nodiscard]] Status begin(const LoggedOperation& operation);
-    /// Written before the step acts.
+    /// To be called before the step acts.
     [[nodiscard]] Status intend(const Uuid& id, const StepId& step);
     [[nodiscard]] Status end(const Uuid& id);
     [[nodiscard]] Result<std::vector<LoggedOperation>> unfinished();
