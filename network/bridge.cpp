@@ -28,8 +28,8 @@ namespace lodge::network {
 
 namespace {
 
-// How a bridge of ours is told from the operator's own, which must not lose its addresses. Behind
-// it and a blank: whose it is.
+// The alias that marks a bridge of ours, so that an operator's own bridge keeps its addresses. A
+// blank and the owner follow it.
 constexpr std::string_view kAlias = "lodge";
 
 std::string alias_of(const BridgeSpec& bridge) {
@@ -56,7 +56,7 @@ Status check_name(const std::string& name) {
     return {};
 }
 
-// The links of this namespace, once, for the questions below.
+// The links of this namespace, read once for the questions below.
 struct Survey {
     struct Found {
         int index = 0;
@@ -118,7 +118,7 @@ Result<Survey> survey(nl_sock* socket, const std::string& name) {
     return result;
 }
 
-// Containers run there, of a lodged that may be down just now: its cards would look like nobody's.
+// Containers run there, of a lodged that may be down now: to us its cards would look unclaimed.
 Status check_alone(const Survey& links, const BridgeSpec& bridge) {
     for (const Survey::Found& other : links.of_lodge) {
         const bool has_owner = !bridge.owner.empty() && other.alias != kAlias;
@@ -147,7 +147,7 @@ Status check_ours(const Survey& links, const std::string& name) {
         links.addresses.begin(), links.addresses.end(), [&](const LinkAddress& address) {
             return address.link == links.bridge->index && !address.link_local;
         });
-    // One without anything is what a daemon left that was killed between making and naming it.
+    // A bridge without an alias is one that a killed daemon made and had not named yet.
     if (links.bridge->has_ports || has_address) {
         return fail(ErrorCode::already_exists,
                     "the bridge '" + name + "' exists and was not made by Lodge" + ending);
@@ -174,8 +174,8 @@ Status check_overlap(const Survey& links, const BridgeSpec& bridge) {
     return {};
 }
 
-// The same in all of a boot, for a bridge that somebody took away and that is made anew: neighbours
-// remember it. Another one on every other host, as an operator may join the bridges of two.
+// The same in the whole boot, because neighbours remember it when somebody removed the bridge and
+// it is made again. Different on every host, because an operator may join the bridges of two.
 Result<MacAddress> mac_of(const BridgeSpec& bridge) {
     constexpr std::size_t kMostOfAnId = 64;
     ASSIGN_OR_RETURN(const std::string boot,
@@ -190,9 +190,9 @@ Result<MacAddress> mac_of(const BridgeSpec& bridge) {
     return mac;
 }
 
-// A MAC address that was set stays: otherwise the bridge takes the lowest of its ports' and changes
-// it as containers come and go, and their neighbour caches point to nowhere. Multicast snooping is
-// off: without it no tenant can become the querier and decide who gets which group.
+// A MAC address that was set stays. Without it the bridge takes the lowest address of its ports and
+// changes it as containers come and go, and their neighbour caches become wrong. Multicast snooping
+// is off, so that no tenant can become the querier and decide who gets which group.
 Status put_bridge(nl_msg* message, const BridgeSpec& bridge, const MacAddress& mac) {
     (void)nla_put_string(message, IFLA_IFNAME, bridge.name.c_str()); // all fit, or the last fails
     (void)nla_put_u32(message, IFLA_MTU, bridge.mtu);
@@ -237,8 +237,8 @@ Status mark_as_ours(nl_sock* socket, int index, const BridgeSpec& bridge) {
     return send(socket, std::move(message), "name the owner of the link", bridge.name);
 }
 
-// The gateway's addresses are known to be ours alone, so that nothing waits for duplicate address
-// detection, the link-local one included; and routers advertise nothing to the host from here.
+// No other host has the gateway's addresses, so duplicate address detection is off, for the
+// link-local one too. The host takes no router advertisements from here.
 Status set_ipv6_options(const std::string& name) {
     if (!has_ipv6()) {
         return {};
@@ -258,7 +258,7 @@ bool has_address(const std::vector<LinkAddress>& addresses,
     });
 }
 
-// Neighbours are asked for by it, on behalf of all whose packets come this way.
+// The kernel asks for neighbours with it, for all senders whose packets come this way.
 bool needs_link_local(const BridgeSpec& bridge) {
     return std::any_of(bridge.addresses.begin(), bridge.addresses.end(), [](const auto& address) {
         return !address.address.is_v4();
@@ -282,7 +282,7 @@ Status set_addresses(nl_sock* socket, int index, const BridgeSpec& bridge, const
     for (const model::CidrAddress& address : bridge.addresses) {
         RETURN_IF_ERROR(add_address(socket, index, address));
     }
-    // The kernel makes it when a link has its carrier, and not again when somebody takes it away.
+    // The kernel makes it when a link gets its carrier, and not again when somebody removes it.
     const bool lost = links.bridge && links.bridge->has_carrier && needs_link_local(bridge) &&
                       !has_address(links.addresses, index, is_v6_link_local);
     constexpr unsigned kLinkLocalPrefix = 64;

@@ -6,7 +6,7 @@ struct nl_sock;
 
 namespace lodge::network {
 
-/// What LinkDriver promises of the bridge, on a socket of its namespace.
+/// The bridge part of LinkDriver, on a socket of its namespace.
 [[nodiscard]] Status ensure_bridge(nl_sock* socket, const BridgeSpec& bridge);
 [[nodiscard]] Result<std::string> bridge_fault(nl_sock* socket, const BridgeSpec& bridge);
 [[nodiscard]] Status remove_bridge(nl_sock* socket, const std::string& name);

@@ -16,8 +16,8 @@ namespace lodge::network {
 
 namespace {
 
-// An empty table that belongs to a socket. A lock on the namespace's file would do but for this:
-// every user of the host can open that, and lock it.
+// The claim is an empty table that belongs to a socket. A lock on the namespace's file would not
+// do: every user of the host can open and lock that file.
 NftTable claim_table() {
     return {.family = NFPROTO_INET,
             .name = "lodge-claim",
@@ -31,7 +31,7 @@ Status add_claim(mnl_socket* socket) {
     return batch.commit(socket);
 }
 
-// The kernel has one errno for a table of another and for a missing privilege.
+// The kernel has one errno for another owner's table and for a missing privilege.
 Result<bool> is_another(const Error& refused) {
     if (refused.sys_errno() != EPERM) {
         return false;
@@ -44,7 +44,7 @@ Result<bool> is_another(const Error& refused) {
 
 Result<UniqueFd> claim_network() {
     ASSIGN_OR_RETURN(const NftSocket socket, open_nft_socket());
-    // A daemon that was killed may have left a child that was not yet executed and holds it.
+    // A killed daemon may have left a child that has not executed yet and holds the claim.
     const Deadline deadline = Deadline::after(std::chrono::seconds(1));
     while (true) {
         const Status claimed = with_context(add_claim(socket.get()), "claim the network namespace");
@@ -62,7 +62,7 @@ Result<UniqueFd> claim_network() {
                         "namespace of its own (ip netns)");
         }
         const timespec pause{.tv_sec = 0, .tv_nsec = 2'000'000};
-        (void)::nanosleep(&pause, nullptr); // a signal just makes the next look come sooner
+        (void)::nanosleep(&pause, nullptr); // a signal only shortens the pause
     }
     UniqueFd held(::fcntl(mnl_socket_get_fd(socket.get()), F_DUPFD_CLOEXEC, 0));
     if (!held) {

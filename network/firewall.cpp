@@ -37,8 +37,8 @@ Result<Cards> read_cards(const NftTable& table, mnl_socket* socket = nullptr) {
     return cards;
 }
 
-// Everything is written in one batch, so a chain or an expression that is not found is one that
-// this kernel does not have.
+// Everything is in one batch, so a chain or an expression that is not found is one that this kernel
+// does not have.
 Status as_layout(Status status) {
     if (!status && status.error().sys_errno() == ENOENT) {
         return std::unexpected<Error>(
@@ -61,7 +61,7 @@ NftRules rules_of(const TableLayout& layout) {
     return rules;
 }
 
-// What of a table is not as we make it; empty: nothing.
+// The first difference between a table and the one that this release makes. Empty: none.
 Result<std::string> fault_of(const TableLayout& layout, mnl_socket* socket) {
     const std::string table =
         (layout.table.family == NFPROTO_INET ? "inet " : "bridge ") + layout.table.name;
@@ -135,7 +135,7 @@ class NftFirewallDriver final : public FirewallDriver {
         return with_context(replace(host_name, {}), intent);
     }
 
-    // What the kernel has, not what we remember: this is for whoever looks for what was left.
+    // Reads the kernel and not `cards_`: the inventory looks for elements that somebody left.
     Result<std::vector<std::string>> admitted() override {
         ASSIGN_OR_RETURN(const Cards cards, read_cards(bridge_.table));
         std::vector<std::string> names;
@@ -174,8 +174,8 @@ class NftFirewallDriver final : public FirewallDriver {
         return inet_fault.empty() && bridge_fault.empty() ? Status{} : rebuild(inet);
     }
 
-    // Somebody who changed anything since we looked may have changed ours: `nft flush ruleset`, or
-    // a part of it. As long as nobody did, this is one question.
+    // Whoever changed any table since the last look may have changed ours: `nft flush ruleset`, or
+    // a part of it. If nobody did, this costs one question.
     Status keep_tables() {
         if (!spec_) {
             return {};
@@ -212,7 +212,7 @@ class NftFirewallDriver final : public FirewallDriver {
         return {};
     }
 
-    // A card that was admitted, but not by us.
+    // Another process admitted this card.
     Status recall(const std::string& name) {
         ASSIGN_OR_RETURN(Cards there, read_cards(bridge_.table));
         if (const auto card = there.find(name); card != there.end()) {
@@ -221,7 +221,7 @@ class NftFirewallDriver final : public FirewallDriver {
         return {};
     }
 
-    // Both tables and the elements of every card, in one step: no frame meets a half of them.
+    // Writes both tables and the elements of every card in one step: no frame meets a half of them.
     Status rebuild(const TableLayout& inet) {
         NftBatch batch;
         write_layout(batch, inet);
@@ -236,8 +236,8 @@ class NftFirewallDriver final : public FirewallDriver {
         return as_layout(commit(batch));
     }
 
-    // Instead of the elements that the card has, `wanted`. The memory of them saves reading the
-    // sets; where the kernel turns out to have others (somebody flushed them), they are made anew.
+    // Replaces the elements of the card by `wanted`. `cards_` saves reading the sets. If the kernel
+    // has other elements (somebody flushed them), everything is made anew.
     Status replace(const std::string& name, PortElements wanted) {
         if (!known_) {
             RETURN_IF_ERROR(load());
@@ -268,19 +268,19 @@ class NftFirewallDriver final : public FirewallDriver {
         return commit(batch);
     }
 
-    // One socket for good: closing one waits until the kernel has freed what the last batch
-    // removed, 10-30 ms (nft_rcv_nl_event).
+    // The driver keeps one socket, because closing one waits until the kernel has freed the objects
+    // that the last batch removed, 10-30 ms (nft_rcv_nl_event).
     Status commit(NftBatch& batch) {
         RETURN_IF_ERROR(open());
         Status status = batch.commit(socket_.get());
         const std::optional<std::uint32_t> before = std::exchange(verified_, std::nullopt);
         if (!status && status.error().sys_errno() == ENOBUFS) {
-            // The verdict was lost: others could be read in its place, and nobody knows whether it
-            // was done.
+            // The verdict was lost. Another could be read in its place, and whether the batch was
+            // done is unknown.
             socket_.reset();
             known_ = false;
         }
-        if (status && before) { // each batch is one step: nobody else's was between
+        if (status && before) { // each batch is one step: no other came between
             const auto now = rule_set_generation(socket_.get());
             verified_ = now && *now == *before + 1 ? std::optional(*now) : std::nullopt;
         }
@@ -291,9 +291,9 @@ class NftFirewallDriver final : public FirewallDriver {
     const TableLayout bridge_ = bridge_layout();
     NftSocket socket_;                      ///< opened with the first batch
     std::optional<BridgeSpec> spec_;        ///< as of ensure_tables
-    Cards cards_;                           ///< what the sets hold
-    bool known_ = false;                    ///< whether cards_ is to be believed
-    std::optional<std::uint32_t> verified_; ///< generation at which all was as it should be
+    Cards cards_;                           ///< elements in the sets
+    bool known_ = false;                    ///< whether cards_ is valid
+    std::optional<std::uint32_t> verified_; ///< generation at which the tables were right
 };
 
 } // namespace

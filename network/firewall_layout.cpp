@@ -23,7 +23,8 @@ constexpr const char* kHostServices = "host-services"; ///< transport protocol .
 constexpr const char* kOfCard = "connections-of-card"; ///< chain: opened by a container
 constexpr const char* kToCard = "connections-to-card"; ///< chain: opened from outside
 
-// Of each family: what of its packets names the container, and the dynamic sets by that address.
+// For each family: the field of its packets that names the container, and the dynamic sets by that
+// address.
 struct Family {
     std::uint8_t protocol;
     std::uint32_t type;
@@ -90,7 +91,7 @@ in_network(RuleBuilder& rule, std::uint32_t offset, const model::CidrAddress& ne
         .equals(0, network_bytes(network));
 }
 
-// What leaves the bridge's network by another interface takes that interface's address.
+// A packet that leaves the bridge's network by another interface takes that interface's address.
 NftRule masquerade_rule(const model::CidrAddress& cidr, const std::string& bridge) {
     RuleBuilder rule = of_family(cidr.address);
     in_network(rule, family_of(cidr.address).source, cidr)
@@ -99,7 +100,7 @@ NftRule masquerade_rule(const model::CidrAddress& cidr, const std::string& bridg
     return rule.masquerade();
 }
 
-// What a container sends to a mapped port of another comes back through the host: straight over
+// A packet of a container to a mapped port of another comes back through the host. Straight over
 // the bridge, the answer would come from an address that was not asked.
 NftRule hairpin_rule(const model::CidrAddress& cidr, const std::string& bridge) {
     RuleBuilder rule = of_family(cidr.address);
@@ -110,8 +111,8 @@ NftRule hairpin_rule(const model::CidrAddress& cidr, const std::string& bridge) 
     return rule.masquerade();
 }
 
-// Where br_netfilter is loaded, what containers say to each other passes here too. Nothing needs it
-// tracked, and two of them could fill the table of the host with it.
+// Where br_netfilter is loaded, packets between containers pass here too. Nothing needs to track
+// them, and two containers could fill the host's table with them.
 NftRule untracked_rule(const model::CidrAddress& cidr, const std::string& bridge) {
     const Family& family = family_of(cidr.address);
     RuleBuilder rule = of_family(family);
@@ -129,17 +130,19 @@ constexpr std::uint32_t state_bit(std::uint32_t state) {
 }
 const std::uint32_t kKnownConnection = state_bit(IP_CT_ESTABLISHED) | state_bit(IP_CT_RELATED);
 
-// What has not passed yet. Its state would not do: it stays new until there is an answer.
+// Matches connections that are not confirmed yet. The state does not tell them: it stays new until
+// there is an answer.
 RuleBuilder& opens_connection(RuleBuilder& rule) {
     return rule.load_connection_status(0)
         .mask(0, host_order(IPS_CONFIRMED))
         .equals(0, host_order(0));
 }
 
-// The table of connections is one for the host and all containers. Each address of a container has
-// so many places in it. What it opens and closes again keeps its place for a while, and the kernel
-// does not count it any more: so the rate is bounded too, with all places at once to begin with. It
-// comes first: for each new connection the kernel may look at all that it has counted.
+// The host and all containers share one table of connections. Each address of a container has a
+// number of places in it. A connection that was opened and closed keeps its place for a while, and
+// the kernel does not count it any more. So the rate is bounded too, with all places at once to
+// begin with. The rate comes first: for each new connection the kernel may look at all that it has
+// counted.
 void add_bound_rules(TableLayout& layout, std::uint32_t most) {
     constexpr std::uint32_t kSecondsToFill = 8;
     for (const Family& family : kFamilies) {
@@ -168,8 +171,8 @@ void add_bound_sets(TableLayout& layout) {
     }
 }
 
-// Where clouds keep the credentials of their hosts: all of IPv4's link-local, of which most use one
-// address, then Azure, Alibaba, Oracle; Amazon and Google over IPv6.
+// Addresses at which clouds keep the credentials of their hosts: all of IPv4's link-local, of which
+// most use one address; then Azure, Alibaba, Oracle; Amazon and Google over IPv6.
 constexpr std::array kMetadata{"169.254.0.0/16",
                                "168.63.129.16/32",
                                "100.100.100.200/32",

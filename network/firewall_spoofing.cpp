@@ -29,7 +29,7 @@ constexpr std::uint8_t kRedirect = 137;
 constexpr std::uint32_t kNeighbourTarget = 8; ///< in the ICMPv6 header
 const std::vector<std::uint8_t> kUnspecified(16, 0);
 
-// A rule that has looked at the frame's EtherType first.
+// A rule that first compares the frame's EtherType.
 RuleBuilder of_type(std::uint16_t ether_type) {
     RuleBuilder rule;
     rule.load_ether_type(0).equals(0, big_endian(ether_type));
@@ -63,7 +63,7 @@ RuleBuilder& key_target(RuleBuilder& rule) {
         NFT_PAYLOAD_TRANSPORT_HEADER, kNeighbourTarget, 16, kAfterInterface);
 }
 
-// IPv6 speaks for an address in more ways than by a packet's source.
+// IPv6 claims an address in more ways than by a packet's source.
 void add_ipv6_rules(TableLayout& layout) {
     const auto add = [&](NftRule rule) {
         layout.rules.emplace_back(kFromContainer, std::move(rule));

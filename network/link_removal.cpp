@@ -30,7 +30,7 @@ struct Removal {
     Status status; ///< valid once `done` is readable
 };
 
-// What the kernel tells of links: here only a reason to look again.
+// The kernel's news of links, here only a reason to look again.
 Result<UniqueFd> open_link_news() {
     UniqueFd news(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
     sockaddr_nl address{};
@@ -49,14 +49,14 @@ bool is_there(const std::string& name) {
 
 void drain(int news) {
     std::array<char, 8192> buffer;
-    // A message that was cut or lost (ENOBUFS) has said what we want to know: something changed.
+    // A message that was cut or lost (ENOBUFS) still says that something changed.
     ssize_t size = 0;
     do {
         size = ::recv(news, buffer.data(), buffer.size(), 0);
     } while (size > 0 || (size < 0 && errno == ENOBUFS));
 }
 
-// The name's end or the removal's, whichever is first.
+// Waits until the name is free or the removal has ended.
 Status await(const std::string& name, int news, const Removal& removal) {
     const Deadline deadline = Deadline::after(kDeadline);
     while (is_there(name)) {
@@ -94,7 +94,7 @@ Status remove_link_early(const std::string& name) {
             removal->status = contained([&] { return remove_link(shared.get(), name); });
             (void)::eventfd_write(removal->done.get(), 1); // its counter is far from full
         }).detach();
-    } catch (const std::system_error&) { // no thread to be had: then we wait ourselves
+    } catch (const std::system_error&) { // no thread is available: this thread waits
         return remove_link(shared.get(), name);
     }
     return await(name, news.get(), *removal);

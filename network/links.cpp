@@ -22,8 +22,9 @@ namespace {
 
 constexpr const char* kContainerLink = "eth0";
 
-// One request makes the pair, with the far end born in the container's namespace under its final
-// name. One queue each: a pair is no wire, and every further queue costs memory per container.
+// One request makes the pair, with the far end in the container's namespace under its final name.
+// Each end has one queue: a veth pair is no wire, and every further queue costs memory per
+// container.
 Result<Link> veth_request(const Nic& nic, const MacAddress& mac, int netns_fd, int bridge_index) {
     Link link(rtnl_link_veth_alloc());
     const NlAddr address(nl_addr_build(AF_LLC, mac.data(), mac.size()));
@@ -46,12 +47,12 @@ Result<Link> veth_request(const Nic& nic, const MacAddress& mac, int netns_fd, i
 }
 
 int index_of(const std::string& link) {
-    return static_cast<int>(::if_nametoindex(link.c_str())); // 0: there is none
+    return static_cast<int>(::if_nametoindex(link.c_str())); // 0: no such link
 }
 
-// What neighbours remember of the card's addresses may be another container's: the host is told
-// of the new MAC address, and all others on the bridge by a frame. Pre: the card is not up, as it
-// would take the frame for somebody else's claim.
+// Neighbours may still map the card's addresses to another container's MAC address. This tells the
+// host the new MAC address, and all others on the bridge by a frame. Pre: the card is down, because
+// it would take the frame for another host's claim.
 Status announce_card(nl_sock* socket, Announcer& announcer, const Nic& nic, const MacAddress& mac) {
     const int bridge = index_of(nic.bridge);
     std::vector<Announcement> announcements;
@@ -59,7 +60,8 @@ Status announce_card(nl_sock* socket, Announcer& announcer, const Nic& nic, cons
         RETURN_IF_ERROR(renew_neighbour(socket, bridge, cidr.address, mac));
         announcements.push_back({.address = cidr.address, .owner = mac});
     }
-    // Whoever is not reached finds out by itself, some seconds later: no reason to start nothing.
+    // A neighbour that the frame does not reach learns the address some seconds later, so a failure
+    // does not fail the start.
     (void)announcer.send(bridge, announcements);
     return {};
 }
@@ -83,7 +85,7 @@ Status configure_inside(const Nic& nic, int netns_fd) {
 class RouteLinkDriver final : public LinkDriver {
   public:
     Status ensure_bridge(const BridgeSpec& bridge) override {
-        const std::lock_guard guard(bridge_mutex_); // two would make it side by side
+        const std::lock_guard guard(bridge_mutex_); // two threads would both make it
         ASSIGN_OR_RETURN(const RouteSocket socket, open_route_socket());
         return with_context(network::ensure_bridge(socket.get(), bridge),
                             "make the bridge '" + bridge.name + "'");
@@ -131,7 +133,7 @@ class RouteLinkDriver final : public LinkDriver {
                          veth_request(nic, mac, netns_fd, rtnl_link_get_ifindex(bridge.get())));
         int rc = rtnl_link_add(socket.get(), request.get(), NLM_F_CREATE | NLM_F_EXCL);
         if (rc == -NLE_EXIST) {
-            // Left by an earlier start of the same container whose card is still on its way out.
+            // An earlier start of this container left it, and the kernel has not removed it yet.
             RETURN_IF_ERROR(remove_link(socket.get(), name));
             rc = rtnl_link_add(socket.get(), request.get(), NLM_F_CREATE | NLM_F_EXCL);
         }
@@ -144,7 +146,7 @@ class RouteLinkDriver final : public LinkDriver {
             status = configure_inside(nic, netns_fd);
         }
         if (!status) {
-            (void)remove_link(socket.get(), name); // the first error is the one to tell
+            (void)remove_link(socket.get(), name); // the first error is returned
         }
         return status;
     }

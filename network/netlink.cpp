@@ -195,7 +195,7 @@ Status dump(nl_sock* socket,
     (void)nl_cb_set(
         callbacks.get(), NL_CB_VALID, NL_CB_CUSTOM, on_message, &each); // both are known
     constexpr int kMostPasses = 16;
-    int rc = -NLE_DUMP_INTR; // what was told of changed meanwhile, and may have holes
+    int rc = -NLE_DUMP_INTR; // the objects changed during the dump, which may have holes
     for (int pass = 0; pass < kMostPasses && rc == -NLE_DUMP_INTR; ++pass) {
         // Sent as it is; libnl's parameter is not const.
         void* const bytes = const_cast<std::byte*>(header.data());

@@ -59,7 +59,7 @@ Status ask_once(mnl_socket* socket, std::uint16_t family, Query& query) {
     return rc < 0 ? Status(nft_refused(errno)) : Status{};
 }
 
-// `restart` forgets what an interrupted pass has gathered. What is not there has no answers.
+// `restart` drops the results of an interrupted pass. A missing object has no answers.
 Status
 ask(mnl_socket* socket, std::uint16_t family, Query query, const std::function<void()>& restart) {
     NftSocket own;

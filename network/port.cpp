@@ -25,10 +25,10 @@ namespace {
 constexpr std::string_view kCardPrefix = "ve-"; // Nic::host_name()
 constexpr std::uint16_t kAllButPause = 0xfffd;  // the kernel takes no other mask at a port
 
-// What the bridge does at this port. It learns no address from it and floods to it only what is for
-// everybody, since the one address behind it is known for good. Frames to 01:80:c2:00:00:0x are
-// forwarded like others: what the bridge does not forward it would hand to the host itself, past
-// its prerouting hook, and with it past the firewall's rules.
+// The options of the port. The bridge learns no address from it and floods only broadcasts to it,
+// because the bridge has a static entry for the one address behind it. It forwards frames to
+// 01:80:c2:00:00:0x like others: a bridge hands frames that it does not forward to the host itself,
+// past its prerouting hook and the firewall's rules.
 Status put_port_options(nl_msg* message) {
     nlattr* const info = nla_nest_start(message, IFLA_LINKINFO);
     (void)nla_put_string(message, IFLA_INFO_SLAVE_KIND, "bridge"); // all fit, or nest_end fails
@@ -70,8 +70,8 @@ Status configure_port(nl_sock* socket, int index, const std::string& name) {
     return send(socket, std::move(message), "set the bridge's port", name);
 }
 
-// Where frames for the container go: a static entry of the bridge's forwarding database, gone with
-// the port.
+// The static entry of the bridge's forwarding database for the container's frames; it goes with the
+// port.
 Status add_forwarding_entry(nl_sock* socket, int port, const MacAddress& behind) {
     Message message(nlmsg_alloc_simple(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE));
     ndmsg header{};
@@ -135,7 +135,7 @@ Result<std::map<int, Port>> read_ports(nl_sock* socket) {
     return ports;
 }
 
-// Behind which ports the bridges know an address for good.
+// The ports for whose address a bridge has a static entry.
 Result<std::set<int>> read_known_ports(nl_sock* socket) {
     std::set<int> known;
     const auto visit = [&](nlmsghdr* message) {
