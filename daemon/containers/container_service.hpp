@@ -38,19 +38,19 @@ class Containers final : public ContainerService {
     Result<std::string> console_log(const std::string& name) override;
     Result<std::string> ssh_host_keys(const std::string& name) override;
 
-    /// A stop by a shutdown of the host: it is to come up with the host again. `deadline` bounds
+    /// A stop by a shutdown of the host, with which the container comes up again. `deadline` bounds
     /// the graceful part, beside the configured time.
     [[nodiscard]] Result<Uuid> stop_with_host(const model::Container& container,
                                               const Deadline& deadline);
 
-    /// While the host goes down, start, restart and a create with a start are refused
-    /// (invalid_state): what they start would die with it.
+    /// Refuses start, restart and create with a start (invalid_state) while the host goes down: the
+    /// containers would die with it.
     void refuse_starts(bool refuse) { refuses_starts_ = refuse; }
 
-    /// Init of a container ended by itself, as its `monitor` tells, or that is gone: stops or
-    /// restarts it. To be called again while the monitor stays in the registry: nothing comes of it
-    /// when an operation is in the way or the database fails, or when all is done already. Once
-    /// another has its place, these are news of an earlier init.
+    /// Stops or restarts a container whose init ended by itself, as its `monitor` says, or whose
+    /// monitor is gone. To be called again while the monitor stays in the registry: the call does
+    /// nothing when an operation is in the way, the database fails, or all is done already. Once
+    /// another monitor has its place, the news is of an earlier init and is ignored.
     void exited(const Uuid& container, const Monitor& monitor, const std::optional<InitExit>& exit);
 
   private:

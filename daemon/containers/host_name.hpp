@@ -7,15 +7,14 @@
 
 namespace lodge::daemon {
 
-/// Remembers that the tree of this volume was given this host name. `volume_fd` is the root of the
-/// volume's filesystem, which its tenant does not see.
+/// Records in the volume that its tree has this host name. `volume_fd` is the root of the volume's
+/// filesystem, which the tenant does not see.
 [[nodiscard]] Status remember_host_name(int volume_fd, const std::string& hostname);
 
-/// When the host name is not the one that the tree was given last, writes it into /etc/hostname of
-/// `tree` (a path below the volume's root), from where a distribution takes it, and in the place of
-/// the old one into /etc/hosts (`addresses`: the container's own), and remembers it. What its
-/// tenant wrote there stays otherwise. The tree is hostile: nothing in it is followed, and one that
-/// has no plain /etc, or no plain file in it, is left as it is.
+/// If the host name differs from the recorded one: writes it into /etc/hostname of `tree` (a path
+/// below the volume's root), replaces the old one in /etc/hosts (`addresses`: the container's own),
+/// and records it. The tenant's other text stays. The tree is hostile: nothing in it is followed,
+/// and a tree without a plain /etc, or without plain files in it, is left unchanged.
 [[nodiscard]] Status renew_host_name(int volume_fd,
                                      const std::string& tree,
                                      const std::string& hostname,

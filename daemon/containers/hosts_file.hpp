@@ -13,13 +13,13 @@ namespace lodge::daemon {
 /// The container's addresses, without their networks.
 [[nodiscard]] std::vector<std::string> address_texts(const model::Container& container);
 
-/// As a new container has it.
+/// The text for a new container.
 [[nodiscard]] std::string hosts_text(const std::string& hostname,
                                      const std::vector<std::string>& addresses);
 
-/// `text` with the host name `now` where it had `before`, on the lines of the loopback and of the
-/// container's own `addresses`; what else is in it stays as its tenant wrote it. Where no such line
-/// knows `now` afterwards, lines for the addresses are added. `before` may be empty: unknown.
+/// `text` with the host name `now` instead of `before`, on the lines of the loopback and of the
+/// container's own `addresses`. The rest stays as its tenant wrote it. If no such line has `now`
+/// afterwards, lines for the addresses are added. `before` may be empty: unknown.
 [[nodiscard]] std::string renamed_hosts(std::string_view text,
                                         const std::string& before,
                                         const std::string& now,

@@ -7,18 +7,17 @@
 
 namespace lodge::daemon {
 
-/// Of processes and threads, for a container that was made without a word about them. A fork bomb
-/// ends there, and a thousand of them still fit below the kernel's largest pid_max (4,194,304).
-/// systemd inside gives each of its services 15 % of it. Where this host cannot enforce it there is
-/// none: nobody asked for it.
+/// Default limit of processes and threads. It stops a fork bomb, and a thousand of them still fit
+/// below the kernel's largest pid_max (4,194,304). systemd inside gives each of its services 15 %
+/// of it. Where this host cannot enforce it there is no default.
 inline constexpr std::uint32_t kDefaultPids = 4096;
 
-/// A container's limits for its group. With `limits: best-effort` those that this host cannot
-/// enforce are left out, with a warning that says of `what` ("start 'web1'").
+/// A container's limits for its group. With `limits: best-effort` it leaves out those that this
+/// host cannot enforce and logs a warning that begins with `what` ("start 'web1'").
 [[nodiscard]] cgroup::Limits
 limits_for(const Parts& parts, const model::Resources& resources, const std::string& what);
 
-/// Those of the limits that this host cannot enforce, and why.
+/// A limit that this host cannot enforce, and why.
 struct UnenforcedLimit {
     std::string controller; ///< "memory", "cpu" or "pids"
     std::string why;
@@ -26,7 +25,7 @@ struct UnenforcedLimit {
 [[nodiscard]] std::vector<UnenforcedLimit> unenforced_limits(const Parts& parts,
                                                              const model::Resources& resources);
 
-/// The same, a sentence each, for whoever asks for these limits.
+/// The same as one sentence each, for the caller who asks for these limits.
 [[nodiscard]] std::vector<std::string> warnings_of_limits(const Parts& parts,
                                                           const model::Resources& resources);
 

@@ -16,7 +16,7 @@ struct LoggedVerb {
 
 /// "UUID" or "UUID MILLISECONDS".
 [[nodiscard]] std::string to_arguments(const LoggedVerb& verb);
-/// Nothing, if it is no verb on a container.
+/// Nothing, if the text has another form.
 [[nodiscard]] std::optional<LoggedVerb> parse_arguments(const std::string& arguments);
 
 } // namespace lodge::daemon

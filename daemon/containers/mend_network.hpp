@@ -4,10 +4,10 @@
 
 namespace lodge::daemon {
 
-/// The bridge and forwarding are as a start of the daemon makes them. What somebody took away comes
-/// back, with the cards of running containers, and is told as an event. Where all is well this
-/// costs a few looks, whatever the number of containers. A card that cannot be put back is told and
-/// left to `host check`.
+/// Repairs the bridge and forwarding to the state that a start of the daemon makes, with the cards
+/// of running containers, and publishes each repair as an event. If nothing is wrong this takes a
+/// few looks, whatever the number of containers. A card that cannot be repaired is logged and left
+/// to `host check`.
 [[nodiscard]] Status mend_network(const Parts& parts);
 
 } // namespace lodge::daemon

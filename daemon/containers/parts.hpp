@@ -29,11 +29,13 @@ class MonitorRegistry {
     /// Null when there is none.
     [[nodiscard]] MonitorPtr find(const Uuid& container);
     [[nodiscard]] std::map<Uuid, MonitorPtr> all();
-    /// SIGKILL is sent to its init on somebody's order: then it was not the kernel that ended it.
+    /// Notes that SIGKILL is sent to its init on request, so that the kernel is not blamed for the
+    /// end.
     void note_kill(const Monitor& monitor);
     [[nodiscard]] bool was_killed(const Monitor& monitor);
-    /// `notify` is called after every change, with the registry's lock held: it must be short and
-    /// not come back here. When this returns the one before is not running any more.
+    /// Sets the function that is called after every change, with the registry's lock held: it must
+    /// be short and not call the registry. After the return the former function does not run any
+    /// more.
     void on_change(std::function<void()> notify);
 
   private:
@@ -43,8 +45,8 @@ class MonitorRegistry {
     std::function<void()> notify_;
 };
 
-/// What the verbs are made of: the drivers and repositories, none of which knows another. Borrowed;
-/// the daemon owns them all and outlives every operation.
+/// The drivers and repositories of the verbs; none of them knows another. Borrowed: the daemon owns
+/// them all and outlives every operation.
 struct Parts {
     const Settings& settings;
     ContainerRepository& containers;
@@ -63,18 +65,18 @@ struct Parts {
     EventBus& events;
     LogFunction warn;
     std::string boot_id;
-    /// Breaks the FUSE connections of a container's ids; how many there were.
+    /// Breaks the FUSE connections of a container's ids and returns their number.
     std::function<Result<unsigned>(std::uint32_t first, std::uint32_t count)> break_fuse =
         kernel::abort_fuse_connections;
 
     [[nodiscard]] storage::Volume volume_of(const model::Container& container) const;
     [[nodiscard]] storage::VolumeDriver& driver_of(const model::Container& container) const;
     [[nodiscard]] network::Nic nic_of(const model::Container& container) const;
-    /// invalid_state when an address of the container is in no pool (any more).
+    /// invalid_state when an address of the container is outside all pools.
     [[nodiscard]] Status check_addresses(const model::Container& container) const;
     /// The volume's key, unsealed.
     [[nodiscard]] Result<secret::SecretBuffer> key_of(const model::Container& container) const;
-    /// The directory below the volume's root that holds what the container's tree has of its own.
+    /// The directory below the volume's root with the container's own files.
     [[nodiscard]] static std::string tree_of(const model::Container& container);
     /// Name of the container's cgroup.
     [[nodiscard]] static std::string group_of(const model::Container& container);

@@ -12,47 +12,49 @@
 
 namespace lodge::daemon {
 
-/// The verbs of containers as plans. Each takes the row as it was read when the operation began; at
-/// recovery it is built again from the same row, so that its undo needs nothing but names.
+/// The verbs of containers as plans. Each function takes the row that was read when the operation
+/// began. Recovery calls it again with the same row, so an undo needs names alone.
 
-/// Told a sentence about what of a request will not hold.
+/// Takes a sentence about a part of the request that will not hold.
 using Warn = std::function<void(const std::string& sentence)>;
 
-/// `request` is null at recovery, where only the undo is wanted, and nobody is warned.
+/// `request` is null at recovery, which needs only the undo and warns nobody.
 [[nodiscard]] Plan create_plan(const Parts& parts,
                                const model::Container& container,
                                std::shared_ptr<CreateRequest> request,
                                Warn warn = {});
 [[nodiscard]] Plan start_plan(const Parts& parts, const model::Container& container);
-/// By force, unless it says otherwise.
+/// How to stop: by default by force.
 struct StopOrder {
-    bool unasked = false;   ///< init has ended by itself: the restart policy has its say
-    bool with_host = false; ///< the host goes down: it is to come up again with it
-    std::optional<std::chrono::milliseconds> halt_timeout; ///< init is asked, and has this long
-    std::optional<Deadline> deadline; ///< of its halt too; the earlier one counts
+    bool unasked = false;   ///< init ended by itself: the restart policy applies
+    bool with_host = false; ///< the host goes down: the container comes up with it again
+    std::optional<std::chrono::milliseconds> halt_timeout; ///< init is asked to halt within this
+    std::optional<Deadline> deadline; ///< also of the halt; the earlier one counts
 };
-/// Whether a container whose init has asked for a reboot is started again in the same operation: it
-/// ran soundly, or its last life was the first short one in a row. Else it is collected, and its
-/// next start planned with a pause that doubles (model::reboot_delay).
+/// Whether a container whose init asked for a reboot is started again in the same operation: it ran
+/// soundly, or its last life was the first short one in a row. Else the container is collected, and
+/// its next start is planned with a pause that doubles (model::reboot_delay).
 [[nodiscard]] bool reboots_at_once(const model::Container& container);
-/// The step in which it has its time; the next one kills.
+/// The step in which init has its time to halt; the next step kills.
 inline constexpr const char* kHaltStep = "halt";
 [[nodiscard]] Plan
 stop_plan(const Parts& parts, const model::Container& container, const StopOrder& order);
 [[nodiscard]] Plan
 restart_plan(const Parts& parts, const model::Container& container, const StopOrder& order);
-/// Holds every process of a running container, or lets those of a frozen one go on: the group, then
-/// the row.
+/// Holds every process of a running container, or lets those of a frozen one run on: first the
+/// group, then the row.
 [[nodiscard]] Plan freeze_plan(const Parts& parts, const model::Container& container);
 [[nodiscard]] Plan thaw_plan(const Parts& parts, const model::Container& container);
-/// Gives the container another spec: the limits of its group, when it runs, then the row. Undone,
-/// both are as `container` has them; at recovery `spec` is the row's own.
+/// Gives the container another spec: first the limits of its group, if it runs, then the row. The
+/// undo restores those of `container`. At recovery `spec` is the row's own.
 [[nodiscard]] Plan
 set_plan(const Parts& parts, const model::Container& container, const model::ContainerSpec& spec);
-/// Stops first when it runs, and removes what an earlier stop could not.
+/// Runs the whole stop, whatever the state, because an earlier stop may have left objects. Then
+/// removes the container.
 [[nodiscard]] Plan destroy_plan(const Parts& parts, const model::Container& container);
 
-/// Appends the steps of `tail` to `head`; commit, answer and recovery become those of `tail`.
+/// Appends the steps of `tail` to `head`. Commit point, answer, `committed` and `failed` become
+/// those of `tail`; `on_recovery` becomes rerun.
 [[nodiscard]] Plan followed_by(Plan head, Plan tail);
 
 } // namespace lodge::daemon

@@ -7,21 +7,21 @@
 
 namespace lodge::daemon {
 
-/// What a new container's tree is given before its tenant has ever run.
+/// Content of a new container's tree before its tenant has ever run.
 struct Seed {
     std::string hostname;
     std::vector<std::string> addresses;   ///< for /etc/hosts
     std::vector<std::string> nameservers; ///< for /etc/resolv.conf
     std::vector<std::string> ssh_keys;    ///< root's authorized_keys
-    std::string password_hash;            ///< of root, crypt(5); empty: left as the template has it
+    std::string password_hash;            ///< of root, crypt(5); empty: the template's
 };
 
-/// Writes the seed into `target_fd`, the directory that holds the tree's changes: the overlay's
-/// upper directory, with the template in `template_fd`; or a private root, with both the same. The
-/// template is hostile: nothing is looked up in it outside its root, and nothing is followed in
-/// `target_fd`. invalid_argument when the template cannot take it (no real /etc, no shadow line for
-/// root). Directories that are symlinks in the template are resolved inside it. Returns a sentence
-/// for each reason why root will not be let in by the password or the keys that it is given.
+/// Writes the seed into `target_fd`, the directory of the tree's changes: the overlay's upper
+/// directory, with the template in `template_fd`; or a private root, with both the same. The
+/// template is hostile: no lookup leaves its root, and nothing is followed in `target_fd`. Symlinks
+/// to directories in the template are resolved inside it. invalid_argument when the template cannot
+/// take the seed (no real /etc, no shadow line for root). Returns a sentence for each reason why
+/// sshd will refuse root the password or the keys.
 [[nodiscard]] Result<std::vector<std::string>>
 seed_tree(int template_fd, int target_fd, const Seed& seed);
 

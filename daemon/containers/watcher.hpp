@@ -12,9 +12,9 @@
 namespace lodge::daemon {
 
 /// Waits in one thread for news of all running containers: an init that ended, a monitor that is
-/// gone. Tells again and again, each time after twice as long, until the monitor is off the
-/// registry, as the stop that follows takes it: news that could not be acted on (a database that
-/// cannot be written) or understood (no descriptor to ask with) are not lost.
+/// gone. It repeats each call of `exited`, each time after twice as long, until the monitor is off
+/// the registry, from which the following stop removes it. So no news is lost when it cannot be
+/// acted on (a database that cannot be written) or read (no descriptor to ask with).
 class Watcher {
   public:
     /// `exited` is called in the watching thread; `exit` is absent when the monitor itself is gone.
@@ -26,7 +26,7 @@ class Watcher {
     Watcher& operator=(const Watcher&) = delete;
 
   private:
-    /// What was told, and when to tell it again.
+    /// The monitors whose news was passed on, and when to repeat it.
     using ToldAll = std::map<const Monitor*, Backoff>;
     void watch(const std::stop_token& stop);
     void look(ToldAll& told);
