@@ -11,13 +11,13 @@
 
 namespace lodge::daemon {
 
-/// Something about which database, kernel and disk do not agree.
+/// A difference between database, kernel and disk.
 struct Finding {
     enum class State : std::uint8_t {
         mendable, ///< a repair would do the step
         mended,
-        unmended, ///< `outcome.error` says why
-        found,    ///< not ours to mend
+        unmended, ///< `outcome.error` has the reason
+        found,    ///< not ours to repair
     };
     RecoveryOutcome outcome;
     State state = State::found;
@@ -27,26 +27,26 @@ struct Finding {
 struct CheckReport {
     std::int64_t took_ms = 0;
     std::vector<Finding> findings; ///< in the order of the steps
-    std::vector<Holder> busy;      ///< what they work on was not judged
+    std::vector<Holder> busy;      ///< their resources were not judged
 };
 
-/// The steps of `second` that `first` has too: what came and went by itself is in one of them.
+/// The steps of `second` that `first` also has: a change that came and went is in one of them only.
 /// Pure.
 [[nodiscard]] std::vector<RecoveryStep> seen_twice(const std::vector<RecoveryStep>& first,
                                                    std::vector<RecoveryStep> second);
 
-/// Recovery's look and plan, in the living daemon. Thread-safe.
+/// Recovery's look and plan in the running daemon. Thread-safe.
 class HostCheck {
   public:
     HostCheck(const Parts& parts, OperationEngine& engine, OperationLog& log, Templates& templates)
         : parts_(parts), engine_(engine), log_(log), templates_(templates) {}
 
-    /// Looks while operations go on, and again when something was found: only what both looks show
-    /// counts, and nothing that an operation held during either. A repair takes the locks of the
-    /// containers concerned before the second look and keeps them until all is done, and looks a
-    /// last time: a step is mended when that shows it no more. Each becomes an event, as at a
-    /// start. Fails when something could not be looked at, and when another repair is on its way
-    /// (busy).
+    /// Looks while operations run, and looks again if it found something. Only differences that
+    /// both looks show count, and none of a resource that an operation held during either. A repair
+    /// takes the locks of the containers concerned before the second look, keeps them until all is
+    /// done, and looks a last time: a step is mended if that look no longer shows it. Each step
+    /// becomes an event, as at a start. Fails when something cannot be read, and with busy when
+    /// another repair runs.
     [[nodiscard]] Result<CheckReport> run(bool repair);
 
   private:

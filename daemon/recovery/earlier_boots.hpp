@@ -4,13 +4,13 @@
 
 namespace lodge::daemon {
 
-/// Ends what an earlier boot left unfinished of verbs that only change what runs: nothing of it is
-/// in the kernel any more, so all there is to do is to write into the row what the verb was to come
-/// to. To be called before enter_boot(), which plans from the rows. Creates, destroys, sets and the
-/// verbs of templates leave things on the disk: recover() sees to them.
+/// Ends the unfinished operations of an earlier boot whose verbs change only what runs. The kernel
+/// has nothing of them any more, so this writes their result into the row. Call it before
+/// enter_boot(), which plans from the rows. Creates, destroys, sets and the verbs of templates
+/// leave things on the disk: recover() handles them.
 [[nodiscard]] Status end_verbs_of_earlier_boots(const Parts& parts, OperationLog& log);
 
-/// As the host's boot leaves a container that was up.
+/// Puts a container that was up into its state after a boot of the host.
 void mark_booted_away(model::Container& container);
 
 } // namespace lodge::daemon

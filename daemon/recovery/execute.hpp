@@ -9,18 +9,18 @@
 
 namespace lodge::daemon {
 
-/// What steps are carried out with. Borrowed for the call.
+/// The means to carry out steps. Borrowed for the call.
 struct Means {
     const Parts& parts;
-    Look& look; ///< that the steps were planned from
+    Look& look; ///< the steps were planned from it
     std::function<Status(const std::string& digest)>
-        drop_image;        ///< and its mount, unless it is claimed
-    bool at_start = false; ///< where each running container is taken up: hundreds hide the rest
+        drop_image;        ///< removes image and mount, unless claimed
+    bool at_start = false; ///< hundreds of take_up are not published then: they hide the rest
 };
 
-/// Does one step, and tells it as an event (a take_up that succeeds `at_start` is not told).
-/// Idempotent: a step that was interrupted is done again by the next recovery. Pre: nothing else
-/// acts on what the step is about.
+/// Does one step and publishes it as an event (except a take_up that succeeds `at_start`).
+/// Idempotent: the next recovery repeats an interrupted step. Pre: nothing else acts on the subject
+/// of the step.
 [[nodiscard]] RecoveryOutcome carry_out(const Means& means, const RecoveryStep& step);
 
 } // namespace lodge::daemon

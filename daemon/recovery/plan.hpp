@@ -8,7 +8,8 @@
 
 namespace lodge::daemon {
 
-/// What the truths say of one container, or of what carries a container's UUID.
+/// What rows, monitors and kernel show of one container, or of the objects that carry a container's
+/// UUID.
 struct Sighting {
     bool has_row = false;
     bool published = false;
@@ -20,26 +21,26 @@ struct Sighting {
     bool group_frozen = false; ///< asked to be, see GroupManager::is_frozen
 };
 
-/// What to do about it.
+/// The decision about it.
 enum class Recovery : std::uint8_t {
     nothing,
-    take_up, ///< running and watched over: go on watching, and collect an init that has ended
-    take_up_as_recorded, ///< the same, but the group is frozen or not against the row, which counts
+    take_up,             ///< it runs with its monitor: watch it, and collect an init that has ended
+    take_up_as_recorded, ///< the same, but group and row differ on frozen; the row counts
     stop,                ///< the row and the kernel do not agree
     mark_stopped,        ///< the host was booted anew: no kernel object is left
-    remove_row,          ///< a create that never came to its end
+    remove_row,          ///< its create was never completed
     sweep,               ///< kernel objects that no row claims
 };
 
-/// The decision about one container. Pure; its truth table is in docs/reliability.md, which a unit
-/// test holds against it.
+/// Decides about one container. Pure. docs/reliability.md has its truth table; a unit test holds
+/// the two against each other.
 [[nodiscard]] Recovery decide(const Sighting& sighting);
 
-/// One thing to do.
+/// One step of recovery.
 struct RecoveryStep {
     enum class Act : std::uint8_t {
-        finish_operation, ///< of a dead daemon; then everything is looked at again
-        resume_operation, ///< its container halts: once that is taken up, as any other operation
+        finish_operation, ///< of a dead daemon; the inventory is taken after these
+        resume_operation, ///< its container halts: runs on after the container was taken up
         take_up,
         freeze,
         thaw,
@@ -50,7 +51,7 @@ struct RecoveryStep {
         mend_bridge,
         mend_forwarding,
         mend_firewall,
-        mend_card, ///< it is there, and does not carry what it should
+        mend_card, ///< the card exists with a fault
         admit_card,
         remove_card,
         expel_card,
@@ -60,7 +61,7 @@ struct RecoveryStep {
         unmount_image,
         discard_work,
         forget_console,
-        report, ///< only told: it is not ours to mend
+        report, ///< only reported: not ours to repair
     };
     Act act = Act::report;
     Uuid uuid;           ///< of the container, or of the operation; nil where there is none
@@ -72,9 +73,9 @@ struct RecoveryStep {
 /// "take_up", "remove_card".
 [[nodiscard]] std::string_view to_string(RecoveryStep::Act act) noexcept;
 
-/// Everything that recovery does about what was seen, in this order. Pure. Removed is only what
-/// carries a name of ours, and only when neither a row nor a living monitor that a row knows claims
-/// it; a container whose row was lost is told and kept.
+/// All steps of recovery for an inventory, in order. Pure. It removes a thing only if the thing
+/// carries a name of ours and neither a row nor a living monitor that a row knows claims it. It
+/// reports and keeps a container whose row was lost.
 [[nodiscard]] std::vector<RecoveryStep> plan_recovery(const Inventory& seen);
 
 } // namespace lodge::daemon
