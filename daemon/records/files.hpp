@@ -5,31 +5,30 @@
 
 namespace lodge::daemon {
 
-/// Writes what the container's row says, and its sealed key, beside its volume: atomically, and
-/// durably when it returns. What was there before, a sealed key among it, is overwritten. Costs
-/// nothing but a read when the file says so already. Pre: the row exists (it has the sealed key)
-/// and so does the container's directory. Call it after every change of a row's spec; what a crash
-/// keeps from being written, complete_records() writes.
+/// Writes the record of a container beside its volume: the values of its row and its sealed key,
+/// atomically, and durably on return. It overwrites the former record with its sealed key. If the
+/// file has the same content already, it only reads. Pre: the row exists (it has the sealed key),
+/// and so does the container's directory. Call it after every change of a row's spec;
+/// complete_records() writes what a crash kept from being written.
 [[nodiscard]] Status write_record(const Parts& parts, const model::Container& container);
 
-/// Says beside the volume whether the container is up or is to come up with its host, which nobody
-/// could tell a rescue after a reboot. A hint: what cannot be written is warned of. Call it after
-/// every change of its state.
+/// Writes or removes the file `up` beside the volume: whether the container is up or is to come up
+/// with its host. A rescue after a reboot has no other source for that. It is a hint: a failure
+/// only warns. Call it after every change of the state.
 void note_up(const Parts& parts, const model::Container& container);
 
-/// Overwrites the record, which has the sealed key, and removes it. Success when there is none.
+/// Overwrites the record with its sealed key and removes it. Missing: success.
 [[nodiscard]] Status erase_record(const Parts& parts, const Uuid& container);
 
-/// Writes what a template's name stands for beside its image.
+/// Writes the record of a template beside its image.
 [[nodiscard]] Status write_record(const Parts& parts, const templates::Template& made);
 
-/// Containers that are on the disk and not in the database: it was lost in part, or an older copy
-/// of it was put back.
+/// Containers on the disk that the database lacks: a part of the database was lost, or an older
+/// copy was put back.
 [[nodiscard]] Result<std::vector<Uuid>> unclaimed_volumes(const Parts& parts);
 
-/// At start, as long as no row changes: makes the records agree with the rows. Those of an earlier
-/// release, which wrote none, are made; what disagrees is written anew. Warns of what it could not
-/// do.
+/// Makes the records agree with the rows, at start, while no row changes. It makes those that an
+/// earlier release did not write, and rewrites those that differ. It warns of failures.
 void complete_records(const Parts& parts);
 
 } // namespace lodge::daemon

@@ -10,16 +10,16 @@
 
 namespace lodge::daemon {
 
-/// STATE/containers/<uuid>/ holds it beside the volume.
+/// The record, in STATE/containers/<uuid>/ beside the volume.
 inline constexpr const char* kRecordName = "container.json";
 
-/// And this, empty, as long as it is up or is to come up with its host.
+/// An empty file there while the container is up or is to come up with its host.
 inline constexpr const char* kUpName = "up";
 
-/// And this, which says why, when a rescue could not bring it back.
+/// A file there with the reason why a rescue could not bring the container back.
 inline constexpr const char* kLeftName = "unrecovered";
 
-/// What there is of one container in its directory.
+/// The files of one container in its directory.
 struct Beside {
     bool image = false;
     std::uint64_t bytes = 0; ///< of the image, 0 when it is no regular file
@@ -29,17 +29,17 @@ struct Beside {
 };
 [[nodiscard]] Result<Beside> look_beside(const std::string& directory);
 
-/// Containers whose directory holds a volume or a record, in order. One that cannot be looked into
-/// is among them.
+/// Containers whose directory holds a volume or a record, in order, and those whose directory
+/// cannot be read.
 [[nodiscard]] Result<std::vector<Uuid>> volumes_on_disk(const Settings& settings);
 
-/// Removes the directory of a container with all in it. Missing: success; what cannot be opened for
-/// want of a descriptor is not missing.
+/// Removes the directory of a container with its content. Missing: success. A directory that cannot
+/// be opened for want of a descriptor is not missing.
 [[nodiscard]] Status remove_place(const Settings& settings, const Uuid& container);
 
-/// Removes the directory of a container that has no row: what a create left that could not be
-/// undone. A record is written last and erased first, so where there is one it is the row that was
-/// lost: then, and where a rescue left something, nothing is removed (invalid_state).
+/// Removes the directory of a container without a row: the rest of a create that could not be
+/// undone. A record is written last and erased first, so with a record the row was lost. Then, and
+/// where a rescue left its mark, it removes nothing (invalid_state).
 [[nodiscard]] Status remove_leavings(const Settings& settings, const Uuid& container);
 
 } // namespace lodge::daemon

@@ -7,7 +7,7 @@
 
 namespace lodge::daemon {
 
-/// What lies beside volumes and images and holds together.
+/// The consistent records beside volumes and images.
 struct Found {
     std::vector<ContainerRecord> containers; ///< oldest first; no two claim the same
     std::vector<templates::Template> templates;

@@ -7,13 +7,13 @@
 
 namespace lodge::daemon {
 
-/// Opens STATE/lodge.db for a daemon, migrated to this release's schema; a copy of what it was
-/// before is taken first. Refuses a state directory that has containers but no database
-/// (`corrupt`): a daemon that began with an empty one would take their volumes for leavings. What
-/// is refused is named, with the way out, and not changed.
+/// Opens STATE/lodge.db for a daemon and migrates it to this release's schema, after a copy of the
+/// former state. Refuses a state directory that has containers but no database (`corrupt`): with an
+/// empty database a daemon would remove their volumes as leavings. A refusal names the way out and
+/// changes nothing.
 [[nodiscard]] Result<std::unique_ptr<db::Database>> open_state(const Settings& settings);
 
-/// A database that is there and was written to.
+/// Whether a database exists and was written to.
 [[nodiscard]] bool has_database(const Settings& settings);
 
 } // namespace lodge::daemon
