@@ -14,7 +14,7 @@ namespace lodge::daemon {
 [[nodiscard]] std::string answer_text(const Error& error);
 
 /// Sends as much as the connection takes without a wait, and leaves the rest in `unsent`. True:
-/// there is nothing left, or nobody takes it.
+/// nothing is left, or the client is gone.
 [[nodiscard]] bool send_some(int socket, std::string& unsent);
 
 } // namespace lodge::daemon

@@ -7,18 +7,18 @@
 
 namespace lodge::daemon {
 
-/// Takes a request's body apart as its bytes come (RFC 9112, sections 6 and 7), and knows whether
-/// it came whole: a route must not act on a part of what was said.
+/// Decodes a request's body as its bytes come (RFC 9112, sections 6 and 7), and knows whether it
+/// came whole: a route must not act on a part of a request.
 class BodyDecoder {
   public:
     enum class State : std::uint8_t { partial, whole, broken };
 
-    /// A request without a body: whole from the beginning.
+    /// The decoder of a request without a body: whole from the beginning.
     BodyDecoder() = default;
     [[nodiscard]] static BodyDecoder of_length(std::uint64_t length);
     [[nodiscard]] static BodyDecoder of_chunks();
 
-    /// Takes from the front of `raw` what is understood, and appends what it says to `content`.
+    /// Consumes decoded bytes from the front of `raw` and appends their content to `content`.
     State take(std::string& raw, std::string& content);
     [[nodiscard]] State state() const;
 

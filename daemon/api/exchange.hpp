@@ -18,11 +18,11 @@
 
 namespace lodge::daemon {
 
-/// What all exchanges of a server share.
+/// The parts that all exchanges of a server share.
 struct Hall {
     WaitingRoom seats;
-    WaitingRoom archives; ///< on their way in: each holds an operation for as long as it takes
-    WaitingRoom commands; ///< of more than kLargestBody, from their coming in until they are served
+    WaitingRoom archives; ///< archives that come in, each with an operation that waits for it
+    WaitingRoom commands; ///< bodies of more than kLargestBody, until they are served
     OpenLines lines;
 };
 
@@ -34,47 +34,47 @@ class Exchange {
     Exchange(const Exchange&) = delete;
     Exchange& operator=(const Exchange&) = delete;
 
-    /// Why there is no request: its head makes no sense.
+    /// Set when the head is malformed: there is no request.
     [[nodiscard]] const std::optional<Error>& refusal() const { return refusal_; }
     [[nodiscard]] const std::string& method() const { return incoming_.head().method; }
     /// The path's parts behind /v1, decoded.
     [[nodiscard]] const std::vector<std::string>& path() const { return path_; }
     [[nodiscard]] const Caller& caller() const { return caller_; }
     [[nodiscard]] std::optional<std::string> query(const std::string& key) const;
-    /// The parameters must be among `known`, and none stand twice.
+    /// Checks that the parameters are among `known` and none is repeated.
     [[nodiscard]] Status check_query(const std::vector<std::string>& known) const;
     [[nodiscard]] bool asks_for_session() const;
-    /// To be held by a request while it waits for what may take long; resource_exhausted when too
-    /// many do.
+    /// A request holds it while it waits for something that may take long. resource_exhausted when
+    /// too many requests wait.
     [[nodiscard]] Result<WaitingRoom::Seat> sit_down();
 
-    /// To be held while a body streams in; resource_exhausted when too many do.
+    /// A request holds it while its body streams in. resource_exhausted when too many do.
     [[nodiscard]] Result<WaitingRoom::Seat> take_archive();
 
-    /// Whether the body came whole and is no larger than 1 MiB; if not, nothing may be done.
+    /// Whether the body came whole and is no larger than 1 MiB. If not, the route must do nothing.
     [[nodiscard]] Status check_body();
-    /// The same of a command's words, which may have 4 MiB: fetches what has not come yet, which
-    /// the server does for so many at once and for so long.
+    /// The same for the words of a command, up to 4 MiB. It fetches the rest of the body, within a
+    /// deadline and for a bounded number of requests at once.
     [[nodiscard]] Status fetch_command();
-    /// The body as a JSON object. Pre: one of the two.
+    /// The body as a JSON object. Pre: check_body() or fetch_command().
     [[nodiscard]] Result<nlohmann::json> body();
-    /// Copies the whole body, of any length, into `fd`. Fails when it does not come whole; stops
-    /// without an error when nobody reads there.
+    /// Copies the whole body, of any length, into `fd`. Fails when it does not come whole. Stops
+    /// without an error when nobody reads from `fd`.
     [[nodiscard]] Status copy_body_to(int fd);
 
     void reply(int status, const nlohmann::json& body);
     /// The same with JSON that is text already.
     void reply_json(int status, const std::string& body);
     void reply_error(const Error& error);
-    /// A stream of JSON lines: `next` gives them until it returns nullopt, on which the connection
-    /// is broken off; the client may go any time.
+    /// Answers with a stream of JSON lines: calls `next` until it returns nullopt, and then closes
+    /// the connection. The client may go any time.
     void reply_lines(const std::function<std::optional<std::string>()>& next);
     /// Answers 101 and gives the connection up.
     [[nodiscard]] Result<UniqueFd> take_connection();
     [[nodiscard]] bool answered() const { return answered_; }
 
-    /// The connection and what is to be sent over it, once the request has been served. Empty where
-    /// nothing is.
+    /// The connection and the rest of the answer, once the request has been served. Empty where
+    /// there is none.
     [[nodiscard]] std::pair<UniqueFd, std::string> finish();
 
   private:

@@ -14,10 +14,10 @@
 
 namespace lodge::daemon {
 
-/// More than a request's body may have, but for an archive and the words of a command.
+/// Largest body of a request, except an archive and the words of a command.
 inline constexpr std::size_t kLargestBody = std::size_t{1} << 20;
 
-/// What stands before a body. Names of fields are in small letters.
+/// The head of a request. Names of fields are in small letters.
 struct RequestHead {
     std::string method;
     std::string target;
@@ -25,31 +25,31 @@ struct RequestHead {
     std::map<std::string, std::string> fields;
 };
 
-/// A request as far as it has come over its connection. Not thread-safe.
+/// A request, as far as it has come over its connection. Not thread-safe.
 class Incoming {
   public:
     explicit Incoming(UniqueFd socket) : socket_(std::move(socket)) {}
 
-    /// Reads what lies in the connection, without waiting. True: nothing more is to be waited for
-    /// before somebody looks at it. It is whole then, or never will be, or is too large to be held.
+    /// Reads the available bytes without waiting. True: the request can be served now. It is whole,
+    /// never will be, or is too large to be held.
     [[nodiscard]] bool read();
     /// Waits for more of the body (timeout).
     [[nodiscard]] Status read_on(const Deadline& deadline);
 
-    /// Nobody said a word.
+    /// No byte has come.
     [[nodiscard]] bool empty() const { return !began_; }
-    /// Set when the head makes no sense: there is no request then.
+    /// Set when the head is malformed: there is no request.
     [[nodiscard]] const std::optional<Error>& refusal() const { return refusal_; }
     [[nodiscard]] const RequestHead& head() const { return head_; }
-    /// Of a body that is longer than kLargestBody, or says that it will be.
+    /// Whether the body is longer than kLargestBody, or its head says so.
     [[nodiscard]] bool is_too_large() const;
-    /// As its head says or as has come, whichever is more.
+    /// The size in the head or the size that has come, whichever is more.
     [[nodiscard]] std::uint64_t body_size() const;
-    /// What the body lacks; success when all of it has come.
+    /// The error of an incomplete body; success when all of it has come.
     [[nodiscard]] Status whole() const;
     /// The rest of the body may still come.
     [[nodiscard]] bool has_more() const { return is_partial() && !ended_; }
-    /// As much of the body as has come; may be taken away by its reader.
+    /// The part of the body that has come; a reader may move it out.
     [[nodiscard]] std::string& content() { return content_; }
     /// Bytes of memory that it holds.
     [[nodiscard]] std::size_t size() const { return raw_.size() + content_.size(); }
@@ -66,8 +66,8 @@ class Incoming {
     [[nodiscard]] bool is_partial() const { return body_.state() == BodyDecoder::State::partial; }
 
     UniqueFd socket_;
-    std::string raw_;           ///< not taken apart yet
-    std::size_t looked_at_ = 0; ///< of raw_, in search of the head's end
+    std::string raw_;           ///< not parsed yet
+    std::size_t looked_at_ = 0; ///< bytes of raw_ searched for the head's end
     RequestHead head_;
     BodyDecoder body_;
     std::string content_;

@@ -7,7 +7,7 @@
 
 namespace lodge::daemon {
 
-/// The connections whose requests are being served, so that they can be broken off from outside.
+/// The connections whose requests are being served, so that another thread can shut them down.
 /// Thread-safe.
 class OpenLines {
   public:
@@ -18,12 +18,12 @@ class OpenLines {
             (void)::shutdown(socket, SHUT_RDWR);
         }
     }
-    /// Before it is closed or given away.
+    /// Call it before the socket is closed or given away.
     void remove(int socket) {
         const std::lock_guard guard(lock_);
         sockets_.erase(socket);
     }
-    /// Ends all, and those that come later: who reads or writes there is told at once.
+    /// Shuts down all of them and all later ones: their readers and writers return at once.
     void break_off() {
         const std::lock_guard guard(lock_);
         broken_ = true;

@@ -17,36 +17,35 @@
 
 namespace lodge::daemon {
 
-/// Takes connections and waits in one thread until each has said what it wants, so that a client
-/// who is slow to say it costs a descriptor and nobody else's time. A client who is slow to read
-/// his answer gets it from here too. Whoever says or takes nothing for 30 seconds is let go; so is
-/// the one who has been silent for longest when there are more than kMostWaiting, or when they hold
-/// more than kMostBytes.
+/// Accepts connections and reads their requests in one thread, so that a slow client costs a
+/// descriptor and delays nobody. It also sends answers to clients that read slowly. It closes a
+/// connection after 30 seconds without progress. It also closes the one that was silent for longest
+/// when there are more than kMostWaiting, or when they hold more than kMostBytes.
 class Reception {
   public:
     static constexpr std::size_t kMostWaiting = 1024;
     static constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 
-    /// `serve` gets each request that has come (Incoming::read()); it must not wait.
+    /// `serve` gets each request once it has come (Incoming::read()); it must not wait.
     using Serve = std::function<void(Incoming)>;
     Reception(UniqueFd listener, UniqueFd epoll, UniqueFd wake, Serve serve);
     ~Reception();
     Reception(const Reception&) = delete;
     Reception& operator=(const Reception&) = delete;
 
-    /// Sends what is left of an answer, and closes. Thread-safe.
+    /// Sends the rest of an answer and closes the connection. Thread-safe.
     void send(UniqueFd socket, std::string unsent);
-    /// Takes no connection any more: nobody listens when it returns, and what has not come whole is
+    /// Stops listening: on return no socket listens, and requests that have not come whole are
     /// dropped. Thread-safe.
     void refuse();
 
   private:
-    /// One who speaks, or one who is answered.
+    /// A client that sends its request, or one that reads its answer.
     struct Guest {
         std::unique_ptr<Incoming> incoming;
         UniqueFd socket;
         std::string unsent;
-        Deadline until = Deadline::never(); ///< set whenever it says or takes something
+        Deadline until = Deadline::never(); ///< reset at each progress
         std::size_t bytes = 0;              ///< counted in bytes_
         [[nodiscard]] int fd() const { return incoming ? incoming->fd() : socket.get(); }
     };
@@ -80,7 +79,7 @@ class Reception {
     std::jthread thread_; ///< last: it uses all of the above
 };
 
-/// On a socket that listens already.
+/// `listener` listens already.
 [[nodiscard]] Result<std::unique_ptr<Reception>> open_reception(UniqueFd listener,
                                                                 Reception::Serve serve);
 

@@ -5,8 +5,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-/// The bodies of requests for containers. What a body does not say is as the field's default; an
-/// unknown key, a wrong type or a value out of bounds is invalid_argument and named.
+/// The bodies of requests for containers. An absent key is the field's default. An unknown key, a
+/// wrong type or a value out of bounds is invalid_argument and named.
 namespace lodge::daemon {
 
 [[nodiscard]] Result<CreateRequest> read_create(nlohmann::json body);

@@ -12,18 +12,18 @@
 
 namespace lodge::daemon {
 
-/// What comes with a request beside its path.
+/// The body of a request.
 enum class Body : std::uint8_t {
     none,    ///< nothing, or an empty object
     object,  ///< Exchange::body()
-    command, ///< an object that may be larger, for it has a command's words
+    command, ///< a larger object, with the words of a command
     stream,  ///< of any length, read by the route itself
 };
 using Parameters = std::vector<std::string>;
 
-/// One route: method, path with "*" for a part that is a name, what may be asked with it, and what
-/// to do. Routes translate and decide nothing: they read all that was asked, and only then act; an
-/// error they return is answered as such.
+/// One route: method, path with "*" for a part that is a name, parameters, body and handler. A
+/// handler translates and decides nothing: it reads the whole request before it acts. An error that
+/// it returns is the answer.
 struct Route {
     std::string method;
     std::vector<std::string> path;
@@ -37,17 +37,17 @@ struct Route {
 [[nodiscard]] std::vector<Route> operation_routes(Daemon& daemon);
 [[nodiscard]] std::vector<Route> host_routes(Daemon& daemon);
 
-/// Finds the route and runs it, if all of the request is there and known; answers 404 and 405
-/// itself. No answer at all is for a client who loses a daemon that ends.
+/// Finds the route and runs it, if the request is whole and all of it is known. Answers 404 and 405
+/// itself. Sends no answer to a client that loses a daemon that ends.
 void dispatch(const std::vector<Route>& routes, Exchange& exchange);
 
 /// The parameter of routes that start an operation.
 inline constexpr const char* kWait = "wait";
-/// Its value: how long the answer may wait for the operation's end; without it, not at all. To be
-/// read before the operation is started.
+/// Its value: how long the answer may wait for the operation's end; absent: not at all. Read it
+/// before the operation is started.
 using Wait = std::optional<std::chrono::milliseconds>;
 [[nodiscard]] Result<Wait> read_wait(const Exchange& exchange);
-/// "true" or "false", which is also what an absent one means.
+/// "true" or "false"; absent: false.
 [[nodiscard]] Result<bool> read_flag(const Exchange& exchange, const std::string& parameter);
 
 /// Answers a started operation: 202 while it runs, 200 when it has ended.

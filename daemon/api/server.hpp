@@ -9,24 +9,24 @@
 
 namespace lodge::daemon {
 
-/// HTTP/1.1 over a unix socket, one request for each connection. Only root and, when set, members
-/// of one group may connect. A request is served once it has come whole (Reception), in a bounded
-/// pool of threads.
+/// HTTP/1.1 over a unix socket, one request per connection. Only root and, if set, the members of
+/// one group may connect. A bounded pool of threads serves each request once it has come whole
+/// (Reception).
 class Server {
   public:
     Server() = default;
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
-    /// Waits for the requests on their way.
+    /// Waits for the running requests.
     virtual ~Server() = default;
-    /// Takes no new request: nobody listens any more when it returns. Those on their way go on.
+    /// Stops listening: on return no socket listens. Running requests run on.
     virtual void refuse() = 0;
-    /// Breaks the connections off whose requests are still on their way, and waits for their
-    /// threads; false: not all have ended by the deadline. Pre: refuse().
+    /// Shuts down the connections of running requests and waits for their threads. False: some have
+    /// not ended by the deadline. Pre: refuse().
     [[nodiscard]] virtual bool stop(const Deadline& deadline) = 0;
 };
 
-/// Replaces a stale socket at `path`: pre: the caller holds the lock on the state directory.
+/// Replaces a stale socket at `path`. Pre: the caller holds the lock on the state directory.
 [[nodiscard]] Result<std::unique_ptr<Server>>
 start_server(Daemon& daemon, const std::string& path, const std::string& group);
 

@@ -6,13 +6,13 @@
 
 namespace lodge::daemon {
 
-/// Bounds how many requests wait for what may take hours. Each of them holds a thread of the
-/// server; the bound leaves some to all other requests. Thread-safe.
+/// Bounds the number of requests that wait for something that may take hours. Each holds a thread
+/// of the server; the bound leaves threads to other requests. Thread-safe.
 class WaitingRoom {
   public:
     explicit WaitingRoom(std::size_t seats) : seats_(seats) {}
 
-    /// Left by its end. Pre: the room outlives it.
+    /// A seat; its destructor frees it. Pre: the room outlives it.
     struct Leave {
         void operator()(std::atomic<std::size_t>* taken) const { --*taken; }
     };

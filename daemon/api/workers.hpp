@@ -14,27 +14,27 @@
 
 namespace lodge::daemon {
 
-/// Serves requests, each in a thread of its own for so long. Threads come as they are needed and
-/// end when they have had nothing to do for a while. Thread-safe.
+/// Serves requests, each in a thread of its own. Threads are made on demand and end after a while
+/// without work. Thread-safe.
 class Workers {
   public:
     struct Bounds {
-        std::size_t at_first = 4; ///< there however short of threads the host is later
-        std::size_t most = 4;     ///< requests beyond that wait
+        std::size_t at_first = 4; ///< made at once, whatever threads the host has later
+        std::size_t most = 4;     ///< further requests wait
         std::size_t most_waiting = 1;
     };
-    /// `serve` lets no exception out.
+    /// `serve` throws nothing.
     Workers(Bounds bounds, std::function<void(Incoming)> serve);
-    /// Waits for all.
+    /// Waits for all threads.
     ~Workers();
     Workers(const Workers&) = delete;
     Workers& operator=(const Workers&) = delete;
 
-    /// Drops it when too many wait, or after close().
+    /// Drops the request when too many wait, or after close().
     void give(Incoming incoming);
-    /// Takes nothing more; what waits is dropped.
+    /// Accepts nothing more and drops the waiting requests.
     void close();
-    /// Until all that is served has ended; false: not by the deadline. Pre: close().
+    /// Waits until every served request has ended. False: not by the deadline. Pre: close().
     [[nodiscard]] bool await_end(const Deadline& deadline);
 
   private:
