@@ -18,24 +18,24 @@
 
 namespace lodge::daemon {
 
-/// What this host can do for Lodge, for `host info`.
+/// The capabilities of this host, for `host info`.
 struct HostInfo {
     std::string kernel; ///< uname -r
     std::vector<kernel::Feature> features;
     std::vector<SeenSetting> settings;
     std::vector<storage::DriverInfo> encryptions;
-    std::string encryption; ///< what a create without --encryption gets; empty: nothing can be had
-    std::string encryption_why; ///< who chose it
+    std::string encryption;     ///< of a create without --encryption; empty: none is possible
+    std::string encryption_why; ///< the reason for it
     cgroup::Support cgroup;
     std::string bridge;
     std::vector<std::string> pools;
-    Resolvers resolvers; ///< that a container made now is given
+    Resolvers resolvers; ///< of a container that is made now
 };
 
-/// The daemon without its front: services over the real drivers. Building it makes the directories,
-/// opens the database, sets up bridge and firewall, and takes up what a predecessor left.
-/// Destroying it waits for operations on their way, if it has not been shut down before, and leaves
-/// containers running. Pre: nobody asks anything any more.
+/// The daemon without its HTTP server: services over the real drivers. make_daemon() makes the
+/// directories, opens the database, sets up bridge and firewall, and takes up the containers of the
+/// last daemon. The destructor waits for running operations, unless shut_down() was called, and
+/// leaves containers running. Pre: nobody uses it any more.
 class Daemon {
   public:
     Daemon() = default;
@@ -51,10 +51,9 @@ class Daemon {
     [[nodiscard]] virtual Result<std::size_t> start_up_host() = 0;
     /// See HostCheck.
     [[nodiscard]] virtual Result<CheckReport> check_host(bool repair) = 0;
-    /// Wakes all waits and event streams, and gives the operations on their way until `grace` to
-    /// end; the others are left to the next daemon (OperationEngine::end()). Everything can still
-    /// be asked. False: one is in the midst of a step at `deadline`, and this must not be
-    /// destroyed.
+    /// Wakes all waits and event streams, and gives running operations until `grace` to end; the
+    /// others are left to the next daemon (OperationEngine::end()). Requests are still answered.
+    /// False: an operation is still in a step at `deadline`, and the daemon must not be destroyed.
     [[nodiscard]] virtual bool shut_down(const Deadline& grace, const Deadline& deadline) = 0;
 };
 

@@ -9,15 +9,15 @@
 
 namespace lodge::daemon {
 
-/// A setting of the kernel that no namespace divides, as a host of many containers needs it.
-/// etc/sysctl.d/lodge.conf sets each, and says the same reason at more length; a unit test holds
-/// the two against each other.
+/// A kernel setting that no namespace divides, with the value that a host of many containers needs.
+/// etc/sysctl.d/lodge.conf sets each and has a longer reason; a unit test holds the two against
+/// each other.
 struct HostSetting {
     enum class Bound : std::uint8_t { at_least, at_most };
     std::string_view name; ///< as sysctl(8) writes it
     Bound bound = Bound::at_least;
     std::uint64_t wanted = 0;
-    std::string_view why; ///< what comes of another value
+    std::string_view why; ///< the effect of another value
 };
 [[nodiscard]] std::span<const HostSetting> host_settings();
 
@@ -26,7 +26,7 @@ struct SeenSetting {
     HostSetting setting;
     std::optional<std::uint64_t> value; ///< absent: this kernel has no such setting, or no number
 
-    /// What is not there bounds nobody.
+    /// An absent setting suits.
     [[nodiscard]] bool suits() const;
     /// Empty when it suits.
     [[nodiscard]] std::string what_to_do() const;

@@ -9,11 +9,11 @@ namespace lodge::daemon {
 
 enum class LogLevel { error = 3, warning = 4, info = 6 }; ///< as in syslog(3)
 
-/// Lines on stderr: `level=info msg="..."`, with a time and no priority on a terminal, with
-/// journald's priority prefix (sd-daemon(3)) when it reads them. Thread-safe: one write(2) a line.
-/// A reader that takes nothing holds nobody up: after a fifth of a second the line is lost, and so
-/// are others until there is room again, where it is told how many they were. Copies are the same
-/// log.
+/// Writes lines to stderr: `level=info msg="..."`, with a time and no priority on a terminal, with
+/// journald's priority prefix (sd-daemon(3)) when journald reads them. Thread-safe: one write(2)
+/// per line. A reader that takes nothing delays nobody: after a fifth of a second the line is lost,
+/// and so are further lines until there is room again; then a line has their number. Copies are the
+/// same log.
 class Log {
   public:
     explicit Log(int fd = STDERR_FILENO);

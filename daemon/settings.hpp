@@ -11,12 +11,12 @@
 
 namespace lodge::daemon {
 
-/// What the configuration decides. Every member has a working default.
+/// The values of the configuration. Every member has a working default.
 struct Settings {
     std::string state_directory = "/var/lib/lodge";
     std::string run_directory = "/run/lodge";
     std::string socket_path;  ///< empty: RUN/lodged.sock
-    std::string socket_group; ///< may use the socket besides root; empty: nobody else
+    std::string socket_group; ///< who may use the socket besides root; empty: nobody
     std::string definitions_directory;
     std::string monitor_program;
     std::string unpack_program;
@@ -24,16 +24,15 @@ struct Settings {
     std::string encryption = "auto"; ///< auto: luks2, else fscrypt; never none
     bool limits_best_effort = false; ///< a limit that cannot be enforced warns instead of failing
     std::string bridge = "lodge0";
-    std::vector<model::CidrAddress>
-        pools;                            ///< the bridge's own addresses; containers get the others
-    std::vector<std::string> nameservers; ///< empty: the host's own, see resolvers.hpp
+    std::vector<model::CidrAddress> pools; ///< the bridge's own addresses; containers get others
+    std::vector<std::string> nameservers;  ///< empty: the host's own, see resolvers.hpp
     std::vector<network::HostService> host_services = network::BridgeSpec{}.host_services;
     std::uint32_t most_connections = network::BridgeSpec{}.most_connections;
     std::uint32_t first_uid = 0x40000000; ///< of the ranges, a multiple of 65,536
     std::uint32_t uid_ranges = 8192;
     std::chrono::milliseconds stop_timeout{60'000};
-    std::uint32_t autostart_at_once = 4; ///< starts on their way at the same time
-    unsigned database_copies = 7;        ///< daily ones that are kept; 0: none is made
+    std::uint32_t autostart_at_once = 4; ///< starts that run at the same time
+    unsigned database_copies = 7;        ///< daily copies that are kept; 0: none
     std::uint64_t most_unpacked_bytes = std::uint64_t{16} << 30;
 
     bool operator==(const Settings&) const = default;

@@ -13,33 +13,32 @@
 
 namespace lodge::daemon {
 
-/// Writes down, once for each boot of the host, which containers it brings up (boot_sequence.hpp).
-/// To be called before recovery, which marks what ran in another boot as stopped.
+/// Plans, once for each boot of the host, the starts of the containers that it brings up
+/// (boot_sequence.hpp). Call it before recovery, which marks containers of another boot as stopped.
 [[nodiscard]] Status enter_boot(const Parts& parts);
 
 /// A shutdown of the host in the log of operations, and its one step.
 inline constexpr const char* kHostShutdown = "host shutdown";
 inline constexpr const char* kShutdownStep = "stop containers";
 
-/// Starts the containers that nobody asks for now: those of a boot and those that their restart
-/// policy brings back. What is to be started stands in the rows, so that a daemon that is killed
-/// goes on where it was. One thread of its own, which ends when the events do: close them before it
-/// is destroyed. The methods are thread-safe.
+/// Runs the planned starts: those of a boot and those of restart policies. The plans are in the
+/// rows, so the next daemon continues where a killed one was. It has one thread, which ends when
+/// the events do: close them before the destructor. The methods are thread-safe.
 class Autostart {
   public:
-    /// Begins at once. `at_once`: of its starts, at most so many are on their way at the same time.
+    /// Begins at once. `at_once`: the largest number of its starts that run at the same time.
     Autostart(const Parts& parts,
               Containers& containers,
               OperationEngine& engine,
               unsigned at_once);
 
-    /// Begins an operation that stops all containers, the last to start first, those of one boot
-    /// order together, and what is being started as soon as it is up; nobody can start another
-    /// meanwhile. Each is asked to halt, a busy one as soon as it no longer is; what has not by
-    /// `timeout` is killed. They come up with the next boot, or with start_up(), if their policy
-    /// says so; nothing is started by itself until then.
+    /// Begins an operation that stops all containers: the last to start first, those of one boot
+    /// order together, those that are being started as soon as they are up. Nobody can start
+    /// another meanwhile. It asks each to halt, a busy one as soon as its operation has ended, and
+    /// kills those that have not halted by `timeout`. They come up with the next boot, or with
+    /// start_up(), if their policy says so; no planned start runs until then.
     [[nodiscard]] Result<Uuid> shut_down(std::chrono::milliseconds timeout);
-    /// Begins to bring up what a boot would. Returns the number of containers.
+    /// Begins the starts that a boot would. Returns the number of containers.
     [[nodiscard]] Result<std::size_t> start_up();
 
   private:

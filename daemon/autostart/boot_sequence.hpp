@@ -8,15 +8,15 @@
 
 namespace lodge::daemon {
 
-/// A container as a boot of its host finds it.
+/// A container at a boot of its host.
 struct Candidate {
     model::Container container;
     bool was_up = false; ///< running or frozen as the host went down
 };
 
-/// Which containers a boot brings up and when: the highest boot order first, names decide among
-/// equals, each one's delay holding up those behind it. One that was about to be started again by
-/// its restart policy counts as up. Pure.
+/// The starts of a boot and their times: the highest boot order first, then by name; each delay
+/// postpones the later ones. A container that was about to be started again by its restart policy
+/// counts as up. Pure.
 [[nodiscard]] std::vector<PlannedStart> boot_sequence(std::vector<Candidate> candidates,
                                                       std::int64_t now);
 

@@ -42,9 +42,10 @@ class Templates final : public TemplateService {
     std::mutex claiming_; ///< an image is not removed between a look at it and its new name
 };
 
-/// Removes an image unless a name or a container stands for it. Pre: no operation runs.
+/// Removes an image unless a name or a container uses it. Pre: no operation runs.
 [[nodiscard]] Status remove_unclaimed_image(const Parts& parts, const std::string& digest);
-/// What undoes an unfinished build or import. Images are left to recovery's look at all of them.
+/// The plan at recovery of an unfinished operation on a template: undoes a build or an import, does
+/// nothing for a removal. Recovery's look handles the images.
 [[nodiscard]] Plan template_recovery_plan(const Parts& parts, const LoggedOperation& left);
 
 } // namespace lodge::daemon

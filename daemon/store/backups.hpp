@@ -12,20 +12,21 @@
 
 namespace lodge::daemon {
 
-/// Copies of the database in a directory of their own: lodge-YYYYMMDD.db, one a day (UTC), and
-/// lodge-schema-N.db, as it was before schema N was left. Each is a database as it is: whole,
-/// sound, without a log beside it, and not there at all until it is. Nothing is in it of what was
-/// on its way: no operation, and no container that is not published. Not thread-safe.
+/// Copies of the database in a directory of their own: lodge-YYYYMMDD.db, one per day (UTC), and
+/// lodge-schema-N.db, the state before a migration from schema N. Each is a database without a log,
+/// sound, and appears whole. It has nothing unfinished: no operation, and no unpublished container.
+/// Not thread-safe.
 class Backups {
   public:
-    /// `keep`: how many daily copies stay; 0: none is made.
+    /// `keep`: the number of daily copies that stay; 0: none is made.
     Backups(std::string directory, unsigned keep) : directory_(std::move(directory)), keep_(keep) {}
 
-    /// Makes the copy of the day that `now` is in, unless there is one, and removes the oldest
-    /// beyond those kept, before them those of a later day, which a wrong clock made. Waits for no
-    /// writer and holds none up.
+    /// Makes the copy of the day of `now`, unless it exists, and removes the surplus: first the
+    /// copies of a later day, which a wrong clock made, then the oldest. It waits for no writer and
+    /// delays none.
     [[nodiscard]] Status take_daily(db::Database& database, std::time_t now);
-    /// Before a migration; in place of an earlier copy of that schema. Never removed by us.
+    /// Makes a copy before a migration and replaces an earlier copy of that schema. Lodge never
+    /// removes it.
     [[nodiscard]] Status take_before_migration(db::Database& database, int schema);
 
   private:

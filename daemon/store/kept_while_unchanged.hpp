@@ -10,13 +10,13 @@
 
 namespace lodge::daemon {
 
-/// What was read of a thing, for as long as the thing is not changed. Whoever changes it says so
-/// with a Change. Thread-safe.
+/// A value that was read, kept until its source changes. Whoever changes the source holds a Change.
+/// Thread-safe.
 template <typename T>
 class KeptWhileUnchanged {
   public:
-    /// What is kept, or what `read` returns. That is kept in turn, unless a change was under way at
-    /// any moment of the reading: it may be older than what the next one may expect.
+    /// The kept value, or the one that `read` returns. The latter is kept, unless a change was
+    /// under way at any moment of the reading: it may be older than the next caller may expect.
     [[nodiscard]] Result<T> get(const std::function<Result<T>()>& read) {
         const auto [kept, changes] = look();
         if (kept) {
@@ -27,7 +27,7 @@ class KeptWhileUnchanged {
         return value;
     }
 
-    /// From before the change until it is done or has failed.
+    /// Held from before the change until it is done or has failed.
     class Change {
       public:
         explicit Change(KeptWhileUnchanged& of) : of_(of) {

@@ -12,10 +12,10 @@
 
 namespace lodge::daemon {
 
-/// Empties the log of the database soon after something in it was to be destroyed: the sealed key
-/// of a container that is gone lies there until then. In a thread of its own, once for all that was
-/// asked for within a second, so that nobody who destroys waits for it. What a killed daemon did
-/// not come to is done at the next one's start. Ends in the destructor.
+/// Empties the log of the database soon after a container was removed, because its sealed key is in
+/// the log until then. It works in a thread of its own, once for all requests within a second, so
+/// that no destroy waits for it. The next daemon does at its start what a killed one did not. Ends
+/// in the destructor.
 class LogEraser {
   public:
     using Warn = std::function<void(const std::string&)>;
