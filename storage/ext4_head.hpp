@@ -6,9 +6,9 @@
 
 namespace lodge::storage {
 
-/// Some fields of a superblock of ext4 and of the descriptor of its first group
-/// (Documentation/filesystems/ext4: super.rst, group_descr.rst), for the block size that ours have.
-/// Meaningless where `magic` is not kExt4Magic.
+/// Some fields of an ext4 superblock and of the descriptor of its first group
+/// (Documentation/filesystems/ext4: super.rst, group_descr.rst), for the block size of our
+/// filesystems. Meaningless unless `magic` is kExt4Magic.
 struct Ext4Head {
     std::uint16_t magic = 0;
     std::uint16_t state = 0;        ///< 1 unmounted cleanly, 2 errors were found
@@ -27,10 +27,10 @@ constexpr std::uint32_t kExt4Block = 4096;
 /// Reads it from the device or image `fd`.
 [[nodiscard]] Result<Ext4Head> read_ext4_head(int fd);
 
-/// Has the kernel read, all at once and in the background, what a mount and the first look into a
-/// new or nearly new filesystem read one block after the other: the bitmaps and inode tables of the
-/// first groups, and the blocks behind them, where the first directories are. A hint: what a
-/// damaged or an older filesystem keeps elsewhere is read when it is wanted.
+/// Makes the kernel read, all at once and in the background, the blocks that a mount and the first
+/// look into a new or nearly new filesystem read one by one: the bitmaps and inode tables of the
+/// first groups, and the blocks after them, with the first directories. A hint: if a damaged or
+/// older filesystem keeps them elsewhere, they are read on demand.
 void read_ahead(int fd, const Ext4Head& head);
 
 } // namespace lodge::storage

@@ -7,18 +7,18 @@
 
 namespace lodge::storage {
 
-/// mke2fs on an image file or a block device. `encrypt`: with ext4's encrypt feature.
+/// Runs mke2fs on an image file or a block device. `encrypt`: with ext4's encrypt feature.
 [[nodiscard]] Status make_ext4(const std::string& target, const Uuid& uuid, bool encrypt);
-/// Replays the journal and mends what can be mended without asking (e2fsck -p) of a filesystem that
-/// was not unmounted, or in which errors were found. When all is well it is one read, and what a
-/// mount wants next is read ahead. corrupt when a person has to decide. Takes as long as e2fsck
-/// does, ten minutes at most.
+/// Replays the journal and makes the safe repairs (e2fsck -p) of a filesystem that was not
+/// unmounted, or in which errors were found. Otherwise it is one read, and it reads ahead the
+/// blocks that a mount wants next. corrupt when a person has to decide. Takes as long as e2fsck,
+/// ten minutes at most.
 [[nodiscard]] Status check_ext4(const std::string& device);
 /// A detached mount of the ext4 on `device`.
 [[nodiscard]] Result<OpenVolume> mount_ext4(const std::string& device);
-/// data/upper and data/work in the mounted filesystem. Idempotent.
+/// Makes data/upper and data/work in the mounted filesystem. Idempotent.
 [[nodiscard]] Status make_layout(const OpenVolume& volume);
-/// Empty when mke2fs is installed, else what is missing.
+/// Empty when mke2fs is installed, else the name of what is missing.
 [[nodiscard]] std::string missing_mke2fs();
 
 } // namespace lodge::storage

@@ -8,7 +8,7 @@
 
 namespace lodge::storage {
 
-/// Where the master key that wraps the volume keys comes from.
+/// The source of the master key, which wraps the volume keys.
 class KeyProvider {
   public:
     KeyProvider() = default;
@@ -18,13 +18,13 @@ class KeyProvider {
 
     /// "file", ...: recorded beside each wrapped key.
     [[nodiscard]] virtual std::string name() const = 0;
-    /// The 32-byte master key. Thread-safe. permission_denied when the store is open to others,
-    /// corrupt when what it holds is no key.
+    /// The 32-byte master key. Thread-safe. permission_denied when others can read its store,
+    /// corrupt when the store holds no key.
     [[nodiscard]] virtual Result<secret::SecretBuffer> master_key() = 0;
 };
 
-/// The embedded default: a file of 32 random bytes, mode 0600, made (and synced) at first use.
-/// Refuses a file that is not a regular file of root with no access for others.
+/// The default: a file of 32 random bytes, mode 0600, made (and synced) at first use. It refuses a
+/// file that is not a regular file of root without access for others.
 [[nodiscard]] std::unique_ptr<KeyProvider> make_file_key_provider(std::string path);
 
 } // namespace lodge::storage

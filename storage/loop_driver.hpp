@@ -4,8 +4,8 @@
 
 namespace lodge::storage {
 
-/// What fscrypt and plain volumes have in common: ext4 directly on the loop device. The one
-/// difference, what happens to the data directory, is the two hooks.
+/// The common part of fscrypt and plain volumes: ext4 directly on the loop device. The two hooks
+/// have the only difference, the treatment of the data directory.
 class LoopDriver : public VolumeDriver {
   public:
     Result<OpenVolume> create(const Volume& volume, const secret::SecretBuffer& key) final;
@@ -16,10 +16,10 @@ class LoopDriver : public VolumeDriver {
   private:
     /// Whether mke2fs gives the filesystem its encrypt feature.
     [[nodiscard]] virtual bool encrypts() const = 0;
-    /// Before the layout is made in a new filesystem.
+    /// Called before the layout is made in a new filesystem.
     [[nodiscard]] virtual Status protect(const OpenVolume& volume,
                                          const secret::SecretBuffer& key) = 0;
-    /// After an existing filesystem was mounted.
+    /// Called after an existing filesystem was mounted.
     [[nodiscard]] virtual Status unlock(const OpenVolume& volume,
                                         const secret::SecretBuffer& key) = 0;
 };

@@ -12,8 +12,8 @@
 
 namespace lodge::storage {
 
-/// The names inside a volume's filesystem. Everything of the tenant lies below kDataDirectory,
-/// which is the encrypted directory of the fscrypt driver (ext4 cannot encrypt its root directory).
+/// The names inside a volume's filesystem. All of the tenant's data is below kDataDirectory, the
+/// encrypted directory of the fscrypt driver (ext4 cannot encrypt its root directory).
 inline constexpr const char* kDataDirectory = "data";
 inline constexpr const char* kUpperDirectory = "upper"; ///< data/upper, of a shared root
 inline constexpr const char* kWorkDirectory = "work";   ///< data/work, of a shared root
@@ -27,31 +27,31 @@ struct Volume {
     model::Encryption encryption = model::Encryption::luks2;
 
     [[nodiscard]] std::string image_path() const { return directory + "/volume.img"; }
-    /// Of its loop device; who may not open that cannot read it.
+    /// The label of its loop device; only those who may open the device can read it.
     [[nodiscard]] std::string label() const { return "lodge-" + uuid.to_string(); }
-    /// Of its mapping. Every tenant may read it in sysfs, so it does not tell the container. A
-    /// mapping that an older release made has the label for its name.
+    /// The name of its mapping. Every tenant may read it in sysfs, so it does not show the
+    /// container. A mapping of an older release has the label as its name.
     [[nodiscard]] std::string mapper_name() const;
 };
 
-/// An open volume: its filesystem, mounted nowhere (a detached mount, nodev).
-/// Nothing has to be undone when the holder dies: the last reference gone (this descriptor and
-/// every mount made from it), the kernel unmounts, removes the mapping (deferred), detaches the
-/// loop device (autoclear) and forgets the key.
+/// An open volume: its filesystem, in a detached mount (nodev). The holder need not close it. When
+/// the last reference goes (this descriptor and every mount made from it), the kernel unmounts the
+/// filesystem, removes the mapping (deferred), detaches the loop device (autoclear) and forgets the
+/// key.
 struct OpenVolume {
     kernel::MountFd filesystem;
 };
 
-/// What the driver needs of the host and how it protects, for `host info` and for policy.
+/// The driver's needs and its protection, for `host info` and for policy.
 struct DriverInfo {
     model::Encryption encryption = model::Encryption::none;
     bool available = false;
-    std::string why_not;     ///< set when not available: what is missing on this host
+    std::string why_not;     ///< set when not available: the missing part
     std::string description; ///< cipher and layout, one line
 };
 
 /// One way to make, open and close volumes. Stateless and thread-safe. Drivers know no container
-/// and no database. Every verb is idempotent as far as its name allows; all but create and open
+/// and no database. Every verb is idempotent as far as its name allows. All but create and open
 /// succeed when there is nothing to do.
 class VolumeDriver {
   public:
@@ -63,32 +63,31 @@ class VolumeDriver {
     /// Probes the running kernel and the programs; cheap enough to call at every daemon start.
     [[nodiscard]] virtual DriverInfo info() const = 0;
     /// Makes the image, the encryption, the filesystem and the empty layout (data/upper and
-    /// data/work), and returns it open, to be filled. Pre: the directory exists; already_exists
-    /// when it holds an image. On failure nothing is left.
+    /// data/work), and returns the volume open, to be filled. Pre: the directory exists.
+    /// already_exists when it holds an image. On failure nothing is left.
     [[nodiscard]] virtual Result<OpenVolume> create(const Volume& volume,
                                                     const secret::SecretBuffer& key) = 0;
     /// bad_key when the key does not open the image; corrupt when the image is damaged.
     [[nodiscard]] virtual Result<OpenVolume> open(const Volume& volume,
                                                   const secret::SecretBuffer& key) = 0;
-    /// Closes whatever a crash left of an open of this volume (mapping, loop device). Waits until
-    /// the image is in no use any more or says busy.
+    /// Removes whatever a crash left of an open of this volume (mapping, loop device). Waits until
+    /// nobody uses the image, or fails with busy.
     [[nodiscard]] virtual Status close(const Volume& volume) = 0;
     /// Crypto-erase (header or wrapped material first), then unlink. Pre: closed.
     [[nodiscard]] virtual Status destroy(const Volume& volume) = 0;
 };
 
-/// The driver of an encryption; never null. Drivers that this host cannot run exist too and say
-/// why.
+/// The driver of an encryption; never null. A driver that this host cannot run says so in info().
 [[nodiscard]] std::unique_ptr<VolumeDriver> make_driver(model::Encryption encryption);
 
-/// A block device that stands for a volume, loop device or mapping: the inventory.
+/// A block device over a volume, loop device or mapping, for the inventory.
 struct BlockDevice {
     std::string name;  ///< "/dev/loop3", "dm-0"
-    std::string label; ///< Volume::label() where we made it; anything where others did
+    std::string label; ///< Volume::label() if we made it, else anything
     std::string image; ///< the file below it
 };
-/// The devices of this host that stand over an image in a directory of `directory`: ours, each by
-/// its label and its file, and those whose path shows that somebody else attached it there.
+/// The devices of this host over an image in a directory of `directory`: ours, each with its label
+/// and its file, and those of others whose path shows the image.
 [[nodiscard]] Result<std::vector<BlockDevice>> list_devices(const std::string& directory);
 
 /// Length of the random key that each volume gets: 64 bytes serve AES-256-XTS and fscrypt v2 alike.
