@@ -16,14 +16,14 @@ struct AptSource {
     std::string signed_by; ///< path of a keyring, or empty
 };
 
-/// One-line (sources.list) and deb822 (.sources) forms, man 5 sources.list. What is neither is left
-/// out: it is apt's matter to complain. Pure.
+/// Parses one-line (sources.list) and deb822 (.sources) forms, man 5 sources.list. Other text is
+/// left out: apt reports it. Pure.
 [[nodiscard]] std::vector<AptSource> parse_sources_list(std::string_view text);
 [[nodiscard]] std::vector<AptSource> parse_deb822_sources(std::string_view text);
 
 /// The host's own sources of its release `codename`, with `suite` in its place, as sources.list
-/// lines. Third-party sources, which have suites of other names, are left out. not_found when
-/// nothing is left. Pure.
+/// lines. Third-party sources, whose suites have other names, are left out. not_found when no
+/// source remains. Pure.
 [[nodiscard]] Result<std::string> sources_for_suite(const std::vector<AptSource>& host,
                                                     const std::string& codename,
                                                     const std::string& suite);

@@ -7,10 +7,10 @@
 
 namespace lodge::templates {
 
-/// mmdebstrap of the definition's suite and packages into the new directory `tree`, from the host's
-/// own apt sources. Runs in a pid and mount namespace of its own, so that nothing of it outlives
-/// us. What it needs for itself lies in `tree`.tmp: killed, it leaves that to whoever removes the
-/// tree.
+/// Runs mmdebstrap with the definition's suite and packages into the new directory `tree`, from the
+/// host's own apt sources. It runs in pid and mount namespaces of its own, so that none of its
+/// processes outlives us. Its own files are in `tree`.tmp; when it is killed, whoever removes the
+/// tree removes them.
 [[nodiscard]] Status
 run_mmdebstrap(const Definition& definition, const std::string& tree, int cancel_fd);
 

@@ -8,7 +8,7 @@
 
 namespace lodge::templates {
 
-/// A small file that a definition puts into the tree, owned by root.
+/// A small file that a definition adds to the tree, owned by root.
 struct DefinedFile {
     std::string path; ///< absolute, inside the tree
     unsigned mode = 0644;
@@ -16,8 +16,8 @@ struct DefinedFile {
     bool symlink = false;
 };
 
-/// A template definition: data, one YAML file in templates/definitions/. See templates/README.md
-/// for every key.
+/// A template definition: data, one YAML file in templates/definitions/. docs/templates.md has
+/// every key.
 struct Definition {
     std::string name;
     std::string description;
@@ -29,14 +29,14 @@ struct Definition {
     std::string halt_signal;             ///< "SIGRTMIN+3", "SIGPWR", ...
     std::string ready;                   ///< "ssh" or "running"
     std::vector<std::string> mask_units; ///< systemd units linked to /dev/null
-    std::vector<std::string> remove;     ///< paths taken out; the last component may be a pattern
+    std::vector<std::string> remove;     ///< paths removed; the last component may be a pattern
     std::vector<DefinedFile> files;
 };
 
 /// Parses and validates; an unknown or repeated key is refused with its line. Pure.
 [[nodiscard]] Result<Definition> parse_definition(std::string_view yaml,
                                                   const std::string& file_name);
-/// The definition `name` of a directory of NAME.yaml files; not_found lists those there are.
+/// The definition `name` of a directory of NAME.yaml files. not_found lists the existing ones.
 [[nodiscard]] Result<Definition> load_definition(const std::string& directory,
                                                  const std::string& name);
 [[nodiscard]] Result<std::vector<Definition>> load_definitions(const std::string& directory);

@@ -9,8 +9,8 @@
 
 namespace lodge::templates {
 
-/// mkfs.erofs of a directory, synced. `newest` is the time, Unix seconds, that whatever is younger
-/// in the tree, and the image itself, is given: with it the same tree makes the same image.
+/// Runs mkfs.erofs on a directory and syncs the image. `newest`, in Unix seconds, replaces every
+/// later time in the tree and is the time of the image: with it the same tree makes the same image.
 [[nodiscard]] Status pack_image(const std::string& tree,
                                 const std::string& image,
                                 std::optional<std::int64_t> newest,

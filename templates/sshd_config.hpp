@@ -8,9 +8,9 @@
 
 namespace lodge::templates {
 
-/// One setting of sshd's, as sshd_config(5) has it.
+/// One setting of sshd, as in sshd_config(5).
 struct SshdSetting {
-    std::string file;                   ///< where it stands
+    std::string file;                   ///< its file
     std::string keyword;                ///< lower case
     std::vector<std::string> arguments; ///< without quotes
     std::string match;                  ///< criteria of the Match block around it; empty: none
@@ -22,27 +22,28 @@ struct SshdConfig {
     std::vector<SshdSetting> settings;
 };
 
-/// A file of the configuration as it would be if it were there.
+/// A file of the configuration that does not exist yet.
 struct SshdFile {
     std::string path;
     std::string text;
 };
 
-/// Of a tree that may be hostile; without a configuration there are no settings. At most 256 files.
-/// `drop_in` takes part as if it were in the tree: it shows in the settings if sshd reads it.
+/// Reads the configuration of a tree that may be hostile; without one there are no settings. At
+/// most 256 files. `drop_in` is read as if it were in the tree: its settings appear if sshd reads
+/// it.
 [[nodiscard]] Result<SshdConfig>
 read_sshd_config(int tree_fd, const std::optional<SshdFile>& drop_in = std::nullopt);
 
 /// The settings of a file that includes no other. Pure.
 [[nodiscard]] std::vector<SshdSetting> parse_sshd_config(const SshdFile& file);
 
-/// What counts for root, from wherever it logs in: the first setting in a Match block that may be
-/// meant for root, else the first outside. Null: sshd's default. Pure.
+/// The setting that applies to root, wherever root logs in from: the first in a Match block that
+/// may match root, else the first outside. Null: sshd's default. Pure.
 [[nodiscard]] const SshdSetting* deciding_for_root(const SshdConfig& config,
                                                    const std::string& keyword);
 
-/// Why a login of root's by password, or by a key in ~/.ssh/authorized_keys, will be refused, each
-/// a sentence. Pure.
+/// The reasons why sshd will refuse root a login by password, or by a key in
+/// ~/.ssh/authorized_keys, one sentence each. Pure.
 enum class LoginBy { password, key };
 [[nodiscard]] std::vector<std::string> what_keeps_root_out(const SshdConfig& config, LoginBy by);
 

@@ -12,45 +12,44 @@
 
 namespace lodge::templates {
 
-/// A finished template: one read-only EROFS image and what a container needs to know of it.
+/// A finished template: one read-only EROFS image and the data that a container needs of it.
 struct Template {
     std::string name;
     std::string digest;      ///< "sha256:<hex>" of the image
     std::uint64_t bytes = 0; ///< of the image
     std::string init;        ///< "/sbin/init"
     std::string halt_signal; ///< "SIGRTMIN+3"
-    std::string ready;       ///< how readiness is seen: "ssh" or "running"
+    std::string ready;       ///< the sign of readiness: "ssh" or "running"
     std::string source;      ///< "mmdebstrap debian-12", "import"
     std::int64_t created_at = 0;
 };
 
-/// What the daemon keeps beside an image about one of the names that stand for it. The store does
-/// not look into the text.
+/// The record of one name of an image. The daemon makes the text; the store does not read it.
 struct ImageRecord {
     std::string digest;
     std::string name; ///< a DNS label
     std::string text;
 };
 
-/// Told when a long step begins.
+/// Called when a long step begins.
 using Progress = std::function<void(const std::string& step)>;
 
 /// One unit of work that makes a template.
 struct Work {
     std::string id; ///< names its directory; the operation's UUID
     Progress progress;
-    /// Told a sentence about what of the source is not in the template; may be empty.
+    /// Called with a sentence about a part of the source that is not in the template; may be empty.
     std::function<void(const std::string& sentence)> warn{};
     int cancel_fd = -1; ///< readable: stop and return `cancelled`
-    /// Asked when an import has read its archive, before it makes anything of it: whether that was
-    /// the whole. Empty: it was.
+    /// Called when an import has read its archive, before it makes anything of it: whether the
+    /// archive was whole. Empty: it was.
     std::function<Status()> received;
 };
 
-/// Makes templates in a directory of their own and mounts them. One subdirectory per digest:
-/// DIR/<hex>/template.erofs, and beside it a record for each name of it, DIR/<hex>/NAME.json.
-/// Unfinished work lies in DIR/.work-<operation> and is swept by `discard`. Knows no database: the
-/// daemon keeps which name means which digest. Thread-safe.
+/// Makes templates in a directory of their own and mounts them. It has one subdirectory per digest:
+/// DIR/<hex>/template.erofs, and beside it a record of each name, DIR/<hex>/NAME.json. Unfinished
+/// work is in DIR/.work-<operation>; `discard` removes it. The store knows no database: the daemon
+/// has the digest of each name. Thread-safe.
 class TemplateStore {
   public:
     TemplateStore() = default;
@@ -58,15 +57,15 @@ class TemplateStore {
     TemplateStore& operator=(const TemplateStore&) = delete;
     virtual ~TemplateStore() = default;
 
-    /// Builds by the definition with the host's own apt configuration. Everything lies in
-    /// DIR/.work-<id> until the last rename. On failure or cancel nothing is left.
+    /// Builds a definition with the host's own apt configuration. Everything is in DIR/.work-<id>
+    /// until the last rename. On failure or cancel nothing is left.
     [[nodiscard]] virtual Result<Template> build(const Definition& definition,
                                                  const Work& work) = 0;
-    /// Takes a root tree as a tar archive (plain, gz, xz, zst) read from `archive_fd` (any stream).
-    /// Hostile entries are refused or made harmless; see templates/README.md.
+    /// Imports a root tree from a tar archive (plain, gz, xz, zst) read from `archive_fd` (any
+    /// stream). Hostile entries are refused or made harmless; see docs/templates.md.
     [[nodiscard]] virtual Result<Template>
     import(const std::string& name, int archive_fd, const Work& work) = 0;
-    /// Removes what an unfinished build or import of that id left. Success when nothing is there.
+    /// Removes the work directory of an unfinished build or import. Missing: success.
     [[nodiscard]] virtual Status discard(const std::string& work_id) = 0;
     /// Removes the image of a digest. Pre: unmounted.
     [[nodiscard]] virtual Status remove(const std::string& digest) = 0;
@@ -74,22 +73,21 @@ class TemplateStore {
     [[nodiscard]] virtual Result<std::vector<std::string>> list() = 0;
     /// Digests that have a mount point below the run directory, mounted or not: the inventory.
     [[nodiscard]] virtual Result<std::vector<std::string>> mount_points() = 0;
-    /// Ids of the builds and imports that have a work directory, those on their way among them.
+    /// Ids of the builds and imports that have a work directory, running ones included.
     [[nodiscard]] virtual Result<std::vector<std::string>> works() = 0;
 
-    /// Keeps the record beside its image, atomically and durably, in place of an earlier one.
+    /// Writes the record beside its image, atomically and durably, over an earlier one.
     [[nodiscard]] virtual Status put_record(const ImageRecord& record) = 0;
-    /// Success when there is none.
+    /// Missing: success.
     [[nodiscard]] virtual Status remove_record(const std::string& digest,
                                                const std::string& name) = 0;
     /// All records of all images, by digest and name.
     [[nodiscard]] virtual Result<std::vector<ImageRecord>> records() = 0;
 
-    /// The image mounted read-only, once per host, at RUN/<hex> (so that all containers share its
-    /// page cache), as a fresh detached clone for the caller. Mounts it when nobody has yet.
+    /// A fresh detached clone of the image's mount. The image is mounted read-only once per host,
+    /// at RUN/<hex>, so that all containers share its page cache; the first call mounts it.
     [[nodiscard]] virtual Result<kernel::MountFd> mount(const std::string& digest) = 0;
-    /// Unmounts the host's one mount (containers keep their own references). Success when not
-    /// mounted.
+    /// Unmounts the host's mount; containers keep their own references. Not mounted: success.
     [[nodiscard]] virtual Status unmount(const std::string& digest) = 0;
 };
 
@@ -102,7 +100,7 @@ struct StoreSettings {
 [[nodiscard]] std::unique_ptr<TemplateStore> make_template_store(StoreSettings settings);
 
 /// Copies a whole tree (ids, modes, times, xattrs, hard links, holes) from one directory into
-/// another, for `--rootfs private`. Both belong to us alone while it runs.
+/// another, for `--rootfs private`. Nobody else uses the two while it runs.
 [[nodiscard]] Status copy_tree(int source_fd, int target_fd);
 
 } // namespace lodge::templates

@@ -7,11 +7,11 @@
 
 namespace lodge::templates {
 
-/// What kind of system a tree holds, as far as the daemon must know.
+/// The kind of system in a tree, as far as the daemon needs it.
 struct TreeKind {
     std::string init;        ///< absolute path
-    std::string program;     ///< the name of what it comes to through all links: "systemd"
-    std::string halt_signal; ///< what a graceful stop sends
+    std::string program;     ///< the program behind all its links: "systemd"
+    std::string halt_signal; ///< the signal of a graceful stop
     std::string ready;       ///< "ssh" when the tree has an SSH server
 };
 
@@ -19,11 +19,11 @@ struct TreeKind {
 /// executed), or no container of it could start. The tree may be hostile.
 [[nodiscard]] Result<TreeKind> inspect_tree(int tree_fd);
 
-/// Takes out what each container must have of its own or of now: machine-id, ssh host keys, host
+/// Removes the files that each container must have of its own: machine-id, ssh host keys, host
 /// name, resolver configuration. The tree may be hostile.
 [[nodiscard]] Status depersonalise(int tree_fd);
 
-/// What a definition says: paths removed, files put in, units masked. The tree may be hostile.
+/// Applies a definition: removes paths, adds files, masks units. The tree may be hostile.
 [[nodiscard]] Status apply_definition(int tree_fd, const Definition& definition);
 
 } // namespace lodge::templates
