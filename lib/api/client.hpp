@@ -9,11 +9,11 @@
 
 namespace lodge::api {
 
-/// What is told to whoever loses the daemon in the midst of something.
+/// The message for a caller who loses the daemon during a call.
 [[nodiscard]] Error broke_off();
 
-/// Talks to lodged over its unix socket; one connection per call. Errors of the daemon come back as
-/// they were there. not_found without a socket there, permission_denied when it may not be used.
+/// Talks to lodged over its unix socket, one connection per call. Errors of the daemon arrive
+/// unchanged. not_found without a socket, permission_denied when the caller may not use it.
 class Client {
   public:
     explicit Client(std::string socket_path) : socket_path_(std::move(socket_path)) {}

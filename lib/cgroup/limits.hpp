@@ -13,8 +13,8 @@ namespace lodge::cgroup {
 /// for it.
 [[nodiscard]] Status apply_limits(const std::string& group, int group_fd, const Limits& limits);
 
-/// The same for a group that has limits: an absent one is taken away, as far as one of
-/// `controllers` is its.
+/// The same for a group with limits. An absent limit is lifted if one of `controllers` has its
+/// file.
 [[nodiscard]] Status change_limits(const std::string& group,
                                    int group_fd,
                                    const Limits& limits,

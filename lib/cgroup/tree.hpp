@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
-/// Groups that a tenant may have made others below: walked by descriptor, at most 256 deep.
+/// Groups below which a tenant may have made others: walked by descriptor, at most 256 deep.
 namespace lodge::cgroup {
 
 /// Removes the group and all below it. Pre: empty of processes. Missing: success.
 [[nodiscard]] Status remove_tree(int parent_fd, const std::string& name);
 
-/// Processes of the group and below, in no order. What goes away meanwhile has none.
+/// Processes of the group and below, in no order. A group that goes meanwhile has none.
 [[nodiscard]] Result<std::vector<std::int32_t>> processes_below(int parent_fd,
                                                                 const std::string& name);
 

@@ -23,13 +23,13 @@ using Row = std::vector<Value>;
 [[nodiscard]] Blob blob(const Value& value);            ///< empty for anything but a BLOB
 [[nodiscard]] bool is_null(const Value& value);
 
-/// What a transaction outlives once write() has returned.
+/// What a committed transaction survives, once write() has returned.
 enum class Durability {
     process, ///< a kill of the daemon (no fsync; a power cut may lose it, never corrupt it)
     host,    ///< a power cut (fsync of the log)
 };
 
-/// What can be asked.
+/// A source of rows: the database or a transaction.
 class Source {
   public:
     Source() = default;
@@ -43,7 +43,8 @@ class Source {
 /// Inside a transaction.
 class Transaction : public Source {
   public:
-    /// Number of rows changed. already_exists when a UNIQUE or PRIMARY KEY constraint is hurt.
+    /// Returns the number of changed rows. already_exists when a UNIQUE or PRIMARY KEY constraint
+    /// is violated.
     [[nodiscard]] virtual Result<int> execute(const std::string& sql,
                                               const std::vector<Value>& values = {}) = 0;
 };
@@ -55,28 +56,28 @@ class Database : public Source {
     /// Runs `body` in one transaction: committed when it succeeds, rolled back when it fails.
     [[nodiscard]] virtual Status write(Durability durability,
                                        const std::function<Status(Transaction&)>& body) = 0;
-    /// A copy of what is committed now, made into the new file `path`: one sound database without a
-    /// log. Waits for no writer and holds none up.
+    /// Copies the committed state into the new file `path`, one sound database without a log. Waits
+    /// for no writer and delays none.
     [[nodiscard]] virtual Status copy_to(const std::string& path) = 0;
-    /// Moves the whole log into the file and empties it: what was deleted is in neither then (its
-    /// bytes are overwritten in the file). busy when somebody reads an older state all the time.
-    /// Waits for the disk, and holds up writers meanwhile.
+    /// Moves the whole log into the file and empties it: deleted data is then in neither (its bytes
+    /// are overwritten in the file). busy when somebody reads an older state all the time. Waits
+    /// for the disk and delays writers meanwhile.
     [[nodiscard]] virtual Status empty_log() = 0;
-    /// For tests: asked before each statement; an error it returns is that statement's.
+    /// For tests: called before each statement, which fails with the returned error.
     virtual void set_fault_hook(std::function<Status()> hook) = 0;
 };
 
-/// Runs `statements` in one transaction in a database that nobody else has open, as a copy is; what
-/// they delete is overwritten.
+/// Runs `statements` in one transaction, in a database that nobody else has open, such as a copy.
+/// Deleted data is overwritten.
 [[nodiscard]] Status alter_file(const std::string& path, std::span<const char* const> statements);
 
-/// Called before a database is changed from schema `from` to a later one; its error is that of the
-/// opening, and nothing is changed.
+/// Called before a database is migrated from schema `from`. Its error fails the opening, and
+/// nothing is changed.
 using BeforeMigration = std::function<Status(Database& database, int from)>;
 
-/// Opens or creates. `migrations` are applied in order, each in a transaction of its own; how many
-/// were applied is kept in user_version. unsupported when the file has had more than these (a newer
-/// release made it), corrupt when it is no sound database.
+/// Opens or creates a database. It applies `migrations` in order, each in a transaction of its own,
+/// and keeps their number in user_version. unsupported when the file has had more migrations (a
+/// newer release made it), corrupt when it is no sound database.
 [[nodiscard]] Result<std::unique_ptr<Database>>
 open_database(const std::string& path,
               std::span<const char* const> migrations,

@@ -5,13 +5,14 @@
 
 namespace lodge::kernel {
 
-/// Something that containers are made of and that a kernel may lack.
+/// A feature that containers need and that a kernel may lack.
 struct Feature {
     std::string name;
-    std::string description; ///< what it is needed for
-    std::string why_not;     ///< empty: it is here
+    std::string description; ///< its use
+    std::string why_not;     ///< empty: the kernel has it
 };
-/// Asks the kernel for each anew; a module that can be loaded is. Needs root. Thread-safe.
+/// Probes the kernel for each feature; this loads modules that can be loaded. Needs root.
+/// Thread-safe.
 [[nodiscard]] std::vector<Feature> features();
 
 } // namespace lodge::kernel

@@ -12,9 +12,9 @@
 
 namespace lodge::kernel {
 
-/// Opens an image for attach() so that sysfs does not tell where it lies: every tenant may read
-/// the path of each loop device's file, and of a file that was opened in a mount of its own
-/// directory, attached nowhere, that is "/NAME". The last component of `path` may be no symlink.
+/// Opens an image for attach() so that sysfs does not show its directory. Every tenant may read the
+/// path of each loop device's file; for a file that was opened in a detached mount of its own
+/// directory that path is "/NAME". The last component of `path` must not be a symlink.
 [[nodiscard]] Result<UniqueFd> open_unseen(const std::string& path, int flags, mode_t mode = 0);
 
 struct LoopOptions {
@@ -42,20 +42,20 @@ class LoopDevice {
     std::string path_;
 };
 
-/// An attached loop device as /sys/block/loopN/loop tells it.
+/// An attached loop device, as /sys/block/loopN/loop shows it.
 struct LoopInfo {
     std::string path;         ///< "/dev/loop3"
     std::string backing_file; ///< see open_unseen(); " (deleted)" at its end when it was unlinked
 };
-/// All attached loop devices of the host: the inventory. Fails when one could not be looked at:
-/// what is not seen would be taken for closed.
+/// All attached loop devices of the host, for the inventory. Fails when one could not be read: the
+/// caller would take it for closed.
 [[nodiscard]] Result<std::vector<LoopInfo>> list_loops();
 
-/// Whether an error of a block device, or of its file in sysfs, means that there is none (any
-/// more): ENOENT, ENXIO, ENODEV. All others mean that we could not look.
+/// Whether an error of a block device, or of its file in sysfs, means that the device does not
+/// exist (any more): ENOENT, ENXIO, ENODEV. All others mean that it could not be read.
 [[nodiscard]] bool is_device_gone(const Error& error) noexcept;
 
-/// What an attached loop device says of itself, to those alone who may open it.
+/// The values of an attached loop device that only those who may open it can read.
 struct LoopStatus {
     std::string label; ///< that it was attached with
     dev_t device = 0;  ///< of its file, as stat(2) has it
@@ -64,8 +64,8 @@ struct LoopStatus {
 /// ENXIO where nothing is attached.
 [[nodiscard]] Result<LoopStatus> loop_status(const std::string& path);
 
-/// Detaches the device at once when unused, when its last user goes otherwise. Success when it is
-/// not attached.
+/// Detaches the device, at once when it is unused, else when its last user goes. Not attached:
+/// success.
 [[nodiscard]] Status detach_loop(const std::string& path);
 
 } // namespace lodge::kernel

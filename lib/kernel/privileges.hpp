@@ -8,8 +8,8 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-/// What a process may do: ids, capabilities, limits, the system call filter. All of it concerns the
-/// calling thread; by raw system calls, so that it can be used between clone and exec.
+/// Privileges of a process: ids, capabilities, limits, the system call filter. All functions
+/// concern the calling thread and use raw system calls, so that they work between clone and exec.
 namespace lodge::kernel {
 
 /// A set of capabilities, bit n is capability n (linux/capability.h).
@@ -23,7 +23,7 @@ template <typename... Numbers>
 /// Takes everything but `keep` out of the bounding set, for good. Capabilities that this kernel
 /// does not know are passed over.
 [[nodiscard]] Status limit_bounding_set(CapabilitySet keep);
-/// What may be taken up: the permitted set. Root of a host that is itself confined lacks some.
+/// The permitted set. Root of a host that is itself confined lacks some.
 [[nodiscard]] Result<CapabilitySet> permitted_capabilities();
 /// Sets these two, inheritable and ambient to none. Pre: `effective` is a part of `permitted`, and
 /// that of what is permitted now.
@@ -55,8 +55,8 @@ class FilesystemIds {
     bool active_ = true;
 };
 
-/// setrlimit(2), as near to it as we may: without CAP_SYS_RESOURCE a hard limit cannot be raised,
-/// so it stays where it is and the soft one goes no higher. False: it is lower than asked.
+/// setrlimit(2), as near as possible: without CAP_SYS_RESOURCE the hard limit cannot be raised, so
+/// it stays and bounds the soft one. False: it is lower than asked.
 [[nodiscard]] Result<bool> set_limit(int resource, const rlimit& wanted);
 
 /// PR_SET_DUMPABLE 0: nobody without CAP_SYS_PTRACE over the user namespace this program was

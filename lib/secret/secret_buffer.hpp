@@ -52,16 +52,15 @@ open_sealed(const SecretBuffer& key, std::string_view sealed, std::string_view a
 [[nodiscard]] std::string to_hex(std::string_view bytes);
 [[nodiscard]] Result<std::string> from_hex(std::string_view text);
 
-/// 32 hexadecimal digits that stand for a text and do not tell it (BLAKE2b): in the place of a text
-/// that nobody can guess, where others may read.
+/// A digest of 32 hexadecimal digits that does not reveal its text (BLAKE2b): for a text that
+/// nobody can guess, where others may read.
 [[nodiscard]] std::string pseudonym_of(std::string_view text);
 
-/// 64 hexadecimal digits that only who has the master key can make for this text (HMAC-SHA512-256
-/// under a subkey of it, which does nothing else).
+/// An authenticator of 64 hexadecimal digits for a text, which only a holder of the master key can
+/// make (HMAC-SHA512-256 under a subkey with no other use).
 [[nodiscard]] Result<std::string> authenticator_of(const SecretBuffer& master,
                                                    std::string_view text);
-/// bad_key when the text is not the one that the authenticator was made for, or not with this key.
-/// In constant time.
+/// bad_key when the authenticator was made for another text or with another key. In constant time.
 [[nodiscard]] Status check_authenticator(const SecretBuffer& master,
                                          std::string_view text,
                                          std::string_view authenticator);

@@ -48,7 +48,8 @@ struct ResizePayload {
     std::uint16_t rows;
     std::uint16_t columns;
 };
-/// As a shell has it: the exit code, or 128+n, or 126/127 when the command could not be run.
+/// The exit code in the way of a shell: the command's, or 128+n, or 126/127 when the command could
+/// not be run.
 struct ExitPayload {
     std::int32_t code;
 };
@@ -73,7 +74,7 @@ struct Frame {
                                 FrameType type,
                                 std::span<const std::byte> payload,
                                 std::span<const int> fds = {});
-/// How a session ends before it began: `error` and `exited`, 126. Of use on a fresh connection, to
+/// Ends a session before it began: sends `error` and `exited` with 126. For a fresh connection, to
 /// which both can be written at once.
 [[nodiscard]] Status send_failure(int socket, const Error& error);
 /// The payload of an `error` frame; a long text is cut.

@@ -38,16 +38,16 @@ struct Entry {
 [[nodiscard]] std::unexpected<Error> refuse(const Node& node, const std::string& why);
 
 using Setter = std::function<Status(const Node&)>;
-/// Hands every entry of a mapping to its setter; a key without one is refused with its line.
+/// Passes every entry of a mapping to its setter; a key without a setter is refused with its line.
 [[nodiscard]] Status read_mapping(const Node& node, const std::map<std::string, Setter>& keys);
 
-/// Setters of the usual kinds; they keep a reference to what they set.
+/// Setters of the usual kinds; they keep a reference to their target.
 [[nodiscard]] Setter text(std::string& into);
 [[nodiscard]] Setter text_list(std::vector<std::string>& into);
 /// A mapping of words, as "KEY=VALUE" each.
 [[nodiscard]] Setter pairs(std::vector<std::string>& into);
 [[nodiscard]] Setter boolean(bool& into);
-/// A text that `parse` understands; its refusal is given the line.
+/// A text for `parse`; its refusal gets the line.
 template <typename T, typename Parse>
 [[nodiscard]] Setter parsed(T& into, Parse parse_text) {
     return [&into, parse_text](const Node& node) -> Status {
