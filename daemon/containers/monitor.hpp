@@ -15,7 +15,7 @@
 
 namespace lodge::daemon {
 
-/// Everything lodge-monitor needs to make a container run, its layers apart. The descriptor is lent
+/// All data that lodge-monitor needs to run a container, except its layers. The descriptor is lent
 /// for the call.
 struct StartRequest {
     Uuid uuid;
@@ -29,7 +29,7 @@ struct StartRequest {
     std::size_t console_log_bytes = std::size_t{64} << 10;
 };
 
-/// What a container's root is made of. Descriptors, lent for the call.
+/// The layers of a container's root. The descriptors are lent for the call.
 struct Layers {
     int volume_fd = -1; ///< detached mount of the volume's ext4
     int lower_fd = -1;  ///< detached clone of the template, when the root is shared
@@ -41,8 +41,8 @@ struct InitProcess {
         0; ///< field 22 of /proc/PID/stat (man 5 proc): with the pid, an identity
 };
 
-/// How init ended. A reboot(2) inside shows as a signal (man 2 reboot, "Behavior inside PID
-/// namespaces").
+/// How init ended. The kernel reports a reboot(2) inside as a signal (man 2 reboot, "Behavior
+/// inside PID namespaces").
 struct InitExit {
     enum class Kind : std::uint8_t { halted, rebooted, exited, signalled };
     Kind kind = Kind::exited;
@@ -66,11 +66,11 @@ struct ExecRequest {
     std::uint16_t columns = 80;
 };
 
-/// Gives the connection of a client up to a session.
+/// Gives the connection of a client to a session.
 using TakeClient = std::function<Result<UniqueFd>()>;
 
-/// A living monitor. Methods are thread-safe; each has a deadline of its own and fails with
-/// timeout, and with not_found once the monitor is gone.
+/// A living monitor. Methods are thread-safe. Each has a deadline of its own, and fails with
+/// timeout, or with not_found once the monitor is gone.
 class Monitor {
   public:
     Monitor() = default;
@@ -81,25 +81,25 @@ class Monitor {
     [[nodiscard]] virtual Result<MonitorStatus> status() = 0;
     /// Sends `signal_number` to init.
     [[nodiscard]] virtual Status signal_init(int signal_number) = 0;
-    /// Hands a client's connection over (see lib/session): from then on the daemon has no part in
-    /// it. It is taken once the monitor has agreed; what fails behind that is told on it too.
+    /// Hands a client's connection over (see lib/session); from then on the daemon has no part in
+    /// it. The connection is taken once the monitor has agreed; later failures are sent on it too.
     [[nodiscard]] virtual Status exec(const ExecRequest& request,
                                       const TakeClient& take_client) = 0;
     [[nodiscard]] virtual Status console(const TakeClient& take_client) = 0;
-    /// The kept tail of the console.
+    /// The last bytes of the console.
     [[nodiscard]] virtual Result<std::string> console_log() = 0;
-    /// The exit status was recorded: the monitor may go. Pre: init has exited.
+    /// Lets the monitor go, after the exit status was recorded. Pre: init has exited.
     [[nodiscard]] virtual Status release() = 0;
     /// Readable when the monitor has news: init has exited (status() tells), or the monitor is gone
     /// (every call fails). For poll(2) in one watching thread.
     [[nodiscard]] virtual int event_fd() const = 0;
 };
 
-/// Whether a failure of Monitor::status() or MonitorLauncher::connect() says that nobody watches
-/// the container: its monitor is gone, or hangs for good. Any other (no descriptor to be had, no
-/// place among its connections) says nothing of it.
+/// Whether a failure of Monitor::status() or MonitorLauncher::connect() means that nobody watches
+/// the container: its monitor is gone, or hangs for good. Any other failure (no descriptor, no
+/// place among its connections) says nothing about that.
 [[nodiscard]] bool is_unwatched(const Error& error);
-/// What such a call told; nothing where nobody watches. Its error says nothing of the container:
+/// The result of such a call; nothing if nobody watches. An error says nothing about the container:
 /// ask again.
 template <typename T>
 [[nodiscard]] Result<std::optional<T>> if_watched(Result<T> told) {
@@ -112,8 +112,8 @@ template <typename T>
     return std::unexpected<Error>(std::move(told).error());
 }
 
-/// A container on its way: build(), then finish(). Dropping it without finish() kills the clone and
-/// the monitor, and so does the death of the daemon.
+/// A container that is being started: build(), then finish(). Its destruction without finish()
+/// kills the clone and the monitor, and so does the death of the daemon.
 class StartingContainer {
   public:
     StartingContainer() = default;
@@ -121,7 +121,7 @@ class StartingContainer {
     StartingContainer& operator=(const StartingContainer&) = delete;
     virtual ~StartingContainer() = default;
 
-    /// Hands the layers over and returns when the clone exists; the monitor goes on to build its
+    /// Hands the layers over and returns when the clone exists; the monitor goes on to make its
     /// root. Once.
     [[nodiscard]] virtual Status build(const Layers& layers) = 0;
     /// The container's network namespace, to attach its card to. Pre, of this and of init(): built.
@@ -140,15 +140,15 @@ class MonitorLauncher {
     virtual ~MonitorLauncher() = default;
 
     /// Spawns lodge-monitor, which clones the container into its cgroup with all its namespaces.
-    /// Does not wait for it: meanwhile the caller opens the layers.
+    /// Does not wait for it: the caller opens the layers meanwhile.
     [[nodiscard]] virtual Result<std::unique_ptr<StartingContainer>>
     begin(const StartRequest& request) = 0;
-    /// Connects to the living monitor of a container; not_found when there is none, timeout when it
-    /// does not answer, though it was woken if somebody had stopped it.
+    /// Connects to the living monitor of a container. not_found when there is none; timeout when it
+    /// does not answer, even after a SIGCONT.
     [[nodiscard]] virtual Result<std::unique_ptr<Monitor>> connect(const Uuid& container) = 0;
-    /// UUIDs that have a monitor directory below the run directory, living or dead: the inventory.
+    /// UUIDs with a monitor directory below the run directory, living or dead, for the inventory.
     [[nodiscard]] virtual Result<std::vector<Uuid>> list() = 0;
-    /// Ends the monitor if it lives (SIGKILL, by pidfd) and removes its directory. Missing:
+    /// Kills the monitor if it lives (SIGKILL, by pidfd) and removes its directory. Missing:
     /// success.
     [[nodiscard]] virtual Status discard(const Uuid& container) = 0;
 };

@@ -12,9 +12,10 @@ namespace lodge::daemon {
 [[nodiscard]] std::string monitor_directory(const std::string& run_directory,
                                             const Uuid& container);
 
-/// A greeted connection to the monitor whose directory is `directory_fd`. not_found when none
-/// listens, or the one that does is about to be gone. One that does not answer within a second gets
-/// SIGCONT; timeout when it still does not. busy when it has no place for another connection.
+/// A connection to the monitor whose directory is `directory_fd`, after its `welcome`. not_found
+/// when none listens, or the listening one is about to end. A monitor that does not answer within a
+/// second gets SIGCONT; timeout when it still does not. busy when it has no place for another
+/// connection.
 struct MonitorConnection {
     UniqueFd socket;
     std::uint16_t version = 0;
@@ -22,12 +23,12 @@ struct MonitorConnection {
 };
 [[nodiscard]] Result<MonitorConnection> connect_monitor(int directory_fd, bool subscribe);
 
-/// The process of the monitor whose directory that is, as a pidfd, also of one that answers nobody.
-/// not_found when none listens.
+/// The process of that directory's monitor, as a pidfd, also when it answers nobody. not_found when
+/// none listens.
 [[nodiscard]] Result<UniqueFd> open_monitor_process(int directory_fd);
 
-/// The Monitor of a living one: `directory` is its directory, `events` a subscribed connection.
-/// Each call makes a connection of its own, so that calls do not wait for one another.
+/// Makes the Monitor of a living one: `directory` is its directory, `events` a subscribed
+/// connection. Each call makes a connection of its own, so that calls do not wait for one another.
 [[nodiscard]] std::unique_ptr<Monitor> make_monitor(UniqueFd directory, UniqueFd events);
 
 } // namespace lodge::daemon

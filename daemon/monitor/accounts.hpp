@@ -9,7 +9,7 @@
 
 #include <sys/types.h>
 
-/// Users of a container, read from its own /etc/passwd and /etc/group. Never through NSS: that
+/// Users of a container, read from its own /etc/passwd and /etc/group. Never through NSS, which
 /// would load the tenant's libraries into a process of ours.
 namespace lodge::monitor {
 
@@ -22,12 +22,12 @@ struct Account {
     std::vector<gid_t> groups; ///< supplementary ones, `group` among them
 };
 
-/// Pieces of a file in their order, as they come; an empty one is its end.
+/// The next piece of a file; an empty one is its end.
 using Pieces = std::function<Result<std::string_view>()>;
 
-/// The account of `user`: a name, a number, or empty for root. A number or root need no entry, and
-/// root needs no file that can be read. The files come from the tenant and may hold anything, of
-/// any length: lines that are none are passed over, and no more than one is remembered.
+/// The account of `user`: a name, a number, or empty for root. A number or root needs no entry, and
+/// root needs no readable file. The files come from the tenant and may hold anything, of any
+/// length: malformed lines are skipped, and at most one line is held in memory.
 [[nodiscard]] Result<Account>
 find_account(std::string_view user, const Pieces& passwd, const Pieces& group);
 /// The same over whole texts.

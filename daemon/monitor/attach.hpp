@@ -7,7 +7,7 @@
 
 namespace lodge::monitor {
 
-/// The filesystems of a container beside its root, attached nowhere yet.
+/// The filesystems of a container beside its root, detached.
 struct OwnMounts {
     kernel::MountFd proc;
     kernel::MountFd sys;
@@ -17,15 +17,15 @@ struct OwnMounts {
     kernel::MountFd shared_memory;
     kernel::MountFd message_queues;
     kernel::MountFd run;
-    kernel::MountFd nothing; ///< an empty read-only directory, to hide others with
+    kernel::MountFd nothing; ///< an empty read-only directory that covers others
 };
 
 /// Pre: the caller is root in the container's own user, mount, pid, net, ipc and cgroup namespaces.
 [[nodiscard]] Result<OwnMounts> make_own_mounts();
 
-/// Puts everything in its place below `root` (the tenant's tree: no symlink of it is followed;
-/// missing directories are made) and hides or write-protects parts of /proc and /sys. Pre: `root`
-/// is `/`.
+/// Attaches all filesystems below `root` and hides or write-protects parts of /proc and /sys. The
+/// tree is the tenant's: no symlink of it is followed; missing directories are made. Pre: `root` is
+/// `/`.
 [[nodiscard]] Status attach_own_mounts(int root, const OwnMounts& mounts, const std::string& uuid);
 
 /// Mounts terminal `number` of the container's devpts over /dev/console.

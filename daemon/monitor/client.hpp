@@ -14,8 +14,8 @@
 
 namespace lodge::monitor {
 
-/// The client's end of a session, as lib/session describes it, without ever waiting and with little
-/// memory: payloads are passed on as they come.
+/// A session's connection to its client (lib/session). It never waits and takes little memory: it
+/// passes payloads on as they come.
 class Client {
   public:
     /// Part of a frame's payload. Frames other than terminal_data come whole.
@@ -30,14 +30,13 @@ class Client {
     [[nodiscard]] bool open() const { return connection_.valid(); }
     void close() { connection_.reset(); }
 
-    /// Takes what there is and calls `handle` for each part. False: the client has gone or does not
-    /// keep to the protocol.
+    /// Reads the available bytes and calls `handle` for each part. False: the client is gone or
+    /// violates the protocol.
     [[nodiscard]] bool receive(const std::function<void(const Part&)>& handle);
-    /// Descriptors that came and were not taken yet.
+    /// Received descriptors that nobody took yet.
     [[nodiscard]] std::vector<UniqueFd> take_fds() { return std::exchange(fds_, {}); }
 
-    /// False: the client is gone or does not read. It must be dropped then: part of a frame may be
-    /// out.
+    /// False: the client is gone or does not read. Drop it then: a part of the frame may be sent.
     [[nodiscard]] bool
     send(session::FrameType type, std::string_view payload, std::span<const int> fds = {});
     [[nodiscard]] bool send_error(const Error& error);

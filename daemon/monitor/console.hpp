@@ -11,25 +11,25 @@
 
 namespace lodge::monitor {
 
-/// The console: reads the PTY's master always, so that the container never waits for a reader,
-/// keeps the last bytes and shows them to any number of clients. A client that does not keep up is
-/// dropped. A container that writes faster than a few megabytes a second waits for us: our time is
-/// not charged to it.
+/// The console: it always reads the PTY's master, so that the container never waits for a reader.
+/// It keeps the last bytes in memory and shows them to up to kMostClients clients. It drops a
+/// client that does not keep up. A container that writes faster than a few megabytes a second
+/// waits, because the monitor's time is not charged to it.
 class Console final : public Watcher {
   public:
     static constexpr std::size_t kMostClients = 8;
-    /// That it has so many already.
+    /// The error for a client beyond kMostClients.
     [[nodiscard]] static std::unexpected<Error> full();
 
     Console(Loop& loop, UniqueFd master, std::size_t log_size);
     ~Console() override;
     /// Starts reading.
     [[nodiscard]] Status open();
-    /// Adds a client: it gets the log, then what comes.
+    /// Adds a client, which gets the log and then all new output.
     [[nodiscard]] Status attach(UniqueFd connection);
     [[nodiscard]] std::string log() const;
     [[nodiscard]] std::size_t clients() const { return clients_.size(); }
-    /// The container has ended: what is left is read, clients are told `exited` with this code.
+    /// The container has ended: reads the rest, and sends clients `exited` with this code.
     void finish(std::int32_t code);
 
     void ready(std::uint32_t events) override;

@@ -11,7 +11,7 @@
 
 namespace lodge::monitor {
 
-/// Is told when its descriptor is ready (epoll(7) events).
+/// Gets the events of its descriptor (epoll(7)).
 class Watcher {
   public:
     Watcher() = default;
@@ -35,17 +35,17 @@ class Port final : public Watcher {
 
 class Alarm;
 
-/// epoll, one event at a time: a handler may destroy any watcher, its own included, without leaving
-/// an event behind that points to it.
+/// An epoll loop that handles one event at a time, so that a handler may destroy any watcher, its
+/// own included, and no event points to a destroyed one.
 class Loop {
   public:
     static Result<Loop> create();
     [[nodiscard]] Status add(int fd, std::uint32_t events, Watcher& watcher);
     /// Arms an edge-triggered descriptor again.
     [[nodiscard]] Status rearm(int fd, std::uint32_t events, Watcher& watcher);
-    /// Call before closing `fd`: a copy of it elsewhere would keep it in the set.
+    /// Call it before `fd` is closed: a copy of the descriptor elsewhere would keep it in the set.
     void remove(int fd);
-    /// Waits for one event, or for an alarm, and has it handled.
+    /// Waits for one event or alarm and handles it.
     [[nodiscard]] Status turn();
 
   private:
@@ -56,8 +56,8 @@ class Loop {
     std::vector<Alarm*> alarms_; ///< that are set
 };
 
-/// Calls once when its time has come. May be set anew or destroyed at any time, also by what it
-/// calls. Pre: the loop stays where it is and outlives it.
+/// Calls its function once at its time. It may be set anew or destroyed at any time, also by that
+/// function. Pre: the loop stays in place and outlives it.
 class Alarm {
   public:
     Alarm(Loop& loop, std::function<void()> call) : loop_(loop), call_(std::move(call)) {}

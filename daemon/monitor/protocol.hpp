@@ -14,22 +14,22 @@
 /// The messages between the daemon and a monitor, and between a monitor and its clone: one
 /// SEQPACKET message each, a header and a payload in host byte order.
 ///
-/// A monitor outlives the daemon that started it, so a newer daemon meets older monitors.
-/// Therefore: message types and fields are only ever appended, a reader ignores what follows the
-/// fields it knows, and what a monitor of version n cannot do the daemon finds out from `welcome`.
+/// A monitor outlives the daemon that started it, so a newer daemon meets older monitors. Therefore
+/// message types and fields are only appended, a reader ignores bytes after the fields that it
+/// knows, and `welcome` tells the daemon the version of a monitor and so its abilities.
 namespace lodge::monitor {
 
 inline constexpr std::uint32_t kMagic = 0x4d47444c; // "LDGM"
-/// Of the header and of `hello`, which every monitor understands: never raised.
+/// Version of the header and of `hello`, which every monitor understands: never raised.
 inline constexpr std::uint16_t kFormat = 1;
-/// What a monitor can do, as its `welcome` says. 2: it takes an order before the client.
+/// Version of a monitor in its `welcome`. 2: it takes an order before the client.
 inline constexpr std::uint16_t kVersion = 2;
 inline constexpr std::uint16_t kTakesOrders = 2;
 /// Largest payload: the console's log.
 inline constexpr std::size_t kLargestPayload = std::size_t{128} << 10;
 /// Largest order: more words than the kernel lets a program have (man 2 execve, "Limits").
 inline constexpr std::size_t kLargestOrder = std::size_t{8} << 20;
-/// What a monitor of version 1 takes of words, in one payload.
+/// Bounds of the words for a monitor of version 1, in one payload.
 inline constexpr std::size_t kMostWordsOfOld = 4096;
 /// Name of the socket in the monitor's directory, and descriptor of the start channel at exec.
 inline constexpr const char* kSocketName = "monitor.sock";
@@ -68,7 +68,7 @@ enum class MessageType : std::uint16_t {
     terminal = 50, ///< child -> monitor: the PTY's master
 };
 
-/// How far a start has come. Part of `failed`, so that an error says where. Never renumber.
+/// The stage of a start. Part of `failed`, so that an error says where. Never renumber.
 enum class StartStage : std::uint8_t {
     none = 0,
     received = 1,          ///< the order was understood
@@ -108,8 +108,8 @@ class Writer {
     std::string payload_;
 };
 
-/// Takes a payload apart. Past the end every value is 0 or empty and ok() is false, so that a
-/// decoder asks once, at its end. Never reads outside the payload, whatever it holds.
+/// Decodes a payload. Past the end every value is 0 or empty and ok() is false, so a decoder checks
+/// once, at its end. Never reads outside the payload, whatever its content.
 class Reader {
   public:
     explicit Reader(std::string_view payload) : rest_(payload) {}
@@ -138,7 +138,7 @@ struct Message {
 
 [[nodiscard]] Status
 send(int socket, MessageType type, const std::string& payload = {}, std::span<const int> fds = {});
-/// The next message. `cancelled`: the peer has gone. A message that is not ours is `corrupt`.
+/// Receives the next message. `cancelled`: the peer is gone. `corrupt`: a message of another form.
 [[nodiscard]] Result<Message> receive(int socket, const Deadline& deadline);
 /// receive() of one of `type`; a `failed` message becomes the error that it carries.
 [[nodiscard]] Result<Message> expect(int socket, MessageType type, const Deadline& deadline);
@@ -146,7 +146,7 @@ send(int socket, MessageType type, const std::string& payload = {}, std::span<co
 [[nodiscard]] Status send_failure(int socket, StartStage stage, const Error& error);
 [[nodiscard]] Error decode_failure(std::string_view payload);
 
-/// Everything that a start needs beside its descriptors.
+/// All data of a start beside its descriptors.
 struct StartOrder {
     std::string uuid;
     std::string hostname;
@@ -162,7 +162,7 @@ struct StartOrder {
 /// Takes the descriptors out of the message.
 [[nodiscard]] Result<StartOrder> decode_start_order(Message& message);
 
-/// What a session is to run. The same fields as the daemon's ExecRequest.
+/// The command of a session. The same fields as the daemon's ExecRequest.
 struct ExecOrder {
     std::vector<std::string> argv;
     std::vector<std::string> environment;
@@ -177,7 +177,7 @@ struct ExecOrder {
 /// Bytes of memory that its words take.
 [[nodiscard]] std::size_t size_of(const ExecOrder& order);
 [[nodiscard]] Result<ExecOrder> decode_exec_order(std::string_view payload);
-/// Of a message, or of the sealed file that comes with it in place of a payload.
+/// Decodes the payload of a message, or of the sealed file that comes with it instead of a payload.
 [[nodiscard]] Result<ExecOrder> decode_exec_order(const Message& message);
 
 /// Answer to `status`. `exit_kind`: 0 init runs, else 1 + the daemon's InitExit::Kind.

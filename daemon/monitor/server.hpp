@@ -12,8 +12,8 @@
 
 namespace lodge::monitor {
 
-/// The life of a monitor after the start: waits for its children, keeps init's exit status, serves
-/// control connections, exec sessions and the console, until a daemon releases it.
+/// A monitor after the start: waits for its children, keeps init's exit status, serves control
+/// connections, exec sessions and the console, until a daemon releases it.
 class Server {
   public:
     /// `channel`: the start channel, which becomes the first subscriber.

@@ -12,7 +12,7 @@
 
 namespace lodge::monitor {
 
-/// What an exec session's child needs to know of its container.
+/// The data of a container that an exec session's child needs.
 struct SessionContext {
     int container = -1; ///< init's pidfd
     int cgroup = -1;    ///< the container's group
@@ -20,8 +20,8 @@ struct SessionContext {
     const std::string* seccomp_program = nullptr;
 };
 
-/// One exec session: a process inside, and a client that is told of it. Lives until the process was
-/// reaped, with or without its client.
+/// One exec session: a process inside and its client. Lives until the process was reaped, with or
+/// without its client.
 class Session {
   public:
     Session(Loop& loop, const SessionContext& context, ExecOrder order, UniqueFd connection);
@@ -32,9 +32,9 @@ class Session {
     /// With a terminal: starts the command. Without: waits for the client's stdio first.
     [[nodiscard]] Status open();
     [[nodiscard]] pid_t pid() const { return pid_; }
-    /// Bytes of the order that it still has to carry out.
+    /// Bytes of the order that is not executed yet.
     [[nodiscard]] std::size_t waiting() const { return size_of(order_); }
-    /// No process and no client: nothing more will happen.
+    /// Whether there is neither process nor client any more.
     [[nodiscard]] bool ended() const { return pid_ == 0 && !client_.open(); }
     /// The process was reaped with this wait status.
     void reaped(int wait_status);

@@ -9,7 +9,7 @@
 
 namespace lodge::monitor {
 
-/// What is left of a start once init runs: all that a monitor holds of its container.
+/// The remains of a start once init runs: everything that a monitor holds of its container.
 struct Container {
     StartOrder order;
     UniqueFd proc; ///< of our own, mounted nowhere any more
@@ -20,10 +20,10 @@ struct Container {
     UniqueFd console; ///< the PTY's master
 };
 
-/// A start under way. `stage` is what a failure reports.
+/// A start under way. A failure reports `stage`.
 struct Start {
     StartOrder order;
-    int channel = -1; ///< to the daemon; its end of file is the daemon's death
+    int channel = -1; ///< to the daemon; end of file means that the daemon died
     StartStage stage = StartStage::none;
     UniqueFd volume; ///< detached mount of the volume's filesystem, until the root stands
     UniqueFd lower;  ///< detached mount of the template, when the root is shared
@@ -36,21 +36,21 @@ struct Start {
     UniqueFd console;
 };
 
-/// The whole way from the order to init's first instruction. On failure the clone is dead.
+/// Runs a start from the order to init's first instruction. On failure the clone is dead.
 [[nodiscard]] Result<Container> start_container(Start& start);
 
-/// rootfs.cpp: a mount namespace of our own, with nothing of the host: a tmpfs, a proc, a sysfs.
+/// rootfs.cpp: makes a mount namespace of our own, without the host's mounts: a tmpfs, a proc, a
+/// sysfs.
 [[nodiscard]] Status leave_host_mounts();
-/// And after the start: an empty read-only tmpfs.
+/// After the start: an empty read-only tmpfs.
 [[nodiscard]] Status leave_start_mounts();
-/// The container's root filesystem, attached nowhere.
+/// Makes the container's root filesystem, detached.
 [[nodiscard]] Result<kernel::MountFd> build_root(const Start& start, int userns_fd);
 /// Makes it appear at kHandover in the clone's mount namespace and nowhere else.
 [[nodiscard]] Status hand_over_root(const kernel::MountFd& root);
 inline constexpr const char* kHandover = "/root";
 
-/// devices.cpp: the container's /dev, attached nowhere. Pre: this process has CAP_MKNOD on the
-/// host.
+/// devices.cpp: makes the container's /dev, detached. Pre: this process has CAP_MKNOD on the host.
 [[nodiscard]] Result<kernel::MountFd> build_devices(std::uint32_t uid_base);
 
 /// clone.cpp: the clone's part, from its first instruction to execve. `socket`: to the monitor.

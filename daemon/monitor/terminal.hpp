@@ -15,7 +15,7 @@ struct Terminal {
 };
 
 /// Pre: `root` is the container's root directory. The tenant may have put anything at
-/// /dev/pts/ptmx; what is no pseudo-terminal of a devpts is refused.
+/// /dev/pts/ptmx; anything but a pseudo-terminal of a devpts is refused.
 [[nodiscard]] Result<Terminal> open_terminal(int root);
 
 [[nodiscard]] Status set_window_size(int terminal, std::uint16_t rows, std::uint16_t columns);
