@@ -19,12 +19,13 @@
 #include <string>
 #include <vector>
 
-/// What the daemon can do, as the HTTP routes see it. Routes translate between JSON and these calls
-/// and decide nothing; services know nothing of HTTP. What cannot be answered because the daemon
-/// ends fails with `unreachable`: whoever asked is told what he would be told of a killed one.
+/// The services of the daemon, as the HTTP routes use them. Routes translate between JSON and these
+/// calls and decide nothing; services know nothing of HTTP. A call that fails because the daemon
+/// ends fails with `unreachable`, so that its caller gets the answer that a killed daemon's caller
+/// gets.
 namespace lodge::daemon {
 
-/// Who asks: as SO_PEERCRED of the connection says.
+/// The caller, from SO_PEERCRED of the connection.
 struct Caller {
     std::uint32_t uid = 0;
     std::int32_t pid = 0;
@@ -32,15 +33,15 @@ struct Caller {
 
 enum class OperationStatus : std::uint8_t { running, succeeded, failed, cancelled };
 
-/// A mutating verb on its way or done, as a value.
+/// A running or ended operation, as a value.
 struct OperationView {
     Uuid id;
-    std::string verb;     ///< "create", "start", "template_build", ...
+    std::string verb;     ///< "create", "start", "template build", ...
     std::string resource; ///< name of the container or template
     OperationStatus status = OperationStatus::running;
     std::string step;                  ///< the step it is in or ended in
     double fraction = -1;              ///< 0..1, negative: unknown
-    std::vector<std::string> warnings; ///< what will not be as was asked, though it succeeds
+    std::vector<std::string> warnings; ///< parts of the request that will not hold
     std::optional<Error> error;
     std::int64_t started_at = 0; ///< Unix milliseconds
     std::int64_t ended_at = 0;   ///< 0: not yet
@@ -58,17 +59,17 @@ struct Event {
     std::string detail;
 };
 
-/// What a "daemon" event says of a boot that begins its containers' starts.
+/// `what` of the "daemon" event of a boot that begins its containers' starts.
 inline constexpr const char* kHostStartsUp = "host starts up";
 
-/// How many events are kept for who comes later: what a start of the daemon did is over before
-/// anybody can ask.
+/// Number of events that are kept for later subscribers: a start of the daemon is over before
+/// anybody can subscribe.
 inline constexpr std::size_t kKeptEvents = 256;
-/// Of them, at most so many of one container or template.
+/// Of them, at most this many of one container or template.
 inline constexpr std::size_t kKeptOfOne = 64;
 
-/// A subscriber's bounded queue; the oldest events are dropped for a slow reader, who then sees a
-/// gap in `sequence`. Thread-safe.
+/// A subscriber's bounded queue. It drops the oldest events of a slow reader, who sees a gap in
+/// `sequence`. Thread-safe.
 class EventSubscription {
   public:
     EventSubscription() = default;
@@ -77,7 +78,7 @@ class EventSubscription {
     virtual ~EventSubscription() = default;
     /// Next event; nullopt at the deadline or when the daemon ends.
     [[nodiscard]] virtual std::optional<Event> next(const Deadline& deadline) = 0;
-    /// The daemon ends: next() does not wait any more.
+    /// Whether the daemon ends: next() does not wait any more.
     [[nodiscard]] virtual bool ended() = 0;
 };
 
@@ -89,12 +90,12 @@ class OperationService {
     virtual ~OperationService() = default;
     [[nodiscard]] virtual Result<OperationView> get(const Uuid& id) = 0;
     [[nodiscard]] virtual std::vector<OperationView> list() = 0;
-    /// Waits until it ended or the deadline; the view then says which. unreachable when the daemon
-    /// ends before.
+    /// Waits until the operation has ended or the deadline; the view says which. unreachable when
+    /// the daemon ends before.
     [[nodiscard]] virtual Result<OperationView> wait(const Uuid& id, const Deadline& deadline) = 0;
     /// invalid_state when it has ended or is past its commit point.
     [[nodiscard]] virtual Status cancel(const Uuid& id) = 0;
-    /// Begins with the last `past` events, at most kKeptEvents.
+    /// Starts with the last `past` events, at most kKeptEvents.
     [[nodiscard]] virtual std::unique_ptr<EventSubscription> subscribe(std::size_t past) = 0;
 };
 
@@ -102,7 +103,8 @@ struct CreateRequest {
     model::ContainerSpec spec;
     std::string root_password_hash; ///< of crypt(3), checked; empty: none is set
     bool start = false;
-    /// No limit was asked for by name: without one in the spec there is none. Else the default.
+    /// Set: a spec without a limit of processes has none (`none` was asked for). Else it gets the
+    /// default.
     bool any_pids = false;
 };
 
@@ -111,17 +113,17 @@ struct StopRequest {
     bool force = false;                               ///< no graceful part
 };
 
-/// A container with what is known of it at this moment.
+/// A container with its present state.
 struct ContainerView {
     model::Container container;
     std::string busy_with; ///< verb of the unfinished operation, or empty
     std::string image_path;
     std::string template_ready;                   ///< "ssh" or "running"
-    std::vector<std::string> limits_not_enforced; ///< "memory": this host cannot, and was told so
+    std::vector<std::string> limits_not_enforced; ///< "memory": this host cannot (best-effort)
 };
 
-/// Verbs return the id of a started operation; everything that can be refused at once is refused at
-/// once, without one. Thread-safe.
+/// Verbs return the id of a started operation. They refuse at once, without an operation,
+/// everything that can be refused at once. Thread-safe.
 class ContainerService {
   public:
     ContainerService() = default;
@@ -137,7 +139,7 @@ class ContainerService {
     /// `frozen`: freeze; else thaw.
     [[nodiscard]] virtual Result<Uuid>
     set_frozen(const Caller& caller, const std::string& name, bool frozen) = 0;
-    /// Limits at once, also of a running one; the host name at the next start.
+    /// Changes limits at once, also of a running container, and the host name at the next start.
     [[nodiscard]] virtual Result<Uuid>
     set(const Caller& caller, const std::string& name, const model::SpecChange& change) = 0;
     [[nodiscard]] virtual Result<Uuid>
@@ -147,12 +149,12 @@ class ContainerService {
     kill(const Caller& caller, const std::string& name, int signal_number) = 0;
     [[nodiscard]] virtual Result<std::vector<ContainerView>> list() = 0;
     [[nodiscard]] virtual Result<ContainerView> info(const std::string& name) = 0;
-    /// Waits until the container is in `what`: "running", "stopped" or "ready" (what ready means is
-    /// the template's matter: sshd answers, or init runs).
+    /// Waits until the container is in `what`: "running", "stopped" or "ready". The template says
+    /// what ready means: sshd answers, or init runs.
     [[nodiscard]] virtual Status
     wait(const std::string& name, const std::string& what, const Deadline& deadline) = 0;
-    /// `take_client` is called once everything is known to be in order; it answers 101 on the
-    /// client's connection and gives that connection up.
+    /// `take_client` is called once nothing can be refused any more; it answers 101 on the client's
+    /// connection and gives that connection up.
     [[nodiscard]] virtual Status
     exec(const std::string& name, const ExecRequest& request, const TakeClient& take_client) = 0;
     [[nodiscard]] virtual Status console(const std::string& name,
@@ -166,7 +168,7 @@ class ContainerService {
 /// A tree as a stream of bytes.
 struct Archive {
     UniqueFd bytes;
-    std::shared_future<Status> copied = {}; ///< there before `bytes` ends: whether that is all
+    std::shared_future<Status> copied = {}; ///< set before `bytes` ends: whether it is whole
 };
 
 class TemplateService {
@@ -175,10 +177,10 @@ class TemplateService {
     TemplateService(const TemplateService&) = delete;
     TemplateService& operator=(const TemplateService&) = delete;
     virtual ~TemplateService() = default;
-    /// `definition` as named in the definitions directory; `name` of the result, empty: the same.
+    /// `definition`: a name in the definitions directory. `name`: of the template; empty: the same.
     [[nodiscard]] virtual Result<Uuid>
     build(const Caller& caller, const std::string& definition, const std::string& name) = 0;
-    /// Reads the archive, blocks until it was consumed; the operation it returns has ended.
+    /// Reads the archive and blocks until it is consumed. The returned operation has ended.
     [[nodiscard]] virtual Result<Uuid>
     import(const Caller& caller, const std::string& name, Archive archive) = 0;
     [[nodiscard]] virtual Result<Uuid> remove(const Caller& caller, const std::string& name) = 0;

@@ -249,8 +249,11 @@ Plan stop_plan(const Parts& parts, const model::Container& container, const Stop
     plan.steps.push_back({"collect", [&parts, stopping] { return collect(parts, *stopping); }, {}});
     plan.steps.push_back({"stopped", [&parts, stopping] { return record(parts, *stopping); }, {}});
     plan.answer = plan.steps.size();
-    // Behind the answer: what the kernel takes its time for. What cannot be removed now is so by
-    // the next verb, or by the next daemon.
+    // Behind the answer: the slow removals. The next verb or the next daemon removes what fails
+    // here. Recovery's sweep() has the same order. The console is read before its monitor ends. The
+    // group goes once its processes are dead. The firewall does not check an expelled card, so no
+    // process may be alive at `expel`. The volume comes last: the mounts of the dead processes held
+    // it.
     plan.steps.push_back({"release", [&parts, stopping] { return release(parts, *stopping); }, {}});
     plan.steps.push_back(
         {"remove group",
@@ -289,9 +292,10 @@ Plan restart_plan(const Parts& parts, const model::Container& container, const S
 }
 
 Plan destroy_plan(const Parts& parts, const model::Container& container) {
-    // Of a stopped one too: a stop may have left what it could not remove.
+    // Of a stopped container too: an earlier stop may have left objects.
     Plan plan = stop_plan(parts, container, {});
-    // First of all: it has the wrapped key, and what is half erased must not be found again.
+    // Before the volume: the record has the wrapped key, and a half-erased container must not be
+    // found again.
     plan.steps.push_back(
         {"erase record", [&parts, container] { return erase_record(parts, container.uuid); }, {}});
     plan.steps.push_back({"erase",

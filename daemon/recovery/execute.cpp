@@ -33,8 +33,8 @@ MonitorSign sign_of(const Means& means, const Uuid& uuid) {
 Status take_up(const Means& means, const RecoveryStep& step) {
     ASSIGN_OR_RETURN(const model::Container container, row_of(means, step));
     means.parts.monitors.put(step.uuid, means.look.connections[step.uuid]);
-    // Somebody may have flushed the firewall meanwhile, and a card that it does not know is not
-    // checked.
+    // Somebody may have flushed the firewall meanwhile, and it does not check a card that it does
+    // not know.
     return means.parts.firewall.admit(means.parts.nic_of(container));
 }
 
@@ -53,7 +53,7 @@ Status stop(const Means& means, const RecoveryStep& step) {
     return {};
 }
 
-// All of a container that is in the kernel. The order is that of a stop.
+// Removes all kernel objects of a container, in the order of stop_plan(), which has the reasons.
 Status sweep(const Parts& parts, const Uuid& uuid) {
     const std::string group = Parts::group_of({.uuid = uuid});
     RETURN_IF_ERROR(parts.groups.kill(group)); // of frozen processes too
@@ -73,8 +73,8 @@ Status mark_stopped(const Means& means, const RecoveryStep& step) {
     return means.parts.containers.update_state(container, means.parts.boot_id);
 }
 
-// Of one that no row knows, whose encryption nobody knows: the driver that closes mappings too,
-// where there can be any.
+// Without a row the encryption is unknown: the driver that closes mappings too, if this host can
+// have mappings, else the plain one.
 Status close_volume(const Means& means, const RecoveryStep& step) {
     if (const auto container = row_of(means, step)) {
         return means.parts.driver_of(*container).close(means.parts.volume_of(*container));
