@@ -19,7 +19,7 @@ namespace lodge::daemon {
 
 namespace {
 
-// What the steps of one create hand on.
+// The values that the steps of one create pass on.
 struct Creation {
     model::Container container;
     std::shared_ptr<CreateRequest> request;
@@ -68,7 +68,7 @@ Status seed(const Parts& parts, Creation& creation) {
     return remember_host_name(volume, seed.hostname);
 }
 
-// What was written must be on the disk before the row says that the container exists.
+// The files must be on the disk before the row says that the container exists.
 Status close_volume(Creation& creation) {
     ASSIGN_OR_RETURN(const auto root,
                      kernel::open_directory_at(creation.volume.filesystem.get(), "."));
@@ -80,7 +80,7 @@ Status close_volume(Creation& creation) {
     return {};
 }
 
-// What a full host does to a volume reaches us as EIO: ext4 in it sees a disk that fails.
+// A full host shows in a volume as EIO: ext4 in it sees a disk that fails.
 Status explain_full_host(const storage::Volume& volume, Status status) {
     constexpr std::uint64_t kFull = std::uint64_t{1} << 20;
     struct statvfs host{};
@@ -113,7 +113,7 @@ Plan create_plan(const Parts& parts,
                           [&parts, container] { return parts.containers.remove(container.uuid); }});
     plan.steps.push_back({"directory",
                           [volume] { return kernel::make_directories(volume.directory, 0700); },
-                          // What is open still must not lose its name: by that it is found again.
+                          // An open volume must keep its name, by which recovery finds it.
                           [&parts, container, volume]() -> Status {
                               RETURN_IF_ERROR(parts.driver_of(container).close(volume));
                               return remove_place(parts.settings, container.uuid);
@@ -141,7 +141,7 @@ Plan create_plan(const Parts& parts,
         {"close",
          [creation, volume] { return explain_full_host(volume, close_volume(*creation)); },
          {}});
-    // The last step before: what has a record is whole.
+    // The last step before `publish`: a container with a record is whole.
     plan.steps.push_back({"write record",
                           [&parts, creation] { return write_record(parts, creation->container); },
                           [&parts, container] { return erase_record(parts, container.uuid); }});

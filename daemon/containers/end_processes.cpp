@@ -14,14 +14,14 @@ using namespace std::chrono_literals;
 constexpr auto kMostDieWithin = 500ms;
 constexpr auto kKillDeadline = 10s;
 
-// The first line of a file of /proc/PID, or "?": it may be gone, or not to be read.
+// The first line of a file of /proc/PID, or "?" when it is gone or cannot be read.
 std::string word_of(std::int32_t pid, const char* file) {
     const auto text = kernel::read_file("/proc/" + std::to_string(pid) + "/" + file, 4096);
     std::string word = text ? text->substr(0, text->find('\n')) : std::string();
     return word.empty() || word == "0" ? "?" : word;
 }
 
-// "4711 (cat, in request_wait_answer)": what a person needs to find out what it waits for.
+// "4711 (cat, in request_wait_answer)": for a person who looks for the cause.
 std::string describe(const std::vector<std::int32_t>& pids) {
     constexpr std::size_t kMostNamed = 5;
     std::string text;
@@ -32,8 +32,8 @@ std::string describe(const std::vector<std::int32_t>& pids) {
     return text + (pids.size() > kMostNamed ? ", ..." : "");
 }
 
-// A tenant's own server that took a request and answers no more holds whoever waits for it where no
-// signal reaches, be it dead or not.
+// A tenant's FUSE server, alive or dead, that took a request and does not answer holds the waiting
+// process where no signal reaches it.
 void break_fuse(const Parts& parts, const model::Container& container) {
     if (container.uid_base == 0) {
         return; // not known: those ids would be the host's

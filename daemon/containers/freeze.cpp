@@ -8,8 +8,8 @@ namespace lodge::daemon {
 
 namespace {
 
-// A process that waits in the kernel, for a dead FUSE server or a disk, cannot be held: whoever
-// asked is told so, and what was held goes on.
+// A process that waits in the kernel, for a dead FUSE server or a disk, cannot be held. The caller
+// gets an error, and the other processes run on.
 constexpr auto kFreezeDeadline = std::chrono::seconds(10);
 
 model::State state_of(bool frozen) {
@@ -21,7 +21,7 @@ Status set_frozen(const Parts& parts, const std::string& group, bool frozen) {
     return parts.groups.wait_frozen(group, frozen, Deadline::after(kFreezeDeadline));
 }
 
-// Only its state: how it ended meanwhile, if it did, is collected when this operation is over.
+// Writes only the state. An exit meanwhile is collected after this operation.
 Status record(const Parts& parts, const Uuid& uuid, bool frozen) {
     ASSIGN_OR_RETURN(model::Container container, parts.containers.find(uuid));
     container.state = state_of(frozen);
@@ -30,7 +30,7 @@ Status record(const Parts& parts, const Uuid& uuid, bool frozen) {
     return {};
 }
 
-// A write that failed may have come about all the same. A row that says neither is left alone.
+// A write that reported a failure may have happened. A row with another state is left unchanged.
 Status undo_record(const Parts& parts, const Uuid& uuid, bool frozen) {
     auto container = parts.containers.find(uuid);
     if (!container) {
@@ -45,7 +45,7 @@ Status undo_record(const Parts& parts, const Uuid& uuid, bool frozen) {
     return parts.containers.update_state(*container, parts.boot_id);
 }
 
-// The undo does not wait: what it asked for comes about as soon as the kernel can.
+// The undo does not wait: the kernel completes it as soon as it can.
 Plan plan_for(const Parts& parts, const model::Container& container, bool frozen) {
     const std::string group = Parts::group_of(container);
     Plan plan;

@@ -19,7 +19,7 @@ namespace {
 
 constexpr auto kDeafLook = std::chrono::milliseconds(50);
 
-// "SIGRTMIN+3", "SIGPWR": what templates say.
+// Parses the halt signal of a template: "SIGRTMIN+3", "SIGPWR".
 int signal_number(const std::string& name) {
     constexpr std::string_view kRealTime = "SIGRTMIN+";
     if (name.rfind(kRealTime, 0) == 0) {
@@ -41,7 +41,8 @@ int signal_number(const std::string& name) {
     return SIGTERM;
 }
 
-// What the template says, even if the database cannot be read: another signal may mean anything.
+// The template's signal. A failure to read the database is an error, because another signal may
+// mean anything.
 Result<int> halt_signal(const Parts& parts, const model::Container& container) {
     const auto made_of = parts.templates.find(container.spec.template_name);
     if (!made_of && made_of.error().code() != ErrorCode::not_found) {
@@ -50,14 +51,14 @@ Result<int> halt_signal(const Parts& parts, const model::Container& container) {
     return signal_number(made_of ? made_of->halt_signal : "SIGTERM");
 }
 
-// Init, or its monitor.
+// Whether init or its monitor has ended.
 Result<bool> has_ended(Monitor& monitor) {
     ASSIGN_OR_RETURN(const auto status, if_watched(monitor.status()));
     return !status || status->exit;
 }
 
-// A signal that init neither catches nor blocks is lost: it was started only just now. Where that
-// cannot be told, it is not deaf.
+// Whether init is deaf: it was started only just now and neither catches nor blocks the signal,
+// which would be lost. If that cannot be read, it is not deaf.
 bool is_deaf(const model::Container& container, int signal_number) {
     const auto proc = kernel::open_directory("/proc");
     const pid_t init = container.init_pid.value_or(0);
@@ -69,7 +70,7 @@ bool is_deaf(const model::Container& container, int signal_number) {
     return heeds && !*heeds && started && *started == container.init_start_time;
 }
 
-// False: init is gone already, or its monitor; the next steps find out.
+// False: init or its monitor is gone already; the next steps find out.
 Result<bool> ask(Monitor& monitor, int signal_number) {
     const Status sent = monitor.signal_init(signal_number);
     if (!sent && sent.error().code() != ErrorCode::invalid_state && !is_unwatched(sent.error())) {

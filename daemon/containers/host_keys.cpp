@@ -24,7 +24,7 @@ constexpr auto kPatience = std::chrono::seconds(10);
 constexpr std::size_t kMostText = 65536;
 constexpr const char* kTooLate = "the container did not tell its SSH host keys in time";
 
-// Until its last writer has gone, or it was enough.
+// Reads until the last writer is gone, or the limit.
 Result<std::string> read_text(int fd, const Deadline& deadline) {
     std::string text;
     std::array<char, 4096> chunk{};
@@ -45,7 +45,7 @@ Result<std::string> read_text(int fd, const Deadline& deadline) {
     return text;
 }
 
-// What cannot run, or could not begin, says why.
+// A command that cannot run reports why.
 Status await_exit(int session, const Deadline& deadline) {
     while (true) {
         pollfd wait{.fd = session, .events = POLLIN, .revents = 0};

@@ -18,13 +18,13 @@ namespace {
 constexpr const char* kRemembered = "hostname";
 constexpr const char* kHosts = "hosts";
 
-// As man 5 hostname has it.
+// The form of man 5 hostname.
 std::string file_text(const std::string& hostname) {
     return hostname + "\n";
 }
 
-// In the place of what is there, with exactly this mode, whatever the daemon's umask: everybody
-// inside is to read it. A directory stays.
+// Replaces the file, with exactly this mode whatever the daemon's umask: everybody inside must be
+// able to read it. A directory stays.
 Status put_file(int etc, const std::string& name, std::string_view text, mode_t mode) {
     const std::string temporary = "." + name + ".new";
     if (::unlinkat(etc, temporary.c_str(), 0) != 0 && errno != ENOENT) {
@@ -45,14 +45,14 @@ Status put_file(int etc, const std::string& name, std::string_view text, mode_t 
     return {};
 }
 
-// Empty when nothing is remembered: of a volume that an earlier release made.
+// Empty when the volume has no such file: an earlier release made it.
 std::string remembered(int volume_fd) {
     const auto file = kernel::open_at(volume_fd, kRemembered, O_RDONLY | O_NOFOLLOW);
     const auto text = file ? kernel::read_all(file->get(), 256) : std::unexpected(file.error());
     return text ? text->substr(0, text->find('\n')) : std::string();
 }
 
-// One that is no plain file of a sensible size, with its content in it, stays as it is.
+// Leaves anything but a plain file of a sensible size unchanged.
 Status rename_in_hosts(int etc,
                        const std::string& before,
                        const std::string& hostname,
@@ -77,7 +77,7 @@ Status rename_in_hosts(int etc,
 } // namespace
 
 Status remember_host_name(int volume_fd, const std::string& hostname) {
-    // Not synced: one that a power cut takes only has the name written once more.
+    // Not synced: after a power cut the name is just written once more.
     ASSIGN_OR_RETURN(
         const UniqueFd file,
         kernel::open_at(volume_fd, kRemembered, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));

@@ -33,7 +33,7 @@ std::string own_lines(const std::string& hostname, const std::vector<std::string
     return text;
 }
 
-// A line taken apart: `text` up to a comment, in words; the comment with the blanks before it.
+// A parsed line: `text` up to a comment, in words; the comment with the blanks before it.
 struct Line {
     std::vector<std::string> words;
     std::string blanks; ///< between the address and the first name
@@ -73,7 +73,7 @@ bool holds(const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// The names of a line with those of `now` in the place of the first of `before`.
+// The names of a line, with the first of `before` replaced by those of `now`.
 std::vector<std::string> renamed(const std::vector<std::string>& words,
                                  const std::vector<std::string>& before,
                                  const std::vector<std::string>& now) {

@@ -21,7 +21,7 @@ std::string directory_of(const std::string& run_directory) {
     return run_directory + "/consoles";
 }
 
-// Begins with a whole line, where one is near.
+// Begins with a whole line if one is near.
 std::string last_of(const std::string& text) {
     if (text.size() <= kMostKept) {
         return text;
@@ -42,7 +42,8 @@ std::string text_of(const ConsoleLife& life) {
            time.data() + ", ended: " + life.ended + " ---\n";
 }
 
-// Not durable: it need not outlive the host. A reader sees the old or the new, never a part.
+// Not durable, because it need not outlive the host. A reader sees the old or the new content,
+// never a part.
 Status replace(int directory, const std::string& name, const std::string& content) {
     const std::string fresh = name + ".new";
     {

@@ -29,7 +29,7 @@ Status put_cards_back(const Parts& parts) {
             continue;
         }
         const Status done = parts.links.reattach(nic);
-        // One that is being stopped has no card any more.
+        // A container that is being stopped has no card any more.
         if (!done && done.error().code() != ErrorCode::not_found) {
             parts.warn("'" + container.spec.name + "': " + done.error().to_string());
         }

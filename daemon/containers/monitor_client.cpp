@@ -20,7 +20,7 @@ namespace {
 using monitor::MessageType;
 using namespace std::chrono_literals;
 
-// A monitor answers at once; this long only when the machine hangs.
+// A monitor answers at once; only a machine that hangs takes this long.
 constexpr auto kAnswerDeadline = 10s;
 constexpr auto kSleeperDeadline = 1s; // after which it may be one that somebody stopped
 constexpr auto kCrowdedLook = 20ms;   // one without a free place says when there is none, not when
@@ -36,7 +36,7 @@ std::optional<InitExit> decode_exit(const monitor::MonitorState& state) {
                     .status = state.exit_status};
 }
 
-// Nobody listens, or who did has closed: a monitor that is ending may still take a connection and
+// Nobody listens, or the listener has closed: an ending monitor may still accept a connection and
 // close it unread.
 bool is_hung_up(const Error& error) {
     const int number = error.sys_errno();
@@ -44,12 +44,12 @@ bool is_hung_up(const Error& error) {
            number == EPIPE || number == ECONNRESET;
 }
 
-// It has no place for one more connection; what fails in it for another reason has an errno.
+// The monitor has no place for another connection. A failure in it for another reason has an errno.
 bool is_crowded(const Error& error) {
     return error.code() == ErrorCode::busy && error.sys_errno() == 0;
 }
 
-// A monitor that is gone is not_found, however that shows.
+// A monitor that is gone is not_found, whatever the call returned.
 template <typename T>
 Result<T> told_of_monitor(Result<T> result) {
     if (!result && is_hung_up(result.error())) {
@@ -71,8 +71,9 @@ Result<UniqueFd> open_peer(int socket) {
     return pidfd;
 }
 
-// SIGCONT for one that somebody stopped (SIGSTOP): a container must not stay unwatched. It does
-// nothing to one that runs. Pre: the connection is open, so that the number is still its.
+// Sends SIGCONT to a monitor that somebody stopped (SIGSTOP): a container must not stay unwatched.
+// It does nothing to a running one. Pre: the connection is open, so that the number is still the
+// monitor's.
 Status wake(int socket) {
     ASSIGN_OR_RETURN(const UniqueFd pidfd, open_peer(socket));
     return kernel::send_signal(pidfd.get(), SIGCONT);
@@ -87,8 +88,8 @@ Result<monitor::Message> await_welcome(int socket) {
     return monitor::expect(socket, MessageType::welcome, Deadline::after(kAnswerDeadline));
 }
 
-// A monitor that has no place for us says so and closes, perhaps before it hears our request: what
-// it said is still to be had.
+// A monitor without a place says so and closes, perhaps before it reads our request. Its answer can
+// still be read.
 template <typename Await>
 Result<monitor::Message> answer_to(const Status& sent, Await await) {
     Result<monitor::Message> answer = await();
@@ -115,8 +116,8 @@ Result<MonitorConnection> greet(int directory_fd, bool subscribe) {
     return connection;
 }
 
-// What a client is wanted for: how the monitor is asked for it, and how one of version 1 is, which
-// hears of it together with the client.
+// A request for a client: the order for a present monitor, and the message for one of version 1,
+// which gets it together with the client.
 struct Order {
     MessageType type{};
     MessageType of_old{};
@@ -150,7 +151,7 @@ demand(int socket, MessageType request, const std::string& payload, std::span<co
     return {};
 }
 
-// What is too long for a message goes in a file.
+// An order that is too long for a message goes in a file.
 Status place(int socket, const Order& order) {
     if (order.payload.size() <= monitor::kLargestPayload) {
         return demand(socket, order.type, order.payload);
@@ -210,7 +211,7 @@ class ConnectedMonitor final : public Monitor {
 
     Status release() override {
         RETURN_IF_ERROR(command(MessageType::release, {}));
-        // Gone when its end of the subscribed connection closes.
+        // The monitor is gone when its end of the subscribed connection closes.
         const Deadline deadline = Deadline::after(kAnswerDeadline);
         while (true) {
             auto message = monitor::receive(events_.get(), deadline);
@@ -225,7 +226,8 @@ class ConnectedMonitor final : public Monitor {
     int event_fd() const override { return events_.get(); }
 
   private:
-    // What a crowded monitor refuses it has not begun: asked again until there is a place.
+    // A monitor that refuses for want of a place has not begun the request: ask again until there
+    // is a place.
     template <typename Ask>
     auto ask_until_placed(Ask ask) -> decltype(ask()) {
         const Deadline deadline = Deadline::after(kAnswerDeadline);
@@ -273,7 +275,7 @@ class ConnectedMonitor final : public Monitor {
                            ? demand(socket, MessageType::client, {}, fds)
                            : demand(socket, order.of_old, order.payload, fds);
         if (!given) {
-            // Nobody else can tell the client; it may be gone itself.
+            // Nobody else can tell the client, which may be gone itself.
             (void)session::send_failure(client.get(), given.error());
         }
         return with_context(std::move(given), "hand the client to the container's monitor");
@@ -296,7 +298,7 @@ Result<UniqueFd> open_monitor_process(int directory_fd) {
     };
     ASSIGN_OR_RETURN(const pid_t pid, look());
     auto pidfd = kernel::open_process(pid);
-    // Who listens still has been there meanwhile, so that the number was not another's.
+    // The listener is still there, so the number was not another process's meanwhile.
     ASSIGN_OR_RETURN(const pid_t again, look());
     if (again != pid) {
         return fail(ErrorCode::not_found, "the container's monitor has ended");

@@ -23,7 +23,7 @@ namespace {
 using monitor::MessageType;
 using namespace std::chrono_literals;
 
-// Longer than the monitor's own deadlines, so that its account of what hangs reaches us.
+// Longer than the monitor's own deadlines, so that its report of a hang reaches us.
 constexpr auto kStartDeadline = 90s;
 constexpr auto kDeathDeadline = 10s;
 
@@ -42,7 +42,8 @@ struct SpawnPlan {
     SpawnPlan& operator=(const SpawnPlan&) = delete;
 };
 
-// In a session of its own: no terminal and no signal to the daemon's process group concerns it.
+// It gets a session of its own, away from the daemon's terminal and from signals to the daemon's
+// process group.
 Result<pid_t> spawn_monitor(const std::string& program, const std::string& uuid, int channel) {
     SpawnPlan plan;
     sigset_t none;
@@ -107,14 +108,14 @@ class Children {
         const std::lock_guard lock(mutex_);
         pids_[container] = pid;
     }
-    /// Those that have ended leave no zombies behind for longer than until the next call.
+    /// Reaps ended monitors, so that a zombie lasts no longer than until the next call.
     void reap() {
         const std::lock_guard lock(mutex_);
         std::erase_if(pids_, [](const auto& entry) {
             return ::waitpid(entry.second, nullptr, WNOHANG) != 0; // ended, or not ours any more
         });
     }
-    /// Kills the monitor of `container`, if it is ours. One that somebody traces is reaped later.
+    /// Kills the monitor of `container`, if it is our child. A traced one is reaped later.
     Status kill(const Uuid& container) {
         UniqueFd pidfd;
         {
@@ -123,7 +124,7 @@ class Children {
             if (found == pids_.end()) {
                 return {};
             }
-            // Not reaped, so the number is still its.
+            // Not reaped yet, so the number is still the monitor's.
             ASSIGN_OR_RETURN(pidfd, kernel::open_process(found->second));
         }
         RETURN_IF_ERROR(kernel::send_signal(pidfd.get(), SIGKILL));
@@ -137,7 +138,7 @@ class Children {
     std::map<Uuid, pid_t> pids_; ///< guarded by mutex_
 };
 
-// A monitor that goes away on the way is no cancellation but a failure.
+// A monitor that goes during a start is a failure and no cancellation.
 Result<monitor::Message> expect_from_monitor(int channel, MessageType type) {
     auto message = monitor::expect(channel, type, Deadline::after(kStartDeadline));
     if (!message && message.error().code() == ErrorCode::cancelled) {
@@ -164,7 +165,7 @@ class StartingMonitor final : public StartingContainer {
         if (layers.lower_fd >= 0) {
             fds.push_back(layers.lower_fd);
         }
-        // A monitor that has failed meanwhile left its reason to be read.
+        // A monitor that failed meanwhile left its reason to be read.
         (void)monitor::send(channel_.get(), MessageType::layers, {}, fds);
         ASSIGN_OR_RETURN(monitor::Message cloned,
                          expect_from_monitor(channel_.get(), MessageType::cloned));
@@ -275,7 +276,7 @@ class Launcher final : public MonitorLauncher {
     }
 
   private:
-    // A monitor of an earlier daemon: it is whoever listens on its socket.
+    // A monitor of an earlier daemon: the process that listens on its socket.
     static Status end_living(int directory) {
         const auto pidfd = open_monitor_process(directory);
         if (!pidfd) {

@@ -73,7 +73,7 @@ network::Nic Parts::nic_of(const model::Container& container) const {
                      .bridge = settings.bridge,
                      .mac_address = container.mac_address,
                      .addresses = container.addresses};
-    // Only of networks that it is in: a pool that was added later has no way to it.
+    // Only gateways of its own networks: it has no route to a pool that was added later.
     for (const model::CidrAddress& pool : settings.pools) {
         if (std::any_of(container.addresses.begin(),
                         container.addresses.end(),

@@ -63,7 +63,8 @@ bool SshKnock::answered_within(std::chrono::milliseconds span) {
         if (greets(socket_)) {
             return true;
         }
-        // Refused says "not yet", and nothing says when: the next knock comes after the span.
+        // A refusal means "not yet", and nothing announces the server: the next attempt comes after
+        // the span.
         socket_.reset();
         (void)::poll(nullptr, 0, end.poll_timeout()); // only time passes
     }

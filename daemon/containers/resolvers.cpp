@@ -13,13 +13,13 @@ namespace {
 constexpr std::size_t kMostServers = 3; // MAXNS of resolv.h, and musl's
 constexpr std::size_t kLongestFile = 65536;
 
-// The servers that a local resolver asks, for whoever cannot ask it itself.
+// Files with the upstream servers of a local resolver.
 constexpr std::array kFiles{"/etc/resolv.conf",
                             "/run/systemd/resolve/resolv.conf",
                             "/run/NetworkManager/no-stub-resolv.conf",
                             "/run/dnsmasq/resolv.conf"};
 
-// The first word behind `keyword`, which begins the line; empty when it does not.
+// The first word after `keyword` at the start of the line; empty without the keyword.
 std::string_view value_of(std::string_view line, std::string_view keyword) {
     constexpr const char* kBlanks = " \t";
     if (line.substr(0, keyword.size()) != keyword) {
@@ -34,7 +34,7 @@ std::string_view value_of(std::string_view line, std::string_view keyword) {
     return line.substr(0, line.find_first_of(" \t\r;#"));
 }
 
-// One and the same here and in a container.
+// Whether an address means the same host here and in a container.
 bool is_reachable_from_elsewhere(const model::IpAddress& address) {
     constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     const auto& bytes = address.bytes();

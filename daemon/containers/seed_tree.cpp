@@ -24,7 +24,7 @@ using kernel::Resolve;
 constexpr std::size_t kLongestAccountFile = std::size_t{16} << 20;
 constexpr const char* kSshdConfig = "/etc/ssh/sshd_config";
 constexpr const char* kDropIn = "/etc/ssh/sshd_config.d/10-lodge-root-password.conf";
-// In a Match block, which counts more than anything outside one, wherever that stands, and changes
+// In a Match block, which overrides all settings outside one, wherever they are, and changes
 // nothing for other users.
 constexpr const char* kRootByPassword =
     "Match User root\n    PermitRootLogin yes\n    PasswordAuthentication yes\n";
@@ -43,7 +43,7 @@ Status take_over_owner_and_mode(int fd, const struct stat& like, const std::stri
     return {};
 }
 
-// An overlay shows its upper layer's root: what the template says of "/" must be true there too.
+// An overlay shows its upper layer's root, so that root needs the template's mode and owner.
 Status seed_root(int template_fd, int target_fd) {
     struct stat like{};
     if (::fstat(template_fd, &like) != 0) {
@@ -101,8 +101,8 @@ std::string joined(const std::vector<std::string>& parts) {
     return path;
 }
 
-// What a path's directory is in the template when all symlinks are resolved inside it, the missing
-// ones too that a link leads to: "/root/.ssh" with a link from /root to var/roothome is
+// The directory of a path in the template with all symlinks resolved inside it, also missing
+// directories behind a link: "/root/.ssh" with a link from /root to var/roothome is
 // "var/roothome/.ssh". As path_resolution(7).
 Result<std::string> resolve_directory(int template_fd, const std::string& path) {
     constexpr unsigned kMostLinks = 40;
@@ -188,7 +188,7 @@ Result<std::optional<TemplateFile>> read_if_there(int template_fd, const std::st
     return std::optional(std::move(found));
 }
 
-// What cannot be read for what it is names no home of root's.
+// A file that is unreadable by its nature names no home of root.
 Result<std::string> home_of_root(int template_fd) {
     ASSIGN_OR_RETURN(const auto file,
                      kernel::open_hostile_if_there(template_fd, "etc/passwd", O_RDONLY));

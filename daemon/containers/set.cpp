@@ -8,7 +8,7 @@ namespace lodge::daemon {
 
 namespace {
 
-// Of a stopped one there is no group; it gets its limits when it starts.
+// A stopped container has no group; it gets its limits when it starts.
 Status set_limits(const Parts& parts,
                   const model::Container& container,
                   const model::Resources& resources) {
@@ -42,7 +42,7 @@ Plan set_plan(const Parts& parts,
                               return parts.containers.update_spec(container.uuid, container.spec);
                           }});
     plan.commit = plan.answer = plan.steps.size();
-    // Behind the answer: what cannot be written now is so at the next start of a daemon.
+    // Behind the answer: the next start of a daemon writes what fails here.
     plan.steps.push_back(
         {"write record", [&parts, changed] { return write_record(parts, changed); }, {}});
     return plan;

@@ -13,7 +13,7 @@ namespace lodge::daemon {
 
 namespace {
 
-// What the steps of one start hand on.
+// The values that the steps of one start pass on.
 struct Starting {
     model::Container container;
     templates::Template made_of;
@@ -29,7 +29,7 @@ Status open_volume(const Parts& parts, Starting& starting) {
     ASSIGN_OR_RETURN(const auto key, parts.key_of(container));
     ASSIGN_OR_RETURN(starting.volume,
                      parts.driver_of(container).open(parts.volume_of(container), key));
-    // A full disk is no reason to start nothing.
+    // A full disk must not keep a container from starting.
     if (const Status renewed = renew_host_name(starting.volume.filesystem.get(),
                                                Parts::tree_of(container),
                                                container.spec.hostname,
@@ -54,7 +54,7 @@ Status make_group(const Parts& parts, Starting& starting) {
 Status spawn(const Parts& parts, Starting& starting) {
     const model::Container& container = starting.container;
     ASSIGN_OR_RETURN(starting.made_of, parts.templates.find(container.spec.template_name));
-    // A stop may have left its monitor behind.
+    // A stop may have left its monitor.
     RETURN_IF_ERROR(parts.launcher.discard(container.uuid));
     ASSIGN_OR_RETURN(
         starting.clone,
@@ -89,7 +89,7 @@ Status finish(Starting& starting) {
 }
 
 Status record(const Parts& parts, Starting& starting) {
-    // As it is now: when this is a restart, its stop has written how init ended.
+    // Read again: in a restart the stop has written how init ended.
     ASSIGN_OR_RETURN(model::Container container, parts.containers.find(starting.container.uuid));
     container.state = model::State::running;
     container.init_pid = starting.init.pid;
@@ -106,7 +106,7 @@ Status record(const Parts& parts, Starting& starting) {
     return {};
 }
 
-// A write that failed may have come about all the same.
+// A write that reported a failure may have happened.
 Status undo_record(const Parts& parts, const Uuid& uuid) {
     auto container = parts.containers.find(uuid);
     if (!container) {
@@ -122,7 +122,7 @@ Status undo_record(const Parts& parts, const Uuid& uuid) {
     return {};
 }
 
-// Why it does not run. Of one that its create takes away again there is no row.
+// Records why the container does not run. A create that is undone has no row any more.
 Status note_failure(const Parts& parts, const Uuid& uuid, const Error& error) {
     return parts.containers.note_error(uuid, error.to_string());
 }
@@ -137,7 +137,7 @@ Status undo_group(const Parts& parts, const model::Container& container) {
     return parts.groups.remove(Parts::group_of(container));
 }
 
-// Init, once it runs, outlives its monitor, and its mounts hold the volume that is closed next.
+// A running init may outlive its monitor, and its mounts hold the volume that is closed next.
 Status undo_clone(const Parts& parts, Starting& starting) {
     starting.clone.reset();
     starting.monitor.reset();

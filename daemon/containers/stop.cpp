@@ -45,7 +45,7 @@ std::string describe(const Stopping& stopping) {
     return "signal " + status + (stopping.out_of_memory ? ", out of memory" : "");
 }
 
-// Not by a halt or an exit that says that all is well.
+// Whether init ended otherwise than by a halt or with exit code 0.
 bool has_failed(const std::optional<InitExit>& exit) {
     return !exit || exit->kind == InitExit::Kind::signalled ||
            (exit->kind == InitExit::Kind::exited && exit->status != 0);
@@ -58,8 +58,8 @@ bool ran_soundly(const model::Container& container) {
     return boottime_ms() - started >= std::chrono::milliseconds(model::kSoundRun).count();
 }
 
-// Whatever the restart policy says: it was asked for. Where there is no pause, the start comes in
-// the same operation and takes `start_at` away.
+// Plans the start after a reboot inside, whatever the restart policy: init asked for it. Without a
+// pause the start follows in the same operation, which clears `start_at`.
 std::string plan_reboot(model::Container& container) {
     const std::chrono::milliseconds delay = model::reboot_delay(container.restarts);
     container.start_at = boottime_ms() + delay.count();
@@ -67,9 +67,9 @@ std::string plan_reboot(model::Container& container) {
     return delay.count() > 0 ? "restarting" : "";
 }
 
-// What becomes of it now that it is stopped.
+// Plans the next start of the stopped container, if any. Returns the event for it.
 std::string plan_next_start(model::Container& container, const Stopping& stopping) {
-    // One that is broken was killed on somebody's order, whenever it dies.
+    // A broken container was killed on request, whenever its processes die.
     const bool asked = !stopping.order.unasked || stopping.container.state == model::State::broken;
     container.start_at.reset();
     container.resume = stopping.order.with_host;
@@ -99,7 +99,7 @@ Status ask_to_halt(const Parts& parts, const Stopping& stopping) {
         return {};
     }
     if (stopping.container.state == model::State::frozen) {
-        // What is held hears of nothing but SIGKILL.
+        // A held process gets no signal but SIGKILL.
         RETURN_IF_ERROR(parts.groups.freeze(Parts::group_of(stopping.container), false));
     }
     const Deadline deadline = std::min(stopping.order.deadline.value_or(Deadline::never()),
@@ -107,7 +107,7 @@ Status ask_to_halt(const Parts& parts, const Stopping& stopping) {
     return halt(parts, stopping.container, *monitor, deadline);
 }
 
-// It neither runs nor can be started: whoever asks is told why, until a stop comes through.
+// The container neither runs nor can be started. `info` has the reason until a stop succeeds.
 void mark_broken(const Parts& parts, const Uuid& uuid, const std::string& why) {
     auto container = parts.containers.find(uuid);
     Status marked = container ? Status{} : std::unexpected<Error>(container.error());
@@ -131,8 +131,9 @@ Status kill(const Parts& parts, const model::Container& container) {
     return ended;
 }
 
-// Killed by nobody whom we know: by the kernel, if it had to kill in that group. It counts all that
-// it killed there, so that one earlier process would make an operator's kill look like its doing.
+// Whether the kernel killed init for want of memory: nobody known killed it, and the kernel had to
+// kill in that group. The kernel counts all its kills there, so after one earlier kill an
+// operator's own kill would look like the kernel's.
 bool ran_out_of_memory(const Parts& parts, const Monitor& monitor, const Stopping& stopping) {
     return stopping.order.unasked && stopping.exit &&
            stopping.exit->kind == InitExit::Kind::signalled && stopping.exit->status == SIGKILL &&
@@ -140,7 +141,7 @@ bool ran_out_of_memory(const Parts& parts, const Monitor& monitor, const Stoppin
            parts.groups.out_of_memory(Parts::group_of(stopping.container)).value_or(false);
 }
 
-// How init ended. The monitor keeps it until the row has it.
+// Reads how init ended. The monitor keeps that until the row has it.
 Status collect(const Parts& parts, Stopping& stopping) {
     auto monitor = parts.monitors.find(stopping.container.uuid);
     if (!monitor) {
@@ -167,7 +168,7 @@ Status collect(const Parts& parts, Stopping& stopping) {
     return {};
 }
 
-// Run again at recovery, or before a destroy, it must not write over the exit that is known.
+// Run again at recovery or before a destroy, it must not overwrite the known exit.
 Status record(const Parts& parts, const Stopping& stopping) {
     model::Container container = stopping.container;
     const bool asked = !stopping.order.unasked && !stopping.order.with_host;
@@ -203,7 +204,7 @@ Status record(const Parts& parts, const Stopping& stopping) {
     return {};
 }
 
-// Nobody could ask its monitor any more. That it is not to be had is no reason to keep the rest.
+// The last moment to ask the monitor for its console. A failure must not keep the other objects.
 void keep_console(const Parts& parts, Stopping& stopping) {
     const MonitorRegistry::MonitorPtr monitor = std::exchange(stopping.monitor, nullptr);
     if (!monitor) {

@@ -51,7 +51,7 @@ int Watcher::timeout_of(const ToldAll& told) {
     return first.poll_timeout();
 }
 
-// Want of memory ends no watch: it is gone on with after a pause.
+// Want of memory does not end the watch, which continues after a pause.
 void Watcher::watch(const std::stop_token& stop) {
     ToldAll told; // news are level-triggered: those that were told stay readable
     while (!stop.stop_requested()) {
