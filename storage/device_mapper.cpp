@@ -28,7 +28,7 @@ constexpr const char* kControl = "/dev/mapper/control";
 std::string missing_dm_crypt() {
     const auto control = kernel::open_file(kControl, O_RDWR);
     if (!control) {
-        // For want of descriptors it is not missing: another encryption would be chosen.
+        // Want of descriptors does not mean that it is missing: another encryption would be chosen.
         return control.error().code() == ErrorCode::resource_exhausted
                    ? ""
                    : "this kernel has no device-mapper (/dev/mapper/control cannot be opened)";

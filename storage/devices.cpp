@@ -25,7 +25,7 @@ std::optional<Uuid> uuid_behind(std::string_view label) {
     return uuid ? std::optional(*uuid) : std::nullopt;
 }
 
-// What its container is called in labels: of one that we made, that of the loop device below it.
+// The container's name in labels: for a mapping of ours, in the label of the loop device below it.
 std::string label_of(const std::string& mapping, const BlockDevice& loop) {
     const auto uuid = uuid_behind(loop.label);
     return uuid && mapping == Volume{.uuid = *uuid, .directory = {}}.mapper_name() ? loop.label
@@ -73,8 +73,8 @@ Status add_mappings(const std::map<std::string, BlockDevice>& loops,
         });
 }
 
-// Where its path says nothing, its label names the container, and with that the place of the image.
-// Empty: it is another daemon's.
+// If its path says nothing, its label names the container and so the path of the image. Empty: it
+// is another daemon's.
 std::string image_below(const std::string& directory, const ImageLoop& loop) {
     if (loop.shown.starts_with(directory + "/")) {
         return loop.shown;

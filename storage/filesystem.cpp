@@ -20,8 +20,8 @@ Status make_ext4(const std::string& target, const Uuid& uuid, bool encrypt) {
         .environment = {},
         .input = {},
         .deadline = Deadline::after(std::chrono::seconds(60))};
-    // Lazy: what is not written now is a hole in a sparse image; the mount keeps it lazy. Nothing
-    // to discard in a new image.
+    // Lazy: unwritten blocks are holes in a sparse image, and the mount keeps them so. A new image
+    // has nothing to discard.
     for (const char* argument :
          {"-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=0:0", "-U"}) {
         mke2fs.arguments.emplace_back(argument);
@@ -78,7 +78,7 @@ Status check_ext4(const std::string& device) {
 
 Result<OpenVolume> mount_ext4(const std::string& device) {
     // noinit_itable: no kernel thread per container that zeroes inode tables and fills the sparse
-    // image. discard: what a tenant deletes becomes a hole again.
+    // image. discard: files that a tenant deletes become holes again.
     auto mount = kernel::new_mount(
         {.type = "ext4",
          .source = device,

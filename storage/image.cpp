@@ -53,7 +53,7 @@ Status lock_image(int image_fd, const Volume& volume, const Deadline& deadline) 
     return with_context(locked, "lock the image '" + volume.image_path() + "'");
 }
 
-// Not those that somebody else attached, such as a backup's.
+// Leaves devices that somebody else attached, such as a backup's.
 Status detach_loops(const Volume& volume) {
     ASSIGN_OR_RETURN(const auto loops, image_loops(volume.directory));
     for (const ImageLoop& loop : loops) {
@@ -64,8 +64,8 @@ Status detach_loops(const Volume& volume) {
     return {};
 }
 
-// Only what is written: zeros into the holes of a sparse image would want room of a host that may
-// be full, and destroying volumes is how it gets room again.
+// Overwrites only written blocks: zeros in the holes of a sparse image would need room on a host
+// that may be full, and a destroy is the way to get room.
 Status zero_written(int image_fd, off_t end) {
     const std::string zeros(std::size_t{1} << 20, '\0');
     off_t at = 0;
@@ -104,7 +104,7 @@ Status zero_head(int image_fd, const std::string& path) {
     return with_context(std::move(zeroed), "overwrite the head of '" + path + "'");
 }
 
-// For what has just been closed. Short, as it is left to the next opening.
+// For an image that was just closed. Short, because the next open waits again.
 constexpr auto kClosing = std::chrono::seconds(5);
 // The last writes of an unmount, or a program spawned meanwhile that has the descriptor until its
 // exec, take as long as a disk that stalls.
@@ -166,8 +166,8 @@ Status wait_unused(const Volume& volume) {
         RETURN_IF_ERROR(detach_loops(volume)); // one without autoclear would never go
         RETURN_IF_ERROR(lock_image(image->get(), volume, Deadline::after(kClosing)));
     }
-    // Closing is not enough: a program that another thread spawns right now has the descriptor
-    // until its exec, and destroy, which comes next, does not wait.
+    // Closing is not enough: a program that another thread spawns now has the descriptor until its
+    // exec, and destroy, which comes next, does not wait.
     return ::flock(image->get(), LOCK_UN) == 0 ? Status{}
                                                : fail_errno("flock", volume.image_path());
 }

@@ -33,7 +33,7 @@ using CryptDevice = std::unique_ptr<crypt_device, CryptFree>;
 constexpr const char* kCipher = "aes";
 constexpr const char* kCipherMode = "xts-plain64";
 
-// The keys are random, so stretching them gains nothing: the least that PBKDF2 may have. The
+// The keys are random, so stretching gains nothing: the fewest iterations that PBKDF2 may have. The
 // default, Argon2id, takes 1 GiB and two seconds per open.
 crypt_pbkdf_type cheap_pbkdf() {
     return {.type = CRYPT_KDF_PBKDF2,
@@ -175,20 +175,20 @@ Status activate(const std::string& device, const Volume& volume, const secret::S
     return forgotten;
 }
 
-// Gone at once when unused, else by itself when the last user goes. Success when there is none.
+// Removes the mapping at once when it is unused, else when its last user goes. Missing: success.
 Status deactivate(const std::string& name) {
     const std::lock_guard guard(cryptsetup_lock());
-    // Not for its own use: while a context lives, the library keeps quiet and releases the
+    // The context itself is unused. While one lives, the library prints nothing and releases the
     // device-mapper's control descriptor in the end, also when the name is not found.
     ASSIGN_OR_RETURN(const CryptDevice context, init_device());
     const int rc = crypt_deactivate_by_name(nullptr, name.c_str(), CRYPT_DEACTIVATE_DEFERRED);
-    // It looks twice: what went by itself in between is EINVAL to it.
+    // The library looks twice, and reports EINVAL for a mapping that went in between.
     const bool gone =
         rc < 0 && (rc == -ENODEV || crypt_status(context.get(), name.c_str()) == CRYPT_INACTIVE);
     return gone ? remove_unfinished_mapping(name) : check(rc, "deactivate", name);
 }
 
-// The mapping lives as long as what is mounted on it, whatever becomes of us.
+// The mapping lives as long as its mounts, whatever happens to us.
 Result<OpenVolume> activate_and_mount(const kernel::LoopDevice& loop,
                                       const Volume& volume,
                                       const secret::SecretBuffer& key,
@@ -247,7 +247,7 @@ class Luks2Driver final : public VolumeDriver {
         return wait_unused(volume);
     }
 
-    // The keyslots and both headers lie in the head that is overwritten.
+    // The overwritten head has the keyslots and both headers.
     Status destroy(const Volume& volume) override { return erase_image(volume); }
 
   private:
