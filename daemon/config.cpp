@@ -34,7 +34,7 @@ Result<std::uint32_t> parse_count(const std::string& words) {
     return static_cast<std::uint32_t>(*number);
 }
 
-// Of the sixteen operations that the daemon runs at the same time, people need some.
+// Leaves some of the first sixteen workers to requests.
 Result<std::uint32_t> parse_at_once(const std::string& words) {
     const auto number = parse_count(words);
     if (!number || *number > 12) {
@@ -90,7 +90,7 @@ Result<network::HostService> parse_host_service(const std::string& words) {
     return network::HostService{transport == "tcp" ? Transport::tcp : Transport::udp, port};
 }
 
-// An empty list is a choice too: nothing but ICMP.
+// An empty list is valid: nothing but ICMP.
 yaml::Setter host_services(std::vector<network::HostService>& into) {
     return [&into](const yaml::Node& node) -> Status {
         std::vector<std::string> services;
@@ -107,7 +107,7 @@ yaml::Setter host_services(std::vector<network::HostService>& into) {
     };
 }
 
-// Counting costs time that grows with what is counted.
+// The time to count grows with the number of counted connections.
 Result<std::uint32_t> parse_connections(const std::string& words) {
     const auto number = parse_size(words);
     if (!number || *number < 16 || *number > 1U << 20) {

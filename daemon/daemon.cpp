@@ -22,7 +22,7 @@ namespace lodge::daemon {
 
 namespace {
 
-// All containers of a host may be asked to halt at the same time, and take their time.
+// All containers of a host may be asked to halt at the same time, and each takes a while.
 constexpr OperationEngine::Workers kWorkers{.at_first = 16, .most = 256};
 
 Result<std::string> read_boot_id() {
@@ -42,14 +42,14 @@ Status make_places(const Settings& settings) {
         RETURN_IF_ERROR(with_context(kernel::make_directories(directory, 0700),
                                      "make the directory " + directory));
     }
-    // The group has to pass through it to the socket; what else lies there is closed on its own.
+    // The group has to reach the socket through it. Everything else in it has its own mode.
     if (!settings.socket_group.empty() && ::chmod(settings.run_directory.c_str(), 0711) != 0) {
         return fail_errno("chmod", settings.run_directory);
     }
     return {};
 }
 
-// Everything that has to be made before the services can exist, in this order.
+// Everything that has to exist before the services, made in this order.
 struct Drivers {
     std::string boot_id;
     UniqueFd network_claim;
@@ -133,7 +133,7 @@ class RealDaemon final : public Daemon {
         container_rows_.on_remove([this] { log_eraser_.ask(); });
     }
 
-    // What runs in the engine uses all that is declared behind it.
+    // Operations in the engine use members that are declared after it, so it has to end first.
     ~RealDaemon() override { (void)RealDaemon::shut_down(Deadline::never(), Deadline::never()); }
     RealDaemon(const RealDaemon&) = delete;
     RealDaemon& operator=(const RealDaemon&) = delete;

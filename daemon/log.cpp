@@ -42,7 +42,7 @@ std::string now() {
     return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
 }
 
-// A line of the log stays one line, whatever a tenant's names hold.
+// An entry stays one line, whatever a tenant's names contain.
 std::string quoted(const std::string& message) {
     std::string text = "\"";
     for (const char c : printable(message, "\n\t")) { // programs say more than a line
@@ -56,8 +56,8 @@ std::string quoted(const std::string& message) {
 
 } // namespace
 
-// O_NONBLOCK would be the terminal's or the pipe's for others too; a file that is opened anew has
-// flags of its own. A socket cannot be, but takes them with each message.
+// O_NONBLOCK would hold for all users of the terminal or pipe; a newly opened file has flags of its
+// own. A socket cannot be opened again, but takes the flag with each message.
 class Log::Sink {
   public:
     explicit Sink(int fd)

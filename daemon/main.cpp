@@ -64,7 +64,7 @@ Result<Settings> read_settings(const Options& options) {
             return fail(ErrorCode::invalid_argument, "'" + *path + "' must be an absolute path");
         }
     }
-    // Before anything is made on a host on which we cannot serve.
+    // Checked before the daemon makes anything on a host on which it cannot serve.
     if (settings.socket().size() >= sizeof(sockaddr_un::sun_path)) {
         return fail(ErrorCode::invalid_argument,
                     "the socket path is too long (107 bytes at most): '" + settings.socket() +
@@ -73,10 +73,10 @@ Result<Settings> read_settings(const Options& options) {
     return settings;
 }
 
-// A daemon that was killed may have left a child that was not yet executed and holds the lock.
+// A killed daemon may have left a child that has not executed yet and holds the lock.
 constexpr auto kPredecessorGone = std::chrono::seconds(2);
 
-// Held as long as the process lives: one daemon per state directory.
+// The process holds it as long as it lives: one daemon per state directory.
 Result<UniqueFd> lock_state(const Settings& settings) {
     RETURN_IF_ERROR(kernel::make_directories(settings.state_directory, 0700));
     const std::string path = settings.state_directory + "/lodged.lock";
@@ -91,7 +91,7 @@ Result<UniqueFd> lock_state(const Settings& settings) {
     return lock;
 }
 
-// The daemon holds keys: no core file, and nobody attaches to it.
+// The daemon holds keys: it writes no core file, and nobody attaches to it.
 Status harden() {
     const rlimit none{.rlim_cur = 0, .rlim_max = 0};
     if (::setrlimit(RLIMIT_CORE, &none) != 0 || ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
@@ -101,8 +101,8 @@ Status harden() {
     return {};
 }
 
-// As many as we may: each connection and each container takes some. What containers may have is set
-// by the monitor.
+// As many as allowed: each connection and each container takes some. The monitor sets the limit of
+// containers.
 Status raise_descriptor_limit() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
@@ -113,7 +113,7 @@ Status raise_descriptor_limit() {
                                                    : fail_errno("setrlimit(RLIMIT_NOFILE)");
 }
 
-// Before any thread is made, so that every thread inherits it.
+// Called before any thread is made, so that every thread inherits it.
 sigset_t block_signals() {
     sigset_t signals;
     (void)::sigemptyset(&signals);
@@ -130,12 +130,12 @@ void tell_manager(const char* state, const Log& log) {
     }
 }
 
-// An upgrade takes what this takes and the next one's start. Operations are over in a tenth of a
-// second, most of them; the others are the next daemon's.
+// An upgrade takes this time and the next daemon's start. Most operations end within a tenth of a
+// second; the next daemon completes the others.
 constexpr auto kGrace = std::chrono::milliseconds(400);
 constexpr auto kLongestEnd = std::chrono::milliseconds(900);
 
-// Destroying waits for threads, of which one may hang with a monitor or in the kernel.
+// The destructors wait for threads, one of which may hang with a monitor or in the kernel.
 void end_in_any_case() {
     constexpr auto kLast = std::chrono::microseconds(std::chrono::milliseconds(1400));
     struct sigaction action{};
@@ -147,8 +147,8 @@ void end_in_any_case() {
     (void)::setitimer(ITIMER_REAL, &timer, nullptr);
 }
 
-// No new request, no wait, no operation, no connection; then everything may be destroyed. What
-// hangs all the same is left as SIGKILL would leave it, which recovery is for.
+// Ends requests, waits, operations and connections; then everything may be destroyed. A thread that
+// hangs is left as SIGKILL would leave it, and recovery covers that.
 void end(Daemon& daemon, Server& server, const Log& log) {
     const Deadline grace = Deadline::after(kGrace);
     const Deadline deadline = Deadline::after(kLongestEnd);
@@ -164,7 +164,7 @@ void end(Daemon& daemon, Server& server, const Log& log) {
     }
 }
 
-// For who has no service manager to ask: RUN_DIR/lodged.pid. One that was killed leaves its file.
+// RUN_DIR/lodged.pid, for hosts without a service manager. A killed daemon leaves its file.
 class PidFile {
   public:
     PidFile(const std::string& run_directory, const Log& log) {
@@ -216,7 +216,7 @@ Status serve(const Options& options, const Log& log) {
     return {};
 }
 
-// With --recover: no daemon, but what one needs, built anew. The answer is for `lodge recover`.
+// With --recover lodged is no daemon: it rebuilds the database. `lodge recover` reads the answer.
 int recover(const Options& options, const Log& log) {
     constexpr int kInPart = 21;
     const auto rebuild = [&]() -> Result<Rescued> {

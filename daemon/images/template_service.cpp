@@ -14,7 +14,7 @@ namespace lodge::daemon {
 
 namespace {
 
-// Templates and containers may have the same names; their locks must not meet.
+// Templates and containers may have the same names, so their locks differ.
 std::string lock_of(const std::string& name) {
     return "template " + name;
 }
@@ -28,7 +28,7 @@ Result<bool> is_claimed(const Parts& parts, const std::string& digest) {
     return parts.containers.uses_template(digest);
 }
 
-// What an archive has behind its end: most are padded.
+// Reads the bytes after the end of an archive: most archives are padded.
 Status read_past(int fd, int cancel_fd) {
     std::array<char, 16384> chunk{};
     while (true) {
@@ -60,8 +60,7 @@ Status remove_unclaimed_image(const Parts& parts, const std::string& digest) {
     return parts.store.remove(digest);
 }
 
-// An image that was there already, of the same content, may have gone with its last name while
-// this one was made.
+// An existing image of the same content may have gone with its last name while this one was made.
 Status Templates::publish(const templates::Template& made) {
     const std::lock_guard guard(claiming_);
     ASSIGN_OR_RETURN(const auto digests, parts_.store.list());
@@ -104,7 +103,7 @@ Result<Uuid> Templates::make(const std::string& verb,
              RETURN_IF_ERROR(parts_.store.discard(id.to_string()));
              return drop_image(made->digest);
          }});
-    // A write that failed may have come about all the same.
+    // A write that reported a failure may have happened.
     plan.steps.push_back({"publish",
                           [this, made] { return publish(*made); },
                           [this, made]() -> Status {

@@ -16,7 +16,7 @@ namespace lodge::daemon {
 
 namespace {
 
-// The bytes of a sealed key must not stay on the disk when its container has gone.
+// The bytes of a sealed key must not stay on the disk after its container.
 Status overwrite(int fd) {
     struct stat info{};
     if (::fstat(fd, &info) != 0) {
@@ -25,7 +25,7 @@ Status overwrite(int fd) {
     const auto size = std::min(static_cast<std::size_t>(info.st_size), kLongestRecord);
     const std::string zeros(size, '\0');
     if (::pwrite(fd, zeros.data(), size, 0) != static_cast<ssize_t>(size) || ::fdatasync(fd) != 0) {
-        // A full copy-on-write filesystem has no place for them; destroying makes room.
+        // A full copy-on-write filesystem has no room for them; a destroy makes room.
         return errno == ENOSPC ? Status{} : fail_errno("overwrite", kRecordName);
     }
     return {};
@@ -70,8 +70,7 @@ Status write_with(const Parts& parts,
 }
 
 Status write_up(const Parts& parts, const model::Container& container) {
-    // One at a time, each as the row is now: of two who have changed it, the later one's note
-    // stays.
+    // One at a time, each from the present row: of two changes the later one's note stays.
     static std::mutex noting;
     const std::lock_guard guard(noting);
     const bool told = container.state != model::State::stopped || container.resume ||
@@ -104,8 +103,8 @@ Status complete_containers(const Parts& parts, const secret::SecretBuffer& maste
 using Records = std::vector<templates::ImageRecord>;
 using Names = std::vector<templates::Template>;
 
-// Those of a build or a removal that came to no end. While there are containers that the database
-// does not know, one of them may need what no name stands for.
+// Removes records of a build or a removal that was not completed. While the database does not know
+// some containers, one of them may need the image of an unnamed record.
 Status remove_stale(const Parts& parts, const Names& rows, const Records& records) {
     ASSIGN_OR_RETURN(const auto unclaimed, unclaimed_volumes(parts));
     for (const templates::ImageRecord& record : records) {

@@ -12,7 +12,7 @@ namespace lodge::daemon {
 
 namespace {
 
-// What could not be looked at is not absent: it would be removed as nobody's.
+// A thing that cannot be read is not absent: it would be removed as unclaimed.
 Result<bool> is_there(int place, const char* name, struct stat& info) {
     if (::fstatat(place, name, &info, AT_SYMLINK_NOFOLLOW) == 0) {
         return true;

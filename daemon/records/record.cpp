@@ -19,8 +19,8 @@ std::string text_of(const json& value, int indent = -1) {
     return value.dump(indent, ' ', false, json::error_handler_t::replace);
 }
 
-// What the authenticator is made for. The parsed content is written again for it, so that blanks
-// and the order of keys mean nothing.
+// The text for the authenticator. The parsed content is written again for it, so that blanks and
+// the order of keys do not matter.
 std::string canonical(const char* kind, int format, const json& content) {
     return std::string("lodge ") + kind + " " + std::to_string(format) + "\n" + text_of(content);
 }
@@ -38,7 +38,7 @@ std::unexpected<Error> corrupt(const std::string& why) {
     return fail(ErrorCode::corrupt, "it is no record of Lodge's: " + why);
 }
 
-// The content, its authenticator checked.
+// The content, after a check of its authenticator.
 Result<json> decode(const char* kind, std::string_view text, const secret::SecretBuffer& master) {
     const json record = json::parse(text, nullptr, false);
     if (!record.is_object() || !record.contains("format") ||
@@ -63,8 +63,8 @@ Result<json> decode(const char* kind, std::string_view text, const secret::Secre
     return record[kind];
 }
 
-// Reads members of a content that is known to be ours; what is missing or of another type is told
-// by status().
+// Reads members of a content with a valid authenticator. status() reports a missing member or one
+// of another type.
 class Fields {
   public:
     explicit Fields(const json& content) : content_(content) {}
@@ -116,7 +116,7 @@ Status read_addresses(const json& content, model::Container& container) {
 Result<std::string> encode_record(const ContainerRecord& record,
                                   const secret::SecretBuffer& master) {
     const model::Container& container = record.container;
-    // As the row has it: keys and wishes were fulfilled when the volume was made.
+    // As in the row, which has neither ssh keys nor requested addresses: the create has used them.
     model::ContainerSpec spec = container.spec;
     spec.ssh_keys.clear();
     spec.addresses.clear();

@@ -31,14 +31,14 @@ State state_of(const RecoveryOutcome& outcome, bool repair) {
     return outcome.error ? State::unmended : State::mended;
 }
 
-// The same, whatever reason each look gave.
+// The same step, whatever reason each look gave.
 bool has(const std::vector<RecoveryStep>& steps, const RecoveryStep& step) {
     return std::any_of(steps.begin(), steps.end(), [&](const RecoveryStep& other) {
         return other.act == step.act && other.uuid == step.uuid && other.subject == step.subject;
     });
 }
 
-// What a dead daemon left is finished at a start; here a write to the log has failed.
+// A start finishes what a dead daemon left; here a write to the log has failed.
 void report_forgotten(const std::vector<LoggedOperation>& forgotten,
                       std::vector<RecoveryStep>& steps) {
     for (const LoggedOperation& left : forgotten) {
@@ -66,7 +66,7 @@ std::vector<RecoveryStep> seen_twice(const std::vector<RecoveryStep>& first,
     return second;
 }
 
-// The locks are taken inside, so that whoever has one of them instead is among the holders.
+// Takes the locks inside, so that their other holders are among the holders.
 Result<HostCheck::Seen> HostCheck::look(Course& course, const Seen* to_lock) {
     Seen seen;
     std::vector<LoggedOperation> logged;
@@ -103,7 +103,8 @@ Result<HostCheck::Seen> HostCheck::look(Course& course, const Seen* to_lock) {
     return seen;
 }
 
-// What no row knows needs none: a create has a new UUID, and images have the services' own lock.
+// A thing without a row needs no lock: a create has a new UUID, and images have the services' own
+// lock.
 Status HostCheck::lock(Course& course, const Seen& seen) {
     std::set<std::string> names;
     for (const RecoveryStep& step : seen.steps) {

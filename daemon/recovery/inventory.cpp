@@ -49,7 +49,7 @@ Result<MonitorStatus> ask(const Parts& parts, Probe& one) {
     return one.connection->status();
 }
 
-// What we could not do (no descriptor to be had) says nothing of the monitor.
+// A failure of our own (no descriptor) says nothing about the monitor.
 void probe(const Parts& parts, Probe& one) {
     auto status = ask(parts, one);
     if (!status && !is_unwatched(status.error())) {
@@ -71,7 +71,7 @@ void probe(const Parts& parts, Probe& one) {
     }
 }
 
-// Side by side, as one that hangs takes its whole deadline.
+// In parallel, because a hanging one takes its whole deadline.
 void probe_all(const Parts& parts, std::vector<Probe>& probes) {
     constexpr std::size_t kAtOnce = 64;
     std::atomic<std::size_t> next = 0;
@@ -89,7 +89,7 @@ void probe_all(const Parts& parts, std::vector<Probe>& probes) {
             helpers.emplace_back(work);
         }
     } catch (const std::system_error&) {
-        // No thread to be had: those that there are do it.
+        // No thread is available: the existing ones do it.
     }
     work();
 }
@@ -120,7 +120,7 @@ Status look_at_directories(const Parts& parts, Inventory& seen) {
     return kernel::for_each_entry(
         parent.get(), [&](const std::string& name, unsigned char) -> Status {
             const auto beside = look_beside(seen.containers_directory + "/" + name);
-            // One that cannot be looked into may hold anything.
+            // A directory that cannot be read may hold anything.
             seen.directories[name] = {.has_image = !beside || beside->image,
                                       .is_kept = !beside || beside->record || beside->left};
             return {};

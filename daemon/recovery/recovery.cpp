@@ -22,8 +22,8 @@ void tell(const Parts& parts, const RecoveryStep& step) {
         {.kind = "daemon", .resource = step.subject, .what = "found", .detail = step.why});
 }
 
-// Hands on those of the operations about which `steps` say `act`, in their order, each with its
-// plan built anew. One that can have none is reported instead.
+// Calls `go_on` with those operations whose step is `act`, in the order of the steps. An operation
+// without a plan is reported instead.
 void take_up_seen(const Inventory& seen,
                   Act act,
                   std::vector<RecoveryStep>& steps,

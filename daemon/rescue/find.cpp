@@ -40,7 +40,7 @@ Status check_template(const model::Container& container, const Templates& templa
     return {};
 }
 
-// The record of one directory, if all that it needs is there.
+// The record of one directory, if everything that it needs is there.
 Result<ContainerRecord> take(const Settings& settings,
                              const Uuid& uuid,
                              const Beside& beside,
@@ -67,7 +67,7 @@ Status check_image(const ContainerRecord& record, const Beside& beside) {
     return {};
 }
 
-// What only one container can have. The first to claim it has it.
+// Values that only one container can have. The first to claim one has it.
 class Claims {
   public:
     Status claim(const model::Container& container) {
@@ -129,7 +129,7 @@ Status find_templates(const Settings& settings, const secret::SecretBuffer& mast
     return {};
 }
 
-// The record of one container, with its name as soon as that is known.
+// The record of one container; sets its name as soon as that is known.
 Result<ContainerRecord> judge(const Settings& settings,
                               const Uuid& uuid,
                               const Templates& templates,
@@ -144,7 +144,7 @@ Result<ContainerRecord> judge(const Settings& settings,
     return record;
 }
 
-// Of two that claim the same the older one has it.
+// Of two containers with the same claim the older one has it.
 void settle_claims(std::vector<ContainerRecord> whole, const Settings& settings, Found& found) {
     std::sort(whole.begin(), whole.end(), [](const auto& a, const auto& b) {
         return std::tie(a.container.created_at, a.container.uuid) <

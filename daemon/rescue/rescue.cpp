@@ -63,8 +63,8 @@ Result<std::unique_ptr<MonitorLauncher>> monitors_of(const Settings& settings) {
                                   .seccomp_program = std::move(filter)});
 }
 
-// Where the container's processes are, whatever base the daemon that made the group had: a rescue
-// runs in another group than the daemon, and so would choose another.
+// The group of the container's processes, whatever base the daemon had: a rescue runs in another
+// group than the daemon, and so would choose another base.
 bool is_frozen(const Uuid& uuid, std::int32_t init) {
     const auto own = kernel::read_file("/proc/" + std::to_string(init) + "/cgroup", 65536);
     const auto mounts = kernel::read_mountinfo();
@@ -84,7 +84,8 @@ bool is_frozen(const Uuid& uuid, std::int32_t init) {
     return false;
 }
 
-// What says nothing of whether it runs must not be taken for no: the daemon would kill what does.
+// A failure to find out whether a container runs must not count as no: the daemon would kill a
+// running one.
 template <typename T>
 Result<std::optional<T>> find_out(const std::string& name, Result<T> answer) {
     auto known = if_watched(std::move(answer));
@@ -96,14 +97,15 @@ Result<std::optional<T>> find_out(const std::string& name, Result<T> answer) {
     return known;
 }
 
-// One whose init has ended meanwhile is recorded as running too: the daemon then collects how.
+// A container whose init has ended meanwhile is recorded as running too: the daemon then collects
+// the exit.
 Status look_for_monitor(MonitorLauncher& launcher,
                         const std::string& directory,
                         model::Container& container) {
     const std::string& name = container.spec.name;
     ASSIGN_OR_RETURN(const auto monitor, find_out(name, launcher.connect(container.uuid)));
     if (!monitor) {
-        // It comes up with the next boot if it was up in the last one.
+        // The container comes up with the next boot if it was up in the last one.
         ASSIGN_OR_RETURN(const Beside beside, look_beside(directory));
         container.resume = beside.up;
         return {};
@@ -126,8 +128,8 @@ insert(ContainerRepository& containers, const ContainerRecord& record, const std
     return containers.update_state(record.container, boot_id);
 }
 
-// What runs has been started in this boot, and what does not was stopped in it: nothing is to be
-// started once more.
+// Running containers were started in this boot, and stopped ones were stopped in it: the boot must
+// start nothing again.
 bool is_same_boot(const Found& found) {
     return std::any_of(found.containers.begin(), found.containers.end(), [](const auto& record) {
         return record.container.state != model::State::stopped;
@@ -164,7 +166,7 @@ Status mark_left(const LeftInPlace& left) {
     return kernel::replace_file(directory.get(), kLeftName, left.why + "\n", 0600);
 }
 
-// Of an earlier rescue, before somebody mended it.
+// The file of an earlier rescue, before somebody fixed the cause.
 Status unmark(const Settings& settings, const Uuid& uuid) {
     const std::string mark = settings.container_directory(uuid.to_string()) + "/" + kLeftName;
     return ::unlink(mark.c_str()) == 0 || errno == ENOENT ? Status{} : fail_errno("unlink", mark);
@@ -176,8 +178,7 @@ void remove_database(const std::string& path) {
     }
 }
 
-// The log of a database that is gone must not be replayed into the new one. It is kept, for those
-// who want to look into it.
+// The log of a lost database must not be replayed into the new one. It is kept for examination.
 Status set_log_aside(const std::string& database) {
     for (const char* suffix : {"-wal", "-shm", "-journal"}) {
         const std::string old = database + suffix;
@@ -206,7 +207,7 @@ Status put_into_place(const std::string& made, const std::string& database) {
     return ::fsync(directory.get()) == 0 ? Status{} : fail_errno("fsync", state);
 }
 
-// Every container's directory says whether it was left, before a daemon can see the database.
+// Every container's directory has its mark before a daemon can see the database.
 Status mark(const Settings& settings, const Found& found) {
     for (const LeftInPlace& left : found.left) {
         RETURN_IF_ERROR(mark_left(left));

@@ -20,8 +20,8 @@ namespace {
 
 constexpr auto kLook = std::chrono::hours(1);
 constexpr std::string_view kUnfinished = ".new";
-// What is on its way as the copy is made has come to its end when the copy takes the database's
-// place: nothing of it may be undone then. In every schema since the first.
+// Operations that run as the copy is made will have ended when the copy replaces the database:
+// nothing of them may be undone then. These tables are in every schema since the first.
 constexpr std::array<const char*, 2> kOnItsWay{"DELETE FROM operation",
                                                "DELETE FROM container WHERE published = 0"};
 
@@ -50,7 +50,8 @@ Status sync(const UniqueFd& fd, const std::string& path) {
     return ::fsync(fd.get()) == 0 ? Status{} : fail_errno("fsync", path);
 }
 
-// What an interrupted copy left: SQLite copies into a new file only, and believes a journal.
+// Removes the rest of an interrupted copy: SQLite copies into a new file only, and replays a
+// journal.
 Status remove_unfinished(const std::string& copy) {
     for (const char* suffix : {"", "-journal"}) {
         const std::string path = copy + suffix;
@@ -89,7 +90,7 @@ Status Backups::take(db::Database& database, const std::string& name) {
     return with_context(std::move(copied), "copy the database to '" + path + "'");
 }
 
-// One of a later day than `newest` was made while the clock was wrong: those go before all others.
+// A copy of a later day than `newest` was made while the clock was wrong; those go first.
 Status Backups::prune(const std::string& newest) {
     ASSIGN_OR_RETURN(const auto directory, kernel::open_directory(directory_));
     std::vector<std::string> days;

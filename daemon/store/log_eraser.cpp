@@ -58,7 +58,7 @@ void LogEraser::run() {
         told = !emptied;
         guard.lock();
         asked_ = asked_ || !emptied;
-        // Not at once again: a second's destroys are one, and a sick disk is left in peace.
+        // Gathers the destroys of a second, and spares a failing disk.
         (void)changed_.wait_for(guard, emptied ? kGather : kAgain, [this] { return stopping_; });
     }
 }
