@@ -113,13 +113,13 @@ struct StopRequest {
     bool force = false;                               ///< no graceful part
 };
 
-/// A container with its present state.
+/// A container with what is known of it at this moment.
 struct ContainerView {
     model::Container container;
     std::string busy_with; ///< verb of the unfinished operation, or empty
     std::string image_path;
     std::string template_ready;                   ///< "ssh" or "running"
-    std::vector<std::string> limits_not_enforced; ///< "memory": this host cannot (best-effort)
+    std::vector<std::string> limits_not_enforced; ///< "memory": this host cannot, and was told so
 };
 
 /// Verbs return the id of a started operation. They refuse at once, without an operation,

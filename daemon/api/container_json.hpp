@@ -18,14 +18,14 @@ struct ViewField {
     nlohmann::json (*value_of)(const ContainerView& view);
 };
 
-/// The keys in `text`, separated by commas; they point into it. invalid_argument names a key that
-/// no container has.
+/// The keys in `text`, which are parted by commas and point into it; invalid_argument names one
+/// that no container has.
 [[nodiscard]] Result<std::set<std::string_view>> read_fields(std::string_view text);
 
 /// Makes the JSON of containers. It looks its keys up once, for thousands of containers. Immutable.
 class ContainerJson {
   public:
-    /// Shows only these keys, or all when the set is empty. Pre: from read_fields().
+    /// Only these; all when there are none. Pre: of read_fields().
     explicit ContainerJson(const std::set<std::string_view>& keys);
     [[nodiscard]] nlohmann::json of(const ContainerView& view) const;
 

@@ -31,7 +31,7 @@ struct Limits {
     std::optional<std::uint32_t> pids;         ///< pids.max
 };
 
-/// Depth and number of the groups that a tenant may make below the container's own (cgroup-v2.rst,
+/// How deep, and how many, groups a tenant may make below the container's own (cgroup-v2.rst,
 /// cgroup.max.depth, cgroup.max.descendants).
 inline constexpr unsigned kDeepestGroup = 64;
 inline constexpr unsigned kMostGroups = 1024;
