@@ -8,7 +8,7 @@ namespace lodge::daemon {
 
 namespace {
 
-// What stands beside a chunk's size, and behind the last one, is read past: it has a bound.
+// Bound of the bytes beside a chunk's size and behind the last chunk, which are skipped.
 constexpr std::size_t kLongestLine = 1024;
 constexpr std::size_t kLongestTrailers = 8192;
 constexpr std::string_view kLineBreak = "\r\n";
@@ -48,7 +48,7 @@ BodyDecoder::State BodyDecoder::take(std::string& raw, std::string& content) {
     return state();
 }
 
-// How much of `raw` it took; 0: it needs more, or is at its end.
+// Returns the number of consumed bytes of `raw`; 0: it needs more, or is at its end.
 std::size_t BodyDecoder::step(std::string_view raw, std::string& content) {
     if (part_ == Part::content) {
         return take_content(raw, content, Part::over);
@@ -95,7 +95,7 @@ std::size_t BodyDecoder::take_size(std::string_view line) {
     const auto read = std::from_chars(line.data(), line.data() + line.size(), left_, kHex);
     const auto digits = static_cast<std::size_t>(read.ptr - line.data());
     const std::string_view rest = line.substr(digits);
-    // Behind the digits may stand extensions, which are nothing to us.
+    // Extensions after the digits are ignored.
     if (read.ec != std::errc{} || (!rest.empty() && rest.find_first_of(" \t;") != 0)) {
         part_ = Part::broken;
     } else {

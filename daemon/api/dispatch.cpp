@@ -34,7 +34,7 @@ std::string status_name(OperationStatus status) {
     return "cancelled";
 }
 
-// Nothing is done for a request of which a part did not come or is not understood.
+// A request with a missing or unknown part has no effect.
 Status handle(const Route& route, Exchange& exchange) {
     RETURN_IF_ERROR(exchange.check_query(route.parameters));
     if (route.body != Body::stream) {
@@ -103,7 +103,7 @@ Status reply_operation(OperationService& operations,
                        const Uuid& id,
                        const Wait& wait) {
     if (wait) {
-        // It is on its way by now: where too many wait, this is told at once.
+        // The operation runs already: if too many requests wait, answer at once.
         const auto seat = exchange.sit_down();
         const Deadline deadline = Deadline::after(seat ? *wait : std::chrono::milliseconds::zero());
         ASSIGN_OR_RETURN(const OperationView view, operations.wait(id, deadline));

@@ -26,7 +26,7 @@ constexpr auto kPatience = std::chrono::seconds(30);
 // The kernel takes two MiB of words (man 2 execve), which are a little less than twice as long in
 // JSON as `lodge` writes it.
 constexpr std::size_t kLargestCommand = std::size_t{4} << 20;
-// In all, so that one who sends it slowly keeps no place from others.
+// For the whole body, so that a slow sender keeps no place from others.
 constexpr auto kCommandPatience = std::chrono::seconds(10);
 constexpr const char* kBreak = "\r\n";
 
@@ -163,7 +163,7 @@ void Exchange::reply_error(const Error& error) {
     reply(too_large_ ? kTooLarge : api::http_status(error.code()), api::to_json(error));
 }
 
-// False: nobody takes it.
+// False: the client is gone.
 bool Exchange::send(std::string_view bytes) const {
     while (!bytes.empty()) {
         const ssize_t sent =

@@ -103,7 +103,7 @@ Status check(Daemon& daemon, Exchange& exchange, bool repair) {
     return {};
 }
 
-// How many events of the past a stream begins with.
+// The number of past events at the start of a stream.
 Result<std::size_t> past_events(const Exchange& exchange) {
     const std::string text = exchange.query("last").value_or("0");
     std::size_t count = 0;
@@ -116,7 +116,7 @@ Result<std::size_t> past_events(const Exchange& exchange) {
     return count;
 }
 
-// A heartbeat (an empty line) keeps a silent stream from looking dead, and shows when its reader is
+// A heartbeat (an empty line) shows that a silent stream lives, and finds out that its reader is
 // gone.
 Status events(Daemon& daemon, Exchange& exchange) {
     ASSIGN_OR_RETURN(const std::size_t past, past_events(exchange));

@@ -24,7 +24,8 @@ std::unexpected<Error> malformed(const std::string& what) {
     return fail(ErrorCode::invalid_argument, what);
 }
 
-// Behind the empty line; npos: it has not come yet. Lines may end without a CR (RFC 9112, 2.2).
+// The position after the empty line; npos: it has not come yet. Lines may end without a CR (RFC
+// 9112, 2.2).
 std::size_t end_of_head(const std::string& text, std::size_t from) {
     for (std::size_t at = text.find('\n', from); at != std::string::npos;
          at = text.find('\n', at + 1)) {
@@ -64,7 +65,7 @@ Status Incoming::read_on(const Deadline& deadline) {
     return {};
 }
 
-// False: there is nothing now, or nothing any more.
+// False: there are no bytes now, or none any more.
 bool Incoming::receive() {
     std::array<char, 16384> chunk{};
     ssize_t size = 0;

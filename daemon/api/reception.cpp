@@ -52,7 +52,7 @@ void Reception::send(UniqueFd socket, std::string unsent) {
     wake();
 }
 
-// connect(2) fails from now on, as when nobody had ever listened (man 7 unix).
+// From now on connect(2) fails as if nobody had ever listened (man 7 unix).
 void Reception::refuse() {
     refuses_ = true;
     (void)::shutdown(listener_.get(), SHUT_RDWR); // once more is no harm
@@ -128,7 +128,7 @@ void Reception::accept_all() {
     }
 }
 
-// Most have said all when they come in.
+// Most requests have come whole when the connection is accepted.
 void Reception::admit(Guest guest) {
     const int fd = guest.fd();
     const auto place = guests_.insert(guests_.end(), std::move(guest));

@@ -60,7 +60,7 @@ Status check_exec(const ExecRequest& request) {
 
 } // namespace
 
-// Keys that are not of the spec are taken out, so that the spec's reader can refuse the rest.
+// Removes the keys that are not of the spec, so that the spec's reader can refuse the rest.
 Result<CreateRequest> read_create(json body) {
     CreateRequest request;
     if (body.contains("start")) {

@@ -66,8 +66,8 @@ Status build(Daemon& daemon, Exchange& exchange) {
     return reply_operation(daemon.operations(), exchange, id, wait);
 }
 
-// The body flows through a pipe into the unpacking; nothing of it is kept twice. Whether all of it
-// came is known before the pipe's end can be seen.
+// The body goes through a pipe to the unpacker and is held nowhere else. Whether it came whole is
+// known before the pipe's end can be seen.
 Status import(Daemon& daemon, Exchange& exchange) {
     ASSIGN_OR_RETURN(const auto seat, exchange.take_archive());
     ASSIGN_OR_RETURN(kernel::Pipe pipe, kernel::make_pipe());

@@ -48,7 +48,7 @@ void Workers::give(Incoming incoming) {
             try {
                 begin_thread();
             } catch (const std::system_error&) {
-                // No thread to be had: it waits for one that there is.
+                // No thread is available: the request waits for an existing one.
             }
         }
     }
@@ -69,14 +69,14 @@ bool Workers::await_end(const Deadline& deadline) {
     return changed_.wait_for(guard, deadline.left(), [this] { return threads_.empty(); });
 }
 
-// Nothing here takes memory: it could not be had, and this is a thread's entry.
+// Nothing here allocates: this is a thread's entry, and there may be no memory.
 void Workers::work(Threads::iterator self) noexcept {
     while (auto incoming = next(self)) {
         serve_(std::move(*incoming));
     }
 }
 
-// Nothing: this thread is to end, and is among those that do.
+// Nothing: this thread has to end, and is in `ended_`.
 std::optional<Incoming> Workers::next(Threads::iterator self) {
     std::unique_lock guard(lock_);
     const auto anything = [this] { return closed_ || !queue_.empty(); };
