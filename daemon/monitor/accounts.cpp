@@ -33,12 +33,12 @@ std::optional<std::uint32_t> parse_id(std::string_view text) {
     return id;
 }
 
-// Lines of fields, taken apart as they come: a line may be longer than all our memory.
+// Parses lines of fields as they come: a line may be longer than all our memory.
 class Lines {
   public:
-    /// Of a line: how many colons came before, and the text; nullopt: it is no sound field.
+    /// Gets the number of colons before a field, and its text; nullopt: it is no valid field.
     using Field = std::function<void(std::size_t number, std::optional<std::string_view> text)>;
-    /// True: enough was seen.
+    /// True: no more lines are needed.
     using End = std::function<bool()>;
 
     Lines(std::string_view separators, Field field, End end)
@@ -181,7 +181,7 @@ Pieces whole(std::string_view text) {
     };
 }
 
-// A file of the tenant's. None is an empty one.
+// A file of the tenant. A missing one counts as empty.
 class TenantFile {
   public:
     TenantFile(int root, const char* path) : root_(root), path_(path) {}
@@ -208,7 +208,7 @@ class TenantFile {
 
   private:
     Status open() {
-        // O_NONBLOCK: a FIFO in its place must not hold us.
+        // O_NONBLOCK: a FIFO in its place must not block us.
         auto file = kernel::open_hostile(
             root_, path_, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, kernel::Resolve::in_root);
         if (!file && file.error().sys_errno() == ENOENT) {

@@ -17,21 +17,21 @@ namespace {
 
 constexpr std::uint64_t kNoDanger = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
-// None of this is what holds a tenant: the container's root may unmount it or mount another proc,
-// as it may on a machine of its own. The wall is the user namespace, for which these files belong
-// to nobody it knows. It keeps programs from trying (systemd, udev and sysctl look whether /sys and
-// /proc/sys can be written to) and tenants from tripping over the host.
+// The covers do not confine a tenant: the container's root may unmount them or mount another proc,
+// as on a machine of its own. The wall is the user namespace, in which these files belong to no
+// known id. The covers keep programs from trying (systemd, udev and sysctl check whether /sys and
+// /proc/sys are writable) and tenants from reading the host's values by accident.
 constexpr std::array kReadOnly{"proc/bus", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger"};
 // Network settings belong to the network namespace, so they are the container's own.
 constexpr const char* kWritable = "proc/sys/net";
-// The groups whose members may ping without a privilege: a new network namespace knows none, and
-// what distributions set (up to 2147483647) the kernel refuses where those ids do not exist.
+// The groups whose members may ping without a privilege. A new network namespace has none, and the
+// kernel refuses the values of distributions (up to 2147483647) where those ids do not exist.
 constexpr const char* kPingGroups = "proc/sys/net/ipv4/ping_group_range";
-// Files that everybody may read and that are lists: a reader takes an empty one for an empty list.
-// What only the host's root may open (kmsg, kcore, timer_list) has no cover: every reader knows the
-// kernel's own refusal, while a log daemon would read the end of an empty kmsg for ever.
+// World-readable files that are lists: a reader takes an empty one for an empty list. Files that
+// only the host's root may open (kmsg, kcore, timer_list) have no cover: every reader knows the
+// kernel's refusal, while a log daemon would read the end of an empty kmsg for ever.
 constexpr std::array kHiddenFiles{"proc/keys", "proc/key-users", "proc/latency_stats"};
-// Block devices are the host's and its neighbours': how many there are, and what lies on which.
+// Block devices of the host and of neighbours: their number and what is on each.
 constexpr std::array kHiddenDirectories{"proc/acpi",
                                         "proc/asound",
                                         "proc/scsi",
@@ -57,7 +57,7 @@ Status put(const kernel::MountFd& mount, int root, const char* path) {
     return kernel::attach_mount(mount.get(), place.get(), "");
 }
 
-// A path of a filesystem that we have just mounted. Not every kernel has every file.
+// A path of a filesystem that we just mounted. Not every kernel has every file.
 Result<UniqueFd> own_path(int root, const char* path) {
     auto fd = kernel::open_hostile(root, path, O_PATH, 0, kernel::Resolve::beneath_no_symlinks);
     if (!fd && fd.error().sys_errno() == ENOENT) {
@@ -92,7 +92,7 @@ Status write_protect(int root) {
     for (const char* path : kReadOnly) {
         RETURN_IF_ERROR(bind_onto_itself(root, path, true));
     }
-    // Cut out of /proc/sys again.
+    // Made writable again within /proc/sys.
     return bind_onto_itself(root, kWritable, false);
 }
 
@@ -110,7 +110,7 @@ Status hide(int root, const OwnMounts& mounts) {
     for (const char* path : kHiddenFiles) {
         RETURN_IF_ERROR(cover(root, path, null));
     }
-    // Somewhere first: before Linux 6.15 only an attached mount can be cloned.
+    // Attached somewhere first: before Linux 6.15 only an attached mount can be cloned.
     RETURN_IF_ERROR(kernel::make_directory_at(mounts.run.get(), "host/nothing", 0555));
     RETURN_IF_ERROR(kernel::attach_mount(mounts.nothing.get(), mounts.run.get(), "host/nothing"));
     for (const char* path : kHiddenDirectories) {
@@ -137,10 +137,10 @@ Status write_new_file(int directory, const char* name, const std::string& conten
     return kernel::write_all(file.get(), content);
 }
 
-// The card's addresses and routes are set from outside. systemd-networkd would take them away for
-// those of its own file, of a DHCP server that there is not, for one. It obeys the first file whose
-// name, of whatever directory, matches the link: '!' sorts before every name that a tree has. An
-// empty file of this name in /etc/systemd/network takes ours away.
+// The daemon sets the card's addresses and routes from outside. systemd-networkd would replace them
+// by those of its own configuration, for example of a DHCP server that does not exist. It obeys the
+// first file, of whatever directory, whose name matches the link: '!' sorts before every name in a
+// tree. An empty file of this name in /etc/systemd/network masks ours.
 constexpr const char* kNetworkdFile = "!lodge.network";
 constexpr const char* kNetworkdText =
     R"(# Lodge sets the addresses and routes of this link from outside.
@@ -218,7 +218,7 @@ Status attach_own_mounts(int root, const OwnMounts& mounts, const std::string& u
         const kernel::MountFd& mount;
         const char* path;
     };
-    // In this order: some lie on others.
+    // In this order: some are mounted on others.
     for (const Place& place : {Place{mounts.proc, "proc"},
                                Place{mounts.sys, "sys"},
                                Place{mounts.cgroup, "sys/fs/cgroup"},

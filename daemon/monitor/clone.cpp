@@ -37,7 +37,7 @@ struct Clone {
 // ipc, net; the host's cgroup.
 Status take_identity(Clone& clone) {
     RETURN_IF_ERROR(kernel::die_with_parent());
-    // Only now, as a member of the container's group: the namespace's root is where we stand.
+    // Only now, as a member of the container's group, which becomes the namespace's root.
     RETURN_IF_ERROR(kernel::unshare_namespaces(CLONE_NEWCGROUP));
     RETURN_IF_ERROR(expect(clone.socket, MessageType::ids_mapped, Deadline::after(kPatience)));
     RETURN_IF_ERROR(kernel::become(0, 0, {}));
@@ -98,7 +98,7 @@ Status drop_privileges(Clone& clone) {
     kernel::reset_signals();
     clone.root.reset();
     RETURN_IF_ERROR(confine(clone.order.seccomp_program));
-    // Ours are all O_CLOEXEC by birth; this is for one that is not.
+    // All our descriptors are O_CLOEXEC; this closes any other.
     if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
         return fail_errno("close_range");
     }
@@ -151,7 +151,7 @@ void run_clone(StartOrder& order, UniqueFd socket) {
     StartStage reached = StartStage::cloned;
     for (const CloneStep& step : kCloneSteps) {
         if (Status status = step.run(clone); !status) {
-            // Nobody listens any more: then the monitor is dead and so are we in a moment.
+            // Nobody listens: the monitor is dead, and this process dies in a moment.
             (void)send_failure(socket.get(), reached, status.error());
             break;
         }

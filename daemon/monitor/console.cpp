@@ -17,7 +17,7 @@ namespace {
 
 // A container that writes without end must not keep the monitor from its other work.
 constexpr int kReadsPerTurn = 16;
-// Nor may it make the monitor work all the time: this much is two hundredths of a processor.
+// Nor may it keep the monitor busy: this is two hundredths of a processor.
 constexpr int kReadsPerWindow = 128;
 constexpr auto kWindow = std::chrono::milliseconds(50);
 // Edge-triggered, because while nobody in the container has the console open the master reports a
@@ -77,7 +77,7 @@ void Console::resume() {
     paused_ = false;
 }
 
-// How many reads it took.
+// Returns the number of reads.
 int Console::drain(int most_reads) {
     std::array<char, 2048> buffer; // not initialised: read fills it
     for (int count = 1; count <= most_reads; ++count) {

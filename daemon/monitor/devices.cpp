@@ -21,9 +21,8 @@ struct Node {
     unsigned minor_number;
 };
 
-// The devices that know namespaces or hold no state of the host's. fuse and tun ask for
-// capabilities of the opener's own namespaces; without the module on the host, opening them is
-// ENODEV or ENXIO.
+// The devices that are namespaced or hold no state of the host. fuse and tun need capabilities of
+// the opener's own namespaces; without the module on the host, open(2) is ENODEV or ENXIO.
 constexpr std::array kNodes{
     Node{"null", 1, 3},
     Node{"zero", 1, 5},

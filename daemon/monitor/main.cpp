@@ -24,8 +24,8 @@ using namespace lodge::monitor;
 
 constexpr auto kOrderDeadline = std::chrono::seconds(30);
 
-// A monitor ends when its container has ended and was collected, and by SIGKILL; no terminal, no
-// service manager's clean-up and no dead peer ends it.
+// A monitor ends when its container has ended and was collected, and by SIGKILL. No terminal, no
+// clean-up of a service manager and no dead peer ends it.
 void set_signals() {
     for (const int number :
          {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM}) {
@@ -39,10 +39,10 @@ void set_signals() {
     (void)::pthread_sigmask(SIG_BLOCK, &child, nullptr);
 }
 
-// What is left needs little: it may signal and enter the container as the owner of its user
-// namespace (man 7 user_namespaces), which is the container's root as the host knows it, and must
-// write in the container's control groups, which belong to the tenant. What a session's process
-// takes up for its first act (reset_session_oom_adjustment) is laid aside.
+// From here on the monitor needs little. It may signal and enter the container as the owner of its
+// user namespace (man 7 user_namespaces), which is the container's root in the host's ids. It has
+// to write in the container's control groups, which belong to the tenant. The capability of a
+// session's first act (reset_session_oom_adjustment) is kept permitted and not effective.
 Status become(uid_t owner) {
     constexpr kernel::CapabilitySet kKept = kernel::capability_set(CAP_DAC_OVERRIDE);
     ASSIGN_OR_RETURN(const kernel::CapabilitySet permitted, kernel::permitted_capabilities());
@@ -64,7 +64,7 @@ Result<std::unique_ptr<Server>> start(UniqueFd& channel, StartStage& stage) {
         return std::unexpected<Error>(std::move(container).error());
     }
     RETURN_IF_ERROR(become(container->order.uid_base));
-    // Init runs. A daemon that died this moment finds us by our socket.
+    // Init runs. If the daemon just died, the next one finds us by our socket.
     (void)send(channel.get(), MessageType::started);
     return Server::create(std::move(*container), std::move(channel));
 }
@@ -73,7 +73,7 @@ int run(UniqueFd channel) {
     StartStage stage = StartStage::none;
     auto server = start(channel, stage);
     if (!server) {
-        // Our death takes the container with it. Without a daemon there is nobody to tell.
+        // Our death ends the container. Without a daemon there is nobody to tell.
         if (channel) {
             (void)send_failure(channel.get(), stage, server.error());
         }

@@ -83,9 +83,9 @@ Result<kernel::MountFd> build_private_root() {
                         "open the volume's own root");
 }
 
-// A mount whose events reach the copy of it that the clone gets with its own mount namespace. What
-// is mounted on it comes to a less privileged user namespace with its flags locked: the tenant
-// cannot take `nodev` off its root again, as it could with a mount that it attached itself.
+// A mount whose events propagate to the clone's copy of it in its own mount namespace. A mount on
+// it arrives in a less privileged user namespace with its flags locked: the tenant cannot take
+// `nodev` off its root, as it could from a mount that it attached itself.
 Status share_handover() {
     ASSIGN_OR_RETURN(const kernel::MountFd self, kernel::clone_mount(AT_FDCWD, kHandover));
     RETURN_IF_ERROR(kernel::attach_mount(self.get(), AT_FDCWD, kHandover));
@@ -97,8 +97,8 @@ Status share_handover() {
 
 Status leave_host_mounts() {
     RETURN_IF_ERROR(kernel::unshare_namespaces(CLONE_NEWNS));
-    // Nothing that happens here may reach the host; what happens there for the next moments, until
-    // the old root is dropped, need not reach us.
+    // Mounts here must not propagate to the host. Mounts there need not reach us for the moment
+    // until the old root is dropped.
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
         return fail_errno("mount", "/ (private)");
     }
@@ -108,7 +108,7 @@ Status leave_host_mounts() {
                          .source = "lodge-monitor",
                          .options = {{"mode", "0755"}, {"size", "64k"}, {"nr_inodes", "16"}},
                          .attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC}));
-    // Any directory will do to hang it on, and this one was needed up to here, so it exists.
+    // Any directory can be the mount point, and this one was needed until here, so it exists.
     RETURN_IF_ERROR(kernel::attach_mount(empty.get(), AT_FDCWD, "/proc"));
     RETURN_IF_ERROR(kernel::pivot_into(empty.get()));
     for (const char* directory : {kVolume, kLower, kHandover, kProc, kSys}) {
@@ -124,8 +124,8 @@ Status leave_host_mounts() {
 Status hand_over_root(const kernel::MountFd& root) {
     ASSIGN_OR_RETURN(const UniqueFd below, kernel::open_file(kHandover, O_PATH | O_DIRECTORY));
     RETURN_IF_ERROR(kernel::attach_mount(root.get(), AT_FDCWD, kHandover));
-    // It is in the clone's namespace by now. Ours is to hold nothing of the volume, and taking it
-    // away here must not take it away there: what happens below no longer concerns the clone.
+    // The root is in the clone's namespace now. Ours must hold nothing of the volume, and its
+    // removal here must not propagate: later mounts here do not concern the clone.
     const kernel::MountAttributes alone{.propagation = MS_PRIVATE};
     RETURN_IF_ERROR(kernel::set_mount_attributes(below.get(), alone));
     RETURN_IF_ERROR(kernel::set_mount_attributes(root.get(), alone));

@@ -22,20 +22,20 @@ namespace {
 
 // Bounds on what the daemon's clients can make one monitor hold.
 constexpr std::size_t kMostConnections = 64;
-// Beyond those, for who wants to be told of init's end.
+// Further connections, for subscribers to init's end.
 constexpr std::size_t kMostSubscribers = 8;
-// One that says nothing for so long gives its place to another, when places are wanted. A daemon
-// has one request on a connection, at once.
+// A connection that is silent for this long gives its place to another when places are short. A
+// daemon sends one request on a connection, at once.
 constexpr auto kIdle = std::chrono::seconds(1);
 constexpr std::size_t kMostSessions = 128;
-// Bytes of orders whose clients have not let them begin, when one more is taken.
+// Bytes of orders whose clients have not let them begin, before another one is taken.
 constexpr std::size_t kMostWaiting = std::size_t{16} << 20;
 
 // man 2 reboot, "Behavior inside PID namespaces".
 constexpr int kRebootSignal = SIGHUP;
 constexpr int kHaltSignal = SIGINT;
 
-// Said, not shown: an end without a word is what a monitor's death looks like.
+// An explicit message, because a silent end looks like a monitor's death.
 Error too_many_connections() {
     return {ErrorCode::busy, "the container's monitor has its most connections; try again"};
 }
@@ -352,7 +352,7 @@ Status Server::release() {
 void Server::reap(std::uint32_t) {
     signalfd_siginfo info{};
     while (::read(child_signals_.get(), &info, sizeof info) > 0) {
-        // One signal may stand for many children, so it only says: look.
+        // One signal may stand for many children, so check all.
     }
     while (true) {
         int wait_status = 0;
@@ -382,9 +382,9 @@ void Server::ended(pid_t pid, int wait_status) {
     }
 }
 
-// A child that asked to be traced by its parent (PTRACE_TRACEME) made us its tracer, and of a
-// tracee's stops waitpid(2) tells unasked. A stop is no end: it goes on as if nobody traced it. One
-// that does nothing else costs us time, so it does not do it for ever. `pid` may be a thread's.
+// A child that asked to be traced by its parent (PTRACE_TRACEME) made us its tracer, and waitpid(2)
+// reports a tracee's stops unasked. A stop is no end: the child continues as if nobody traced it. A
+// child that only stops costs us time, so that has a bound. `pid` may be a thread's.
 void Server::let_go_of_traced(pid_t pid, int signal_number) {
     constexpr auto kWindow = std::chrono::seconds(1);
     constexpr unsigned kMostInWindow = 64;
