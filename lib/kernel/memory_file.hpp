@@ -13,8 +13,8 @@ namespace lodge::kernel {
 /// nobody can change it.
 [[nodiscard]] Result<UniqueFd> make_memory_file(const char* name, std::string_view content);
 
-/// The whole content of such a file. One that is not sealed, and could change meanwhile, is
-/// refused; resource_exhausted when it is longer than `limit`.
+/// The whole content of such a file. A file without seals is refused, because it could change
+/// meanwhile. resource_exhausted when it is longer than `limit`.
 [[nodiscard]] Result<std::string> read_memory_file(int fd, std::size_t limit);
 
 } // namespace lodge::kernel

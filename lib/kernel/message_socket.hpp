@@ -39,7 +39,7 @@ send_message(int socket, std::span<const std::byte> data, std::span<const int> f
 [[nodiscard]] Result<ReceivedMessage>
 receive_message(int socket, std::span<std::byte> buffer, const Deadline& deadline);
 
-/// Who is at the other end of a unix socket (SO_PEERCRED, man 7 unix): as of its connect(2).
+/// The process at the other end of a unix socket (SO_PEERCRED, man 7 unix): as of its connect(2).
 struct PeerCredentials {
     pid_t pid = 0;
     uid_t uid = 0;

@@ -10,23 +10,24 @@
 
 namespace lodge::templates {
 
-/// What of an archive does not come into the tree. Nothing vanishes: each is counted.
+/// The entries of an archive that do not come into the tree. None disappears silently: each is
+/// counted.
 class LeftOut {
   public:
     enum class Kind { device_node, fifo, socket, link_to_such, name, attributes, acl };
 
-    /// An entry that is not unpacked. A hard link to it has nothing to lead to.
+    /// Adds an entry that is not unpacked. A hard link to it has no target.
     void entry(Kind kind, std::string_view path);
-    /// An entry that is unpacked under a name that no image can hold, so that hard links to it
-    /// work. It is to go again.
+    /// Adds an entry that is unpacked under a name that no image can hold, so that hard links to it
+    /// work. It is removed at the end.
     void unholdable(std::string_view path);
     void of_an_entry(Kind kind) { ++counts_.at(static_cast<std::size_t>(kind)); }
-    /// Something else came under that name.
+    /// Another entry came under that name.
     void taken(std::string_view path);
     [[nodiscard]] bool contains(std::string_view path) const;
-    /// Paths of what is to go again, each with all below it.
+    /// Paths of the entries to remove, each with all below it.
     [[nodiscard]] const std::set<std::string>& to_go() const { return to_go_; }
-    /// More names than are remembered: the archive is to be refused.
+    /// Whether there were more names than are remembered: the archive must be refused.
     [[nodiscard]] bool too_much() const;
     /// "left out of the archive: 2 device nodes, 1 hard link to such"; empty: nothing was.
     [[nodiscard]] std::string sentence() const;
