@@ -43,7 +43,7 @@ Status list_containers(Daemon& daemon, Exchange& exchange) {
     ASSIGN_OR_RETURN(const auto keys, read_fields(asked));
     ASSIGN_OR_RETURN(const auto views, daemon.containers().list());
     const ContainerJson shown(keys);
-    // One container after the other: the JSON values of thousands at once take twice the time.
+    // One after the other: the values of thousands at once cost twice the time.
     std::string all = "[";
     for (const ContainerView& view : views) {
         all += all.size() > 1 ? "," : "";
