@@ -114,7 +114,11 @@ constexpr auto kOpening = std::chrono::seconds(20);
 
 Result<UniqueFd> create_image(const Volume& volume) {
     const std::string path = volume.image_path();
-    ASSIGN_OR_RETURN(UniqueFd image, kernel::open_unseen(path, O_RDWR | O_CREAT | O_EXCL, 0600));
+    auto made = kernel::open_unseen(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (!made && made.error().sys_errno() == EEXIST) {
+        return std::unexpected<Error>(std::move(made).error().with_code(ErrorCode::already_exists));
+    }
+    ASSIGN_OR_RETURN(UniqueFd image, std::move(made));
     Revert revert;
     revert.add([&] { (void)::unlink(path.c_str()); });
     RETURN_IF_ERROR(lock_image(image.get(), volume, Deadline::after(kOpening)));

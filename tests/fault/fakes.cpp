@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
+#include <set>
 #include <utility>
 
 #include <fcntl.h>
@@ -31,15 +34,26 @@ class Volumes final : public storage::VolumeDriver {
 
     storage::DriverInfo info() const override { return {.available = true}; }
     Result<storage::OpenVolume> create(const storage::Volume& volume,
-                                       const secret::SecretBuffer&) override {
+                                       const secret::SecretBuffer& key) override {
         return opened(volume, "volume.create", [&](Things& things) -> Status {
-            RETURN_IF_ERROR(kernel::make_directories(volume.image_path() + "/data/upper", 0700));
+            if (std::filesystem::exists(volume.image_path())) {
+                return fail(ErrorCode::already_exists, "there is an image");
+            }
+            for (const char* part : {"/data/upper", "/data/work"}) {
+                RETURN_IF_ERROR(kernel::make_directories(volume.image_path() + part, 0700));
+            }
+            std::ofstream(key_path(volume)) << text_of(key);
             return unless_held(volume, things);
         });
     }
     Result<storage::OpenVolume> open(const storage::Volume& volume,
-                                     const secret::SecretBuffer&) override {
-        return opened(volume, "volume.open", [](Things&) { return Status{}; });
+                                     const secret::SecretBuffer& key) override {
+        return opened(volume, "volume.open", [&](Things& things) -> Status {
+            ASSIGN_OR_RETURN(const std::string own,
+                             kernel::read_file(key_path(volume), 2 * storage::kVolumeKeySize));
+            RETURN_IF_ERROR(unless_held(volume, things));
+            return own == text_of(key) ? Status{} : fail(ErrorCode::bad_key, "not its key");
+        });
     }
     Status close(const storage::Volume& volume) override {
         return world_.call("volume.close", [&](Things& things) -> Status {
@@ -64,6 +78,12 @@ class Volumes final : public storage::VolumeDriver {
   private:
     static bool in_use(const storage::Volume& volume, const Things& things) {
         return is_held(volume.directory) || things.contains("mounts " + volume.uuid.to_string());
+    }
+    static std::string key_path(const storage::Volume& volume) {
+        return volume.image_path() + "/key";
+    }
+    static std::string text_of(const secret::SecretBuffer& key) {
+        return {reinterpret_cast<const char*>(key.bytes().data()), key.size()};
     }
     // By somebody outside, and so is its device.
     static Status unless_held(const storage::Volume& volume, Things& things) {
@@ -159,13 +179,15 @@ class Firewall final : public network::FirewallDriver {
     Status remove_tables() override { return {}; }
     Status admit(const network::Nic& nic) override {
         return world_.call("firewall.admit", [&](Things& things) {
+            forget(things, nic.host_name());
             things.insert("element " + nic.host_name());
+            things.insert(addresses_of(nic));
             return Status{};
         });
     }
     Status expel(const std::string& host_name) override {
         return world_.call("firewall.expel", [&](Things& things) {
-            things.erase("element " + host_name);
+            forget(things, host_name);
             return Status{};
         });
     }
@@ -181,7 +203,8 @@ class Firewall final : public network::FirewallDriver {
         std::vector<std::string> names;
         RETURN_IF_ERROR(world_.call("firewall.misadmitted", [&](Things& things) {
             for (const network::Nic& nic : nics) {
-                if (!things.contains("element " + nic.host_name())) {
+                if (!things.contains("element " + nic.host_name()) ||
+                    !things.contains(addresses_of(nic))) {
                     names.push_back(nic.host_name());
                 }
             }
@@ -191,6 +214,19 @@ class Firewall final : public network::FirewallDriver {
     }
 
   private:
+    static std::string addresses_of(const network::Nic& nic) {
+        std::string all = "addresses of " + nic.host_name();
+        for (const model::CidrAddress& address : nic.addresses) {
+            all += " " + address.to_string();
+        }
+        return all;
+    }
+    static void forget(Things& things, const std::string& host_name) {
+        things.erase("element " + host_name);
+        std::erase_if(things, [&](const std::string& thing) {
+            return thing.starts_with("addresses of " + host_name);
+        });
+    }
     World& world_;
 };
 
@@ -256,14 +292,18 @@ class Groups final : public cgroup::GroupManager {
                 things.contains("waits for FUSE in " + name)) {
                 return Status(fail(ErrorCode::timeout, "fake: one waits in the kernel"));
             }
-            return has_processes(things, uuid_of(name)) ? refuse(things, "nobody killed it")
-                                                        : Status{};
+            if (has_processes(things, uuid_of(name))) {
+                (void)refuse(things, "nobody killed it");
+                return Status(fail(ErrorCode::timeout, "fake: nobody killed it"));
+            }
+            return Status{};
         });
     }
     Result<std::vector<std::int32_t>> processes(const std::string& name) override {
         std::vector<std::int32_t> pids;
         RETURN_IF_ERROR(world_.call("groups.processes", [&](Things& things) {
-            if (things.contains("stuck process in " + name)) {
+            if (things.contains("stuck process in " + name) ||
+                has_processes(things, uuid_of(name))) {
                 pids.push_back(0); // has no directory in /proc
             }
             return Status{};
@@ -347,7 +387,16 @@ std::unique_ptr<storage::VolumeDriver> fake_volumes(World& world) {
 Result<std::vector<storage::BlockDevice>> fake_devices(World& world, const std::string& directory) {
     std::vector<storage::BlockDevice> devices;
     RETURN_IF_ERROR(world.call("devices.list", [&](Things& things) {
-        for (const std::string& uuid : with_prefix(things, "loop ")) {
+        std::set<std::string> uuids;
+        for (const char* sign : {"loop ", "mounts "}) {
+            std::ranges::copy(with_prefix(things, sign), std::inserter(uuids, uuids.end()));
+        }
+        for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+            if (is_held(entry.path())) {
+                uuids.insert(entry.path().filename());
+            }
+        }
+        for (const std::string& uuid : uuids) {
             devices.push_back({.name = "/dev/loop0",
                                .label = "lodge-" + uuid,
                                .image = directory + "/" + uuid + "/volume.img"});

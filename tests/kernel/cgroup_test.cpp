@@ -2,6 +2,7 @@
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/mount.hpp"
 #include "lib/kernel/program.hpp"
+#include "tests/kernel/group_lab.hpp"
 #include "tests/support/leak_check.hpp"
 #include "tests/support/patience.hpp"
 #include "tests/support/requires.hpp"
@@ -27,89 +28,8 @@ namespace {
 
 constexpr std::uint32_t kOwner = 1'000'000;
 
-std::string own_group_path() {
-    const std::string text = kernel::read_file("/proc/self/cgroup", 65536).value();
-    const std::size_t at = text.find("0::");
-    return text.substr(at + 3, text.find('\n', at) - at - 3);
-}
-
-// A process of a group, which does nothing. Forked: the tests have one thread.
-class Resident {
-  public:
-    explicit Resident(int group_fd) : pid_(::fork()) {
-        if (pid_ == 0) {
-            (void)kernel::write_control(group_fd, "cgroup.procs", "0");
-            while (true) {
-                (void)::pause();
-            }
-        }
-        // It is in when its group says so.
-        const std::string own = std::to_string(pid_) + "\n";
-        const Deadline deadline = Deadline::after(test::patience(std::chrono::seconds(10)));
-        while (!deadline.expired()) {
-            const auto procs = kernel::open_at(group_fd, "cgroup.procs", O_RDONLY);
-            if (procs && kernel::read_all(procs->get(), 65536).value().find(own) == 0) {
-                return;
-            }
-            (void)::poll(nullptr, 0, 2);
-        }
-        ADD_FAILURE() << "the process did not enter its group";
-    }
-    ~Resident() {
-        if (pid_ > 0) {
-            (void)::kill(pid_, SIGKILL);
-            (void)::waitpid(pid_, nullptr, 0);
-        }
-    }
-    Resident(const Resident&) = delete;
-    Resident& operator=(const Resident&) = delete;
-    [[nodiscard]] pid_t pid() const { return pid_; }
-    /// The signal that ended it.
-    int reap() {
-        int status = 0;
-        (void)::waitpid(std::exchange(pid_, -1), &status, 0);
-        return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    }
-
-  private:
-    pid_t pid_;
-};
-
-// A base group of the test's own. Making the manager moves this process into it; it goes back where
-// it came from at the end.
-class Cgroup : public test::LeakChecked {
+class Cgroup : public test::GroupLab {
   protected:
-    void SetUp() override {
-        REQUIRES("root");
-        REQUIRES("cgroup2");
-        LeakChecked::SetUp();
-        came_from_ = own_group_path();
-        base_ = "/lodge-test-" + std::to_string(::getpid()) + "-groups";
-        auto groups = make_group_manager(base_);
-        ASSERT_TRUE(groups.has_value()) << groups.error().to_string();
-        groups_ = std::move(*groups);
-        place_ = groups_->support().mount_point + base_;
-    }
-
-    void TearDown() override {
-        if (groups_) {
-            const std::vector<std::string> names = groups_->list().value();
-            for (const std::string& name : names) {
-                (void)groups_->kill(name);
-                EXPECT_TRUE(groups_->wait_empty(name, soon()).has_value());
-                EXPECT_TRUE(groups_->remove(name).has_value()) << name;
-            }
-            const std::string mount = groups_->support().mount_point;
-            EXPECT_TRUE(kernel::write_control(AT_FDCWD, mount + came_from_ + "/cgroup.procs", "0"));
-            EXPECT_EQ(::rmdir((place_ + "/daemon").c_str()), 0);
-            EXPECT_EQ(::rmdir(place_.c_str()), 0);
-            groups_.reset();
-            LeakChecked::TearDown();
-        }
-    }
-
-    static Deadline soon() { return Deadline::after(test::patience(std::chrono::seconds(10))); }
-
     UniqueFd make(const std::string& name, const Limits& limits = {}) {
         auto group = groups_->create(name, limits, kOwner);
         EXPECT_TRUE(group.has_value()) << group.error().to_string();
@@ -137,15 +57,10 @@ class Cgroup : public test::LeakChecked {
         return output ? output->standard_output + output->standard_error
                       : output.error().to_string();
     }
-
-    std::unique_ptr<GroupManager> groups_;
-    std::string base_;
-    std::string place_;
-    std::string came_from_;
 };
 
 TEST_F(Cgroup, MovesTheDaemonIntoALeafOfItsOwn) {
-    EXPECT_EQ(own_group_path(), base_ + "/daemon");
+    EXPECT_EQ(test::own_group_path(), base_ + "/daemon");
     EXPECT_TRUE(groups_->list().value().empty());
 }
 
@@ -183,8 +98,8 @@ TEST_F(Cgroup, KillsWhatRunsBelowAndTellsWhenItIsEmpty) {
     const UniqueFd group = make("ct");
     ASSERT_TRUE(kernel::make_directory(place_ + "/ct/inner", 0755));
     const auto inner = kernel::open_directory(place_ + "/ct/inner");
-    Resident above(group.get());
-    Resident below(inner->get());
+    test::Resident above(group.get());
+    test::Resident below(inner->get());
     const auto early = groups_->wait_empty("ct", Deadline::after(std::chrono::milliseconds(1)));
     EXPECT_EQ(early.error().code(), ErrorCode::timeout);
     EXPECT_EQ(groups_->remove("ct").error().code(), ErrorCode::busy);
@@ -198,7 +113,7 @@ TEST_F(Cgroup, KillsWhatRunsBelowAndTellsWhenItIsEmpty) {
 
 TEST_F(Cgroup, FreezesAndThaws) {
     const UniqueFd group = make("ct");
-    const Resident resident(group.get());
+    const test::Resident resident(group.get());
     EXPECT_FALSE(groups_->is_frozen("ct").value());
     for (const bool frozen : {true, false}) {
         ASSERT_TRUE(groups_->freeze("ct", frozen).has_value());
@@ -216,8 +131,8 @@ TEST_F(Cgroup, KillsWhatIsFrozen) {
     const UniqueFd group = make("ct");
     ASSERT_TRUE(kernel::make_directory(place_ + "/ct/inner", 0755));
     const auto inner = kernel::open_directory(place_ + "/ct/inner");
-    Resident by_group(group.get());
-    Resident by_signal(inner->get());
+    test::Resident by_group(group.get());
+    test::Resident by_signal(inner->get());
     ASSERT_TRUE(groups_->freeze("ct", true).has_value());
     ASSERT_TRUE(groups_->wait_frozen("ct", true, soon()).has_value());
     ASSERT_EQ(::kill(by_signal.pid(), SIGKILL), 0);
@@ -250,7 +165,7 @@ TEST_F(Cgroup, TakesTheTreeOfAnEarlierLifeAway) {
 
 TEST_F(Cgroup, DoesNotReplaceAGroupThatLives) {
     const UniqueFd group = make("ct");
-    const Resident resident(group.get());
+    const test::Resident resident(group.get());
     EXPECT_EQ(groups_->create("ct", {}, kOwner).error().code(), ErrorCode::busy);
     EXPECT_TRUE(exists("ct"));
 }

@@ -3,6 +3,7 @@
 #include "lib/kernel/loop.hpp"
 #include "lib/kernel/program.hpp"
 #include "storage/volume.hpp"
+#include "tests/kernel/libcryptsetup.hpp"
 #include "tests/support/leak_check.hpp"
 #include "tests/support/left_loop.hpp"
 #include "tests/support/patience.hpp"
@@ -28,28 +29,14 @@ namespace {
 
 constexpr const char* kCanary = "canary-7f3a9c51-in-plain-text";
 
-// libcryptsetup opens /dev/random and /dev/urandom when it is first used and keeps them: before the
-// leak check's first look, then.
-void warm_up_libcryptsetup() {
-    const test::TempDir directory;
-    const Volume nothing{.uuid = Uuid::generate().value(),
-                         .directory = directory.path(),
-                         .bytes = std::uint64_t{4} << 20,
-                         .encryption = model::Encryption::luks2};
-    const auto image = kernel::open_file(nothing.image_path(), O_WRONLY | O_CREAT, 0600).value();
-    ASSERT_EQ(::ftruncate(image.get(), off_t{4} << 20), 0);
-    const auto driver = make_driver(model::Encryption::luks2);
-    EXPECT_FALSE(driver->open(nothing, secret::SecretBuffer::random(kVolumeKeySize).value()));
-    EXPECT_TRUE(driver->close(nothing));
-}
-
+// What is no caller's business, and so not in tests/contract/volumes.hpp.
 class VolumeTest : public test::LeakChecked,
                    public ::testing::WithParamInterface<model::Encryption> {
   protected:
     void SetUp() override {
         if (GetParam() == model::Encryption::luks2) {
             REQUIRES("device_mapper");
-            warm_up_libcryptsetup();
+            test::warm_up_libcryptsetup();
         }
         if (GetParam() == model::Encryption::fscrypt) {
             REQUIRES("fscrypt");
@@ -94,25 +81,6 @@ class VolumeTest : public test::LeakChecked,
     secret::SecretBuffer key_;
 };
 
-TEST_P(VolumeTest, KeepsWhatWasWrittenAcrossCloseAndOpen) {
-    {
-        auto open = driver_->create(volume_, key_);
-        ASSERT_TRUE(open) << open.error().to_string();
-        write_canary(*open);
-    }
-    ASSERT_TRUE(driver_->close(volume_));
-    {
-        auto open = driver_->open(volume_, key_);
-        ASSERT_TRUE(open) << open.error().to_string();
-        auto file = kernel::open_at(open->filesystem.get(), "data/upper/canary", O_RDONLY);
-        ASSERT_TRUE(file);
-        EXPECT_NE(kernel::read_all(file->get(), 1 << 20).value().find(kCanary), std::string::npos);
-    }
-    ASSERT_TRUE(driver_->close(volume_));
-    ASSERT_TRUE(driver_->destroy(volume_));
-    EXPECT_NE(::access(volume_.image_path().c_str(), F_OK), 0);
-}
-
 TEST_P(VolumeTest, ShowsThePlainTextOnlyWhereNotEncrypted) {
     write_canary(driver_->create(volume_, key_).value());
     ASSERT_TRUE(driver_->close(volume_));
@@ -130,19 +98,6 @@ TEST_P(VolumeTest, IsSparse) {
     EXPECT_LT(allocated(), std::uint64_t{16} << 20);
 }
 
-TEST_P(VolumeTest, RefusesAWrongKey) {
-    if (GetParam() == model::Encryption::none) {
-        return; // it has none
-    }
-    (void)driver_->create(volume_, key_).value();
-    ASSERT_TRUE(driver_->close(volume_));
-    const auto other = secret::SecretBuffer::random(kVolumeKeySize).value();
-    const auto open = driver_->open(volume_, other);
-    ASSERT_FALSE(open);
-    EXPECT_EQ(open.error().code(), ErrorCode::bad_key) << open.error().to_string();
-    ASSERT_TRUE(driver_->close(volume_));
-}
-
 // The mapping may vanish between any two looks of close(): no error, nothing left behind.
 TEST_P(VolumeTest, ClosesWhileItsLastUserGoes) {
     ASSERT_TRUE(driver_->create(volume_, key_));
@@ -156,15 +111,6 @@ TEST_P(VolumeTest, ClosesWhileItsLastUserGoes) {
         ASSERT_TRUE(closed) << closed.error().to_string();
     }
     EXPECT_TRUE(driver_->close(volume_)); // of what is not open
-}
-
-TEST_P(VolumeTest, RefusesASecondCreate) {
-    (void)driver_->create(volume_, key_).value();
-    ASSERT_TRUE(driver_->close(volume_));
-    const auto again = driver_->create(volume_, key_);
-    ASSERT_FALSE(again);
-    EXPECT_EQ(again.error().sys_errno(), EEXIST);
-    EXPECT_EQ(::access(volume_.image_path().c_str(), F_OK), 0) << "the first one must stay";
 }
 
 TEST_P(VolumeTest, CallsADamagedImageCorrupt) {
@@ -197,21 +143,6 @@ TEST_P(VolumeTest, LeavesNothingWhenTheHostIsFull) {
     }
     EXPECT_NE(::access(volume.image_path().c_str(), F_OK), 0);
     ASSERT_EQ(::umount2(small.c_str(), MNT_DETACH), 0);
-}
-
-TEST_P(VolumeTest, IsClosedByTheKernelWhenItsHolderIsKilled) {
-    (void)driver_->create(volume_, key_).value();
-    ASSERT_TRUE(driver_->close(volume_));
-    const pid_t child = ::fork(); // this test program has no threads
-    if (child == 0) {
-        const auto open = driver_->open(volume_, key_);
-        (void)::raise(open ? SIGKILL : SIGABRT);
-        ::_exit(1);
-    }
-    int status = 0;
-    ASSERT_EQ(::waitpid(child, &status, 0), child);
-    ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-    // No close(): the leak check at the end looks for the loop device and the mapping.
 }
 
 TEST_P(VolumeTest, RefusesToOpenWhatIsOpen) {
@@ -252,17 +183,6 @@ TEST_P(VolumeTest, TellsNobodyWhereItsImageLies) {
             << loop.backing_file;
     }
     EXPECT_EQ(shown, "/volume.img\n");
-}
-
-TEST_P(VolumeTest, LeavesALoopDeviceOfSomebodyElseAlone) {
-    (void)driver_->create(volume_, key_).value();
-    ASSERT_TRUE(driver_->close(volume_));
-    const std::string loop = test::leave_loop(volume_.image_path(), "backup").value();
-    const auto closed = driver_->close(volume_);
-    ASSERT_FALSE(closed) << "it has the image's lock";
-    EXPECT_EQ(closed.error().code(), ErrorCode::busy) << closed.error().to_string();
-    ASSERT_EQ(kernel::loop_status(loop).value().label, "backup");
-    ASSERT_TRUE(kernel::detach_loop(loop));
 }
 
 TEST_P(VolumeTest, IsDestroyedOnAFullHost) {
@@ -352,11 +272,6 @@ TEST_P(VolumeTest, OpensWithoutTheMemoryOfAPassphrase) {
     ASSERT_TRUE(driver_->close(volume_));
 }
 
-TEST_P(VolumeTest, DestroysWhatIsNotThere) {
-    EXPECT_TRUE(driver_->close(volume_));
-    EXPECT_TRUE(driver_->destroy(volume_));
-}
-
 INSTANTIATE_TEST_SUITE_P(Drivers,
                          VolumeTest,
                          ::testing::Values(model::Encryption::luks2,
@@ -370,7 +285,7 @@ class Luks2Test : public test::LeakChecked {
   protected:
     void SetUp() override {
         REQUIRES("device_mapper");
-        warm_up_libcryptsetup();
+        test::warm_up_libcryptsetup();
         LeakChecked::SetUp();
         directory_.emplace();
         volume_ = {.uuid = Uuid::generate().value(),
