@@ -6,10 +6,12 @@
 #include "tests/support/lodge_host.hpp"
 #include "tests/support/patience.hpp"
 
-#include <array>
+#include <nlohmann/json.hpp>
+
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <functional>
 #include <iostream>
 #include <map>
 #include <sstream>
@@ -72,37 +74,46 @@ class CrowdTest : public LodgeTest {
     }
     static std::string name_of(unsigned number) { return "c" + std::to_string(number); }
 
-    void start_all(unsigned count) {
+    // To each, four at a time.
+    void each(unsigned count, const std::function<std::vector<std::string>(unsigned)>& words) {
         std::atomic<unsigned> next = 0;
         std::atomic<unsigned> failed = 0;
         std::vector<std::jthread> clients(4);
         for (std::jthread& client : clients) {
             client = std::jthread([&] {
                 for (unsigned i = next++; i < count; i = next++) {
-                    const CliResult made =
-                        host->lodge({"create", name_of(i), "--template", "tiny", "--start"});
-                    failed += made.code == 0 ? 0 : 1;
+                    failed += host->lodge(words(i)).code == 0 ? 0 : 1;
                 }
             });
         }
         clients.clear();
         ASSERT_EQ(failed, 0U) << host->daemon_log();
     }
-    std::map<std::string, Life> look(unsigned count) {
+    void start_all(unsigned count) {
+        each(count, [](unsigned i) {
+            return std::vector<std::string>{"create", name_of(i), "--template", "tiny", "--start"};
+        });
+    }
+    void destroy_all(unsigned count) {
+        each(count,
+             [](unsigned i) { return std::vector<std::string>{"destroy", name_of(i), "--force"}; });
+    }
+    std::map<std::string, Life> look() {
         const auto all_cards = cards();
         std::map<std::string, Life> lives;
-        for (unsigned i = 0; i < count; ++i) {
-            const std::string pid = host->field(name_of(i), "pid");
+        for (const auto& seen : nlohmann::json::parse(host->lodge({"list", "--json"}).out)) {
+            const std::string name = seen.at("name");
+            const std::string pid = std::to_string(seen.at("pid").get<int>());
             const network::Nic nic{.container =
-                                       Uuid::parse(host->field(name_of(i), "uuid")).value()};
-            EXPECT_EQ(host->field(name_of(i), "state"), "running");
+                                       Uuid::parse(seen.at("uuid").get<std::string>()).value()};
+            EXPECT_EQ(seen.at("state"), "running") << name;
             const auto card = all_cards.find(nic.host_name());
             EXPECT_TRUE(card != all_cards.end()) << nic.host_name();
             if (card != all_cards.end()) {
-                lives[name_of(i)] = {.init = identity(pid),
-                                     .monitor = identity(parent_of(pid)),
-                                     .card = card->second.first,
-                                     .received = card->second.second};
+                lives[name] = {.init = identity(pid),
+                               .monitor = identity(parent_of(pid)),
+                               .card = card->second.first,
+                               .received = card->second.second};
             }
         }
         return lives;
@@ -112,7 +123,7 @@ class CrowdTest : public LodgeTest {
 TEST_F(CrowdTest, ARestartTakesAllUpAndChangesNothing) {
     const unsigned count = crowd();
     ASSERT_NO_FATAL_FAILURE(start_all(count));
-    const auto before = look(count);
+    const auto before = look();
     ASSERT_EQ(before.size(), count);
 
     host->kill_daemon();
@@ -122,7 +133,7 @@ TEST_F(CrowdTest, ARestartTakesAllUpAndChangesNothing) {
         std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin).count();
     std::cout << count << " running containers were taken up in " << took << " ms" << std::endl;
 
-    const auto after = look(count);
+    const auto after = look();
     ASSERT_EQ(after.size(), count);
     for (const auto& [name, life] : before) {
         EXPECT_EQ(after.at(name).init, life.init) << name;
@@ -131,6 +142,7 @@ TEST_F(CrowdTest, ARestartTakesAllUpAndChangesNothing) {
         EXPECT_GE(after.at(name).received, life.received) << name;
     }
     EXPECT_EQ(host->lodge({"exec", name_of(0), "--", "/bin/guest", "exit", "5"}).code, 5);
+    ASSERT_NO_FATAL_FAILURE(destroy_all(count));
 }
 
 } // namespace

@@ -22,6 +22,9 @@ struct Case {
     Deed verb;
     std::vector<Deed> begin; ///< from an empty host to where the verb begins
     std::vector<Deed> back;  ///< from where the verb leads to
+    /// Killed at so many of its points, from the first one, lodged has it as before; at each later
+    /// one it is completed. As docs/reliability.md has it.
+    std::size_t undone = 0;
     /// The verb's exit code where it is done already. None: it takes `back` before it can be done
     /// again.
     std::optional<int> again = 5;

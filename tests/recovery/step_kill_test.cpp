@@ -63,8 +63,9 @@ class StepKill : public LodgeTest, public ::testing::WithParamInterface<Case> {
         LodgeTest::TearDown();
     }
 
-    void daemon_dies_at(const std::string& point);
+    void daemon_dies_at(const std::string& point, Outcome expected);
     void monitor_dies_at(const std::string& point);
+    [[nodiscard]] unsigned monitors_killed() const { return monitors_killed_; }
     [[nodiscard]] const std::vector<std::string>& points() const { return points_; }
 
   private:
@@ -102,6 +103,7 @@ class StepKill : public LodgeTest, public ::testing::WithParamInterface<Case> {
     std::string last_exit_;          ///< of web1, after it
     int client_status_ = 0;          ///< of the verb, as waitpid(2) has it
     std::vector<HostState> stopped_; ///< from after it, and from before
+    unsigned monitors_killed_ = 0;
 };
 
 // Another content than `tiny`, so another image.
@@ -336,7 +338,7 @@ void StepKill::works_again(Outcome outcome) {
     }
 }
 
-void StepKill::daemon_dies_at(const std::string& point) {
+void StepKill::daemon_dies_at(const std::string& point, Outcome expected) {
     SCOPED_TRACE(GetParam().name + ", the daemon dies " + point);
     breakpoints_->order(SIGKILL, point);
     const pid_t client = begin_verb();
@@ -352,6 +354,7 @@ void StepKill::daemon_dies_at(const std::string& point) {
     const Outcome outcome = judge(code, false);
     EXPECT_TRUE(breakpoints_->await_end()) << host->daemon_log(); // of what it starts by itself
     report("lodged dies " + point, outcome, code);
+    EXPECT_EQ(words_of(outcome), std::string(words_of(expected)));
     EXPECT_TRUE(!code || code == 0 || code == 1 || code == 20)
         << "lodged broke off, or does not run";
     if (!code) { // how init ended has not died with lodged
@@ -384,6 +387,7 @@ void StepKill::monitor_dies_at(const std::string& point) {
     if (victim) {
         EXPECT_EQ(::kill(*victim, SIGKILL), 0);
         EXPECT_TRUE(has_ended(*victim));
+        ++monitors_killed_;
     }
     (void)::kill(host->daemon_pid(), SIGCONT);
     const std::optional<int> code = end_verb(client);
@@ -404,8 +408,12 @@ void StepKill::monitor_dies_at(const std::string& point) {
 }
 
 TEST_P(StepKill, LeavesWhatWasOrWhatWasAskedFor) {
+    ASSERT_GT(points().size(), GetParam().undone);
+    std::size_t number = 0;
     for (const std::string& point : points()) {
-        ASSERT_NO_FATAL_FAILURE(daemon_dies_at(point));
+        const auto expected =
+            number++ < GetParam().undone ? Outcome::as_before : Outcome::completed;
+        ASSERT_NO_FATAL_FAILURE(daemon_dies_at(point, expected));
     }
     for (const std::string& point : points()) {
         // Nothing is done between "before" and "after" the same name.
@@ -413,6 +421,7 @@ TEST_P(StepKill, LeavesWhatWasOrWhatWasAskedFor) {
             ASSERT_NO_FATAL_FAILURE(monitor_dies_at(point));
         }
     }
+    EXPECT_EQ(monitors_killed() > 0, GetParam().has_monitor);
 }
 
 INSTANTIATE_TEST_SUITE_P(Verbs, StepKill, ::testing::ValuesIn(step_kill_cases()), name_of);

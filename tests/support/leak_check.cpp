@@ -151,6 +151,9 @@ bool stands_on_foreign(const fs::path& device) {
 void add_dm_devices(Inventory& into) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator("/sys/block", error)) {
+        if (!entry.path().filename().string().starts_with("dm-")) { // hundreds of others
+            continue;
+        }
         const auto name = kernel::read_file(entry.path().string() + "/dm/name", 256);
         if (name && !stands_on_foreign(entry.path())) {
             into.insert("dm " + *name);
