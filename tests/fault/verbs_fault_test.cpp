@@ -193,6 +193,7 @@ class Verbs : public ::testing::TestWithParam<Verb> {
     bool crashes_again_ = false; ///< in its recovery
     bool fails_again_ = false;   ///< a call of its recovery does
     int second_ = 0;             ///< where it did last
+    bool hit_again_ = false;     ///< the second fault came about
     Tally tally_;
     Things things_;
     Table before_;
@@ -317,6 +318,7 @@ void Verbs::survive() {
             const bool again = (crashes_again_ && hit_in_recovery(world, second_ + 1)) ||
                                (fails_again_ && fails_in_recovery(world, second_ + 1));
             second_ = again ? second_ + 1 : 0;
+            hit_again_ = hit_again_ || again;
             SCOPED_TRACE(place + ", again at " + std::to_string(second_));
             expect_recovered(world);
         }
@@ -325,6 +327,8 @@ void Verbs::survive() {
             return;
         }
     }
+    EXPECT_GE(tally_.calls, 3) << "the fault hit nothing";
+    EXPECT_EQ(hit_again_, crashes_again_ || fails_again_) << "the second fault hit nothing";
     std::ostringstream line;
     line << std::left << std::setw(19) << GetParam().name << std::setw(13) << fault_name()
          << std::right << std::setw(6) << tally_.calls << std::setw(8) << tally_.nothing
