@@ -156,6 +156,8 @@ TEST_F(RescueTest, AfterARebootBringsUpWhatWasUp) {
     ASSERT_NO_FATAL_FAILURE(make("down"));
     ASSERT_NO_FATAL_FAILURE(make("stopped", true));
     ASSERT_EQ(host->lodge({"stop", "stopped", "--force"}).code, 0);
+    // Its monitor goes behind the answer; one that outlived the power would tell of the same boot.
+    ASSERT_NO_FATAL_FAILURE(expect_field("stopped", "busy_with", ""));
     host->cut_power({"up", "never"});
     lose_database();
     const CliResult recovered = recover();
