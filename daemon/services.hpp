@@ -113,12 +113,21 @@ struct StopRequest {
     bool force = false;                               ///< no graceful part
 };
 
+/// What a container uses at this moment; absent: it does not run, or nobody counts it here.
+struct ContainerUse {
+    std::optional<std::uint64_t> memory_bytes;
+    std::optional<std::uint64_t> cpu_ms; ///< since it was started
+    std::optional<std::uint64_t> processes;
+};
+
 /// A container with what is known of it at this moment.
 struct ContainerView {
     model::Container container;
     std::string busy_with; ///< verb of the unfinished operation, or empty
     std::string image_path;
     std::string template_ready;                   ///< "ssh" or "running"
+    std::optional<std::uint64_t> uptime_seconds;  ///< of its init
+    ContainerUse use;                             ///< only if asked for
     std::vector<std::string> limits_not_enforced; ///< "memory": this host cannot, and was told so
 };
 
@@ -147,7 +156,9 @@ class ContainerService {
     /// Sends a signal to init.
     [[nodiscard]] virtual Status
     kill(const Caller& caller, const std::string& name, int signal_number) = 0;
-    [[nodiscard]] virtual Result<std::vector<ContainerView>> list() = 0;
+    /// `with_use`: what each uses too, which costs a look at the kernel for each.
+    [[nodiscard]] virtual Result<std::vector<ContainerView>> list(bool with_use) = 0;
+    /// With what it uses.
     [[nodiscard]] virtual Result<ContainerView> info(const std::string& name) = 0;
     /// Waits until the container is in `what`: "running", "stopped" or "ready". The template says
     /// what ready means: sshd answers, or init runs.

@@ -1,11 +1,14 @@
 #include "daemon/api/container_json.hpp"
 
 #include "lib/api/json.hpp"
+#include "network/network.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <optional>
 #include <utility>
 
 namespace lodge::daemon {
@@ -21,6 +24,17 @@ json texts_of(const std::vector<model::CidrAddress>& addresses) {
         texts.push_back(address.to_string());
     }
     return texts;
+}
+
+// Its network card's name on the host.
+std::string card_of(const model::Container& container) {
+    network::Nic nic;
+    nic.container = container.uuid;
+    return nic.host_name();
+}
+
+json number(const std::optional<std::uint64_t>& value) {
+    return value ? json(*value) : json();
 }
 
 // Beside those of its spec, or in the place of the one with the same key.
@@ -43,6 +57,12 @@ constexpr std::array kViewFields{
     ViewField{"mac_address", [](const View& view) -> json { return view.container.mac_address; }},
     ViewField{"busy_with", [](const View& view) -> json { return view.busy_with; }},
     ViewField{"ready", [](const View& view) -> json { return view.template_ready; }},
+    ViewField{"card", [](const View& view) -> json { return card_of(view.container); }},
+    ViewField{"uptime_seconds", [](const View& view) { return number(view.uptime_seconds); }, true},
+    ViewField{
+        "memory_used_bytes", [](const View& view) { return number(view.use.memory_bytes); }, true},
+    ViewField{"cpu_used_ms", [](const View& view) { return number(view.use.cpu_ms); }, true},
+    ViewField{"processes", [](const View& view) { return number(view.use.processes); }, true},
     ViewField{"limits_not_enforced",
               [](const View& view) -> json { return view.limits_not_enforced; }},
     ViewField{"last_exit", [](const View& view) -> json { return view.container.last_exit; }},
@@ -73,7 +93,7 @@ Result<std::set<std::string_view>> read_fields(std::string_view text) {
     std::set<std::string_view> keys;
     while (!text.empty()) {
         const std::string_view key = text.substr(0, text.find(','));
-        if (!is_of_view(key) && !is_of_spec(key)) {
+        if (key != kAllKeys && !is_of_view(key) && !is_of_spec(key)) {
             return fail(ErrorCode::invalid_argument,
                         "a container has no value '" + std::string(key) + "' to show");
         }
@@ -84,9 +104,10 @@ Result<std::set<std::string_view>> read_fields(std::string_view text) {
 }
 
 ContainerJson::ContainerJson(const std::set<std::string_view>& keys) {
-    const auto wanted = [&](const char* key) { return keys.empty() || keys.contains(key); };
+    const bool all = keys.empty() || keys.contains(kAllKeys);
+    const auto wanted = [&](const char* key) { return all || keys.contains(key); };
     for (const ViewField& field : kViewFields) {
-        if (wanted(field.key)) {
+        if (field.of_use ? keys.contains(field.key) : wanted(field.key)) {
             of_view_.push_back(&field);
         }
     }
@@ -95,6 +116,18 @@ ContainerJson::ContainerJson(const std::set<std::string_view>& keys) {
             of_spec_.push_back(&field);
         }
     }
+}
+
+ContainerJson ContainerJson::whole() {
+    std::set<std::string_view> keys{kAllKeys};
+    for (const ViewField& field : kViewFields) {
+        keys.insert(field.key);
+    }
+    return ContainerJson(keys);
+}
+
+bool ContainerJson::shows_use() const {
+    return std::ranges::any_of(of_view_, [](const ViewField* field) { return field->of_use; });
 }
 
 json ContainerJson::of(const ContainerView& view) const {

@@ -16,17 +16,26 @@ namespace lodge::daemon {
 struct ViewField {
     const char* key;
     nlohmann::json (*value_of)(const ContainerView& view);
+    bool of_use = false; ///< of what the container uses, its time included
 };
 
-/// The keys in `text`, which are parted by commas and point into it; invalid_argument names one
-/// that no container has.
+/// Stands for all keys but those of what a container uses: what is left stays until something
+/// happens to it.
+inline constexpr std::string_view kAllKeys = "all";
+
+/// The keys in `text`, which are parted by commas and point into it; kAllKeys may be among them.
+/// invalid_argument names one that no container has.
 [[nodiscard]] Result<std::set<std::string_view>> read_fields(std::string_view text);
 
 /// Makes the JSON of containers. It looks its keys up once, for thousands of containers. Immutable.
 class ContainerJson {
   public:
-    /// Only these; all when there are none. Pre: of read_fields().
+    /// Only these; kAllKeys when there are none. Pre: of read_fields().
     explicit ContainerJson(const std::set<std::string_view>& keys);
+    /// All that can be shown.
+    static ContainerJson whole();
+    /// Whether something of what a container uses is shown.
+    [[nodiscard]] bool shows_use() const;
     [[nodiscard]] nlohmann::json of(const ContainerView& view) const;
 
   private:

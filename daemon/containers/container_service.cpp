@@ -5,8 +5,10 @@
 #include "daemon/containers/limits.hpp"
 #include "daemon/containers/logged_verb.hpp"
 #include "daemon/containers/readiness.hpp"
+#include "lib/base/clock.hpp"
 #include "lib/kernel/fs.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <map>
 #include <string_view>
@@ -14,6 +16,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace lodge::daemon {
 
@@ -29,6 +32,13 @@ StopOrder order_of(const StopRequest& request, const Settings& settings) {
 
 // Of a container whose template is gone.
 constexpr const char* kReadyWithout = "running";
+
+// Of a process that began so many ticks after the host was booted (proc(5), stat, field 22).
+std::uint64_t uptime_of(std::uint64_t start_ticks) {
+    static const auto kTicks = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+    const auto now = static_cast<std::uint64_t>(boottime_ms()) / 1000;
+    return now - std::min(now, start_ticks / kTicks);
+}
 
 // A monitor that went between the look and the call.
 template <typename T>
@@ -150,18 +160,34 @@ Status Containers::kill(const Caller&, const std::string& name, int signal_numbe
     return unless_gone(name, monitor->signal_init(signal_number));
 }
 
-ContainerView Containers::view_of(model::Container container, std::string template_ready) {
+ContainerUse Containers::use_of(const model::Container& container) const {
+    const cgroup::Use use = parts_.groups.use(Parts::group_of(container));
+    ContainerUse told{.memory_bytes = use.memory_bytes, .processes = use.processes};
+    if (use.cpu_microseconds) {
+        told.cpu_ms = *use.cpu_microseconds / 1000;
+    }
+    return told;
+}
+
+ContainerView
+Containers::view_of(model::Container container, std::string template_ready, bool with_use) {
     ContainerView view{.image_path = parts_.volume_of(container).image_path()};
     view.busy_with = engine_.busy_with(container.spec.name);
     view.template_ready = std::move(template_ready);
     for (UnenforcedLimit& limit : unenforced_limits(parts_, container.spec.resources)) {
         view.limits_not_enforced.push_back(std::move(limit.controller));
     }
+    if (container.init_start_time) {
+        view.uptime_seconds = uptime_of(*container.init_start_time);
+    }
+    if (with_use && container.init_pid) {
+        view.use = use_of(container);
+    }
     view.container = std::move(container);
     return view;
 }
 
-Result<std::vector<ContainerView>> Containers::list() {
+Result<std::vector<ContainerView>> Containers::list(bool with_use) {
     ASSIGN_OR_RETURN(auto containers, parts_.containers.list());
     ASSIGN_OR_RETURN(const auto templates, parts_.templates.list());
     std::map<std::string_view, std::string_view> ready;
@@ -174,7 +200,8 @@ Result<std::vector<ContainerView>> Containers::list() {
         const auto made_of = ready.find(container.spec.template_name);
         views.push_back(
             view_of(std::move(container),
-                    std::string(made_of == ready.end() ? kReadyWithout : made_of->second)));
+                    std::string(made_of == ready.end() ? kReadyWithout : made_of->second),
+                    with_use));
     }
     return views;
 }
@@ -185,7 +212,7 @@ Result<ContainerView> Containers::info(const std::string& name) {
     if (!made_of && made_of.error().code() != ErrorCode::not_found) {
         return std::unexpected<Error>(std::move(made_of).error());
     }
-    return view_of(std::move(container), made_of ? made_of->ready : kReadyWithout);
+    return view_of(std::move(container), made_of ? made_of->ready : kReadyWithout, true);
 }
 
 // Knocks until it is answered (true) or something has happened to the container.

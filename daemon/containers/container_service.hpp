@@ -27,7 +27,7 @@ class Containers final : public ContainerService {
     set(const Caller& caller, const std::string& name, const model::SpecChange& change) override;
     Result<Uuid> destroy(const Caller& caller, const std::string& name, bool force) override;
     Status kill(const Caller& caller, const std::string& name, int signal_number) override;
-    Result<std::vector<ContainerView>> list() override;
+    Result<std::vector<ContainerView>> list(bool with_use) override;
     Result<ContainerView> info(const std::string& name) override;
     Status
     wait(const std::string& name, const std::string& what, const Deadline& deadline) override;
@@ -68,7 +68,8 @@ class Containers final : public ContainerService {
     static Result<bool>
     knock(const ContainerView& view, EventSubscription& news, const Deadline& deadline);
     void look_again(const Uuid& uuid);
-    ContainerView view_of(model::Container container, std::string template_ready);
+    ContainerView view_of(model::Container container, std::string template_ready, bool with_use);
+    [[nodiscard]] ContainerUse use_of(const model::Container& container) const;
 
     const Parts& parts_;
     OperationEngine& engine_;

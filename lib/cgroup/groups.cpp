@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <set>
 #include <sstream>
 #include <utility>
@@ -95,6 +96,25 @@ Result<bool> events_say(int events_fd, std::string_view line) {
            std::string_view::npos;
 }
 
+// The number behind `key` in a file of a group, or the first; none when there is no such file: its
+// controller is not enabled, or the group has gone.
+std::optional<std::uint64_t> number_in(int group_fd, const char* file, std::string_view key = {}) {
+    std::array<char, 512> buffer{}; // usage_usec comes first
+    const UniqueFd fd(::openat(group_fd, file, O_RDONLY | O_CLOEXEC));
+    const ssize_t size = fd ? ::pread(fd.get(), buffer.data(), buffer.size(), 0) : -1;
+    if (size < 0) {
+        return std::nullopt;
+    }
+    std::string_view text(buffer.data(), static_cast<std::size_t>(size));
+    if (!text.starts_with(key)) {
+        return std::nullopt;
+    }
+    text.remove_prefix(key.size());
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc{} ? std::optional(number) : std::nullopt;
+}
+
 class KernelGroups final : public GroupManager {
   public:
     KernelGroups(Support support, UniqueFd base, UniqueFd filter)
@@ -178,6 +198,16 @@ class KernelGroups final : public GroupManager {
         ASSIGN_OR_RETURN(const std::string text, kernel::read_all(events->get(), 4096));
         return text.find("\noom_kill ") != std::string::npos &&
                text.find("\noom_kill 0\n") == std::string::npos;
+    }
+
+    Use use(const std::string& name) override {
+        const auto group = kernel::open_directory_at(base_.get(), name);
+        if (!group) {
+            return {};
+        }
+        return {.memory_bytes = number_in(group->get(), "memory.current"),
+                .cpu_microseconds = number_in(group->get(), "cpu.stat", "usage_usec "),
+                .processes = number_in(group->get(), "pids.current")};
     }
 
     Status remove(const std::string& name) override { return remove_tree(base_.get(), name); }

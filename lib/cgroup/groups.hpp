@@ -31,6 +31,13 @@ struct Limits {
     std::optional<std::uint32_t> pids;         ///< pids.max
 };
 
+/// What a group and those below it use; absent: nobody counts it here.
+struct Use {
+    std::optional<std::uint64_t> memory_bytes;     ///< memory.current
+    std::optional<std::uint64_t> cpu_microseconds; ///< since it was made: cpu.stat, usage_usec
+    std::optional<std::uint64_t> processes;        ///< with their threads: pids.current
+};
+
 /// How deep, and how many, groups a tenant may make below the container's own (cgroup-v2.rst,
 /// cgroup.max.depth, cgroup.max.descendants).
 inline constexpr unsigned kDeepestGroup = 64;
@@ -78,6 +85,8 @@ class GroupManager {
     /// Whether the kernel killed a process of the group or below for want of memory (memory.events,
     /// cgroup-v2.rst). False when nothing counts that: no such group, no memory controller.
     [[nodiscard]] virtual Result<bool> out_of_memory(const std::string& name) = 0;
+    /// What it uses at this moment. Missing group: nothing is known.
+    [[nodiscard]] virtual Use use(const std::string& name) = 0;
     /// Removes the group and the tree that the tenant made below it. Pre: empty of processes.
     [[nodiscard]] virtual Status remove(const std::string& name) = 0;
     /// Names of our groups, for the inventory.

@@ -28,7 +28,7 @@ std::ptrdiff_t starts_on_their_way(Rig& rig) {
 }
 
 std::ptrdiff_t running(Rig& rig) {
-    const auto all = rig.containers().list();
+    const auto all = rig.containers().list(false);
     return std::count_if(all->begin(), all->end(), [](const daemon::ContainerView& view) {
         return view.container.state == model::State::running;
     });

@@ -111,6 +111,20 @@ TEST_F(Cgroup, KillsWhatRunsBelowAndTellsWhenItIsEmpty) {
     EXPECT_FALSE(exists("ct"));
 }
 
+// Held against what the shell reads; the processor's time is counted without its controller too.
+TEST_F(Cgroup, TellsWhatAGroupUses) {
+    const UniqueFd group = make("ct");
+    const Resident resident(group.get());
+    const Use use = groups_->use("ct");
+    ASSERT_TRUE(use.cpu_microseconds);
+    const std::string stat = content("ct/cpu.stat");
+    EXPECT_GE(std::stoull(stat.substr(stat.find(' ') + 1)), *use.cpu_microseconds);
+    EXPECT_EQ(use.memory_bytes.has_value(), exists("ct/memory.current"));
+    EXPECT_EQ(use.processes.has_value(), exists("ct/pids.current"));
+    EXPECT_EQ(use.processes.value_or(1), 1U);
+    EXPECT_GT(use.memory_bytes.value_or(1), 0U);
+}
+
 TEST_F(Cgroup, FreezesAndThaws) {
     const UniqueFd group = make("ct");
     const test::Resident resident(group.get());
@@ -150,6 +164,7 @@ TEST_F(Cgroup, MissingGroupsNeedNoUndo) {
     EXPECT_TRUE(groups_->wait_frozen("nothing", true, soon()).has_value());
     EXPECT_FALSE(groups_->is_frozen("nothing").value());
     EXPECT_TRUE(groups_->set_limits("nothing", {}).has_value());
+    EXPECT_FALSE(groups_->use("nothing").cpu_microseconds);
     EXPECT_TRUE(groups_->processes("nothing").value().empty());
     EXPECT_TRUE(groups_->wait_empty("nothing", soon()).has_value());
     EXPECT_FALSE(groups_->out_of_memory("nothing").value());

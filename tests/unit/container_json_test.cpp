@@ -27,6 +27,20 @@ TEST(ContainerJson, ShowsOnlyWhatIsAskedFor) {
     EXPECT_TRUE(all["pid"].is_null());
 }
 
+// To look it up for each of thousands takes longer than all the rest of a list.
+TEST(ContainerJson, ShowsWhatAContainerUsesOnlyIfAskedFor) {
+    const auto shown = [](const char* words) { return ContainerJson(read_fields(words).value()); };
+    for (const char* words : {"", "all", "name,started_at"}) {
+        EXPECT_FALSE(shown(words).shows_use()) << words;
+        EXPECT_FALSE(shown(words).of(view()).contains("memory_used_bytes")) << words;
+        EXPECT_FALSE(shown(words).of(view()).contains("uptime_seconds")) << words;
+    }
+    EXPECT_TRUE(shown("all,processes").shows_use());
+    const nlohmann::json both = shown("all,processes").of(view());
+    EXPECT_TRUE(both.contains("processes") && both.contains("uuid"));
+    EXPECT_TRUE(ContainerJson::whole().shows_use());
+}
+
 TEST(ContainerJson, RefusesWhatNoContainerHas) {
     for (const char* text : {"nothing", "name,,state", "ssh_keys", "name, state", ","}) {
         EXPECT_FALSE(read_fields(text)) << text;
