@@ -1,3 +1,4 @@
+#include "cli/info_rows.hpp"
 #include "cli/output.hpp"
 #include "lib/base/units.hpp"
 
@@ -69,32 +70,6 @@ Result<int> signal_number(const std::string& words) {
     return fail(ErrorCode::invalid_argument, "'" + words + "' is not a signal's name or number");
 }
 
-Result<int> list_containers(const Globals& globals) {
-    // Of thousands, what the table does not show would cost most of the time.
-    const std::string shown =
-        globals.json ? "" : "?fields=name,state,busy_with,addresses,template,disk_bytes,encryption";
-    ASSIGN_OR_RETURN(const std::string text,
-                     globals.client().call("GET", "/v1/containers" + shown));
-    if (globals.json) {
-        RETURN_IF_ERROR(print_list(text));
-        return 0;
-    }
-    ASSIGN_OR_RETURN(const json all, parse_answer(text));
-    std::vector<std::vector<std::string>> rows{
-        {"NAME", "STATE", "ADDRESSES", "TEMPLATE", "DISK", "ENCRYPTION"}};
-    for (const json& one : all) {
-        const std::string busy = one.value("busy_with", "");
-        rows.push_back({one.value("name", ""),
-                        one.value("state", "") + (busy.empty() ? "" : " (" + busy + ")"),
-                        joined(one["addresses"]),
-                        one.value("template", ""),
-                        format_size(one.value("disk_bytes", std::uint64_t{0})),
-                        one.value("encryption", "")});
-    }
-    print_table(rows);
-    return 0;
-}
-
 Result<int> container_info(const Globals& globals, const std::string& name) {
     ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", path_of(name)));
     ASSIGN_OR_RETURN(const json one, parse_answer(text));
@@ -102,7 +77,7 @@ Result<int> container_info(const Globals& globals, const std::string& name) {
         print_json(one);
         return 0;
     }
-    print_object(one);
+    print_table(info_rows(one));
     return 0;
 }
 
@@ -189,8 +164,6 @@ void add_container_commands(const Registry& registry) {
             });
         command->add_flag("--force", options->force, "Also when it is running");
     }
-    registry.add(
-        registry.app, "list", "List containers", [&globals] { return list_containers(globals); });
     named("info", "Show a container", [&globals](const NameOptions& o) {
         return container_info(globals, o.name);
     });

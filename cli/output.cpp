@@ -1,9 +1,9 @@
 #include "cli/output.hpp"
 
+#include "cli/values.hpp"
 #include "lib/api/json.hpp"
 #include "lib/base/clock.hpp"
 #include "lib/base/printable.hpp"
-#include "lib/base/units.hpp"
 #include "lib/kernel/fs.hpp"
 
 #include <nlohmann/json.hpp>
@@ -14,7 +14,6 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <ctime>
 #include <iostream>
 #include <streambuf>
 
@@ -57,29 +56,6 @@ class ProgressLine {
     bool shown_;
     std::string last_;
 };
-
-std::string iso_time(std::int64_t unix_seconds) {
-    const auto time = static_cast<std::time_t>(unix_seconds);
-    std::tm parts{};
-    std::array<char, 32> text{};
-    (void)::gmtime_r(&time, &parts);
-    return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
-}
-
-std::string cell_of(const std::string& key, const json& value) {
-    if (value.is_number_integer() && key.ends_with("_at")) {
-        return iso_time(value.get<std::int64_t>());
-    }
-    if (value.is_number_unsigned() && key.ends_with("bytes")) {
-        return format_size(value.get<std::uint64_t>());
-    }
-    if (value.is_null()) {
-        return {};
-    }
-    return value.is_string()  ? value.get<std::string>()
-           : value.is_array() ? joined(value)
-                              : value.dump();
-}
 
 } // namespace
 
@@ -178,14 +154,6 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
         line.erase(line.find_last_not_of(' ') + 1);
         std::cout << printable(line) << '\n';
     }
-}
-
-std::string joined(const json& list) {
-    std::string text;
-    for (const json& item : list) {
-        text += (text.empty() ? "" : ",") + item.get<std::string>();
-    }
-    return text;
 }
 
 void print_object(const json& object) {

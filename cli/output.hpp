@@ -25,11 +25,8 @@ void print_json(const nlohmann::json& json);
 [[nodiscard]] Status print_text(const std::string& text);
 /// Columns as wide as their widest cell, the first row being the headings.
 void print_table(const std::vector<std::vector<std::string>>& rows);
-/// A line for each key: times ("..._at", Unix seconds) as ISO 8601, sizes ("...bytes") with a unit,
-/// "-" for what is not known or empty.
+/// A line for each key with its cell_of(), "-" for what is not known or empty.
 void print_object(const nlohmann::json& object);
-/// The strings of a list, with commas.
-[[nodiscard]] std::string joined(const nlohmann::json& list);
 /// "what" on stderr unless --quiet or --json.
 void confirm(const Globals& globals, const std::string& what);
 

@@ -1,4 +1,5 @@
 #include "cli/output.hpp"
+#include "cli/values.hpp"
 #include "cli/words.hpp"
 
 #include <nlohmann/json.hpp>
@@ -34,7 +35,7 @@ Result<int> list_templates(const Globals& globals) {
     std::vector<std::vector<std::string>> rows{{"NAME", "SIZE", "INIT", "SOURCE", "DIGEST"}};
     for (const json& one : all) {
         rows.push_back({one.value("name", ""),
-                        std::to_string(one.value("bytes", std::uint64_t{0}) >> 20) + " MiB",
+                        told_size(one.value("bytes", std::uint64_t{0})),
                         one.value("init", ""),
                         one.value("source", ""),
                         one.value("digest", "").substr(0, 19)});

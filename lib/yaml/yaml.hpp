@@ -21,6 +21,7 @@ struct Node {
     std::vector<Node> items;
     std::vector<Entry> entries; ///< of a mapping, in the order of the file
     std::string where;          ///< "file.yaml:12"
+    bool bare = false;          ///< for emit(): a scalar that is a number, true or false
 };
 
 /// One key of a mapping.
