@@ -42,6 +42,7 @@ struct Registry {
 };
 
 void add_container_commands(const Registry& registry);
+void add_info_command(const Registry& registry);
 void add_list_command(const Registry& registry);
 void add_create_command(const Registry& registry);
 void add_set_command(const Registry& registry);

@@ -1,13 +1,13 @@
+#include "cli/chosen.hpp"
 #include "cli/info_rows.hpp"
 #include "cli/output.hpp"
+#include "cli/starting.hpp"
 #include "lib/base/units.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include <array>
 #include <charconv>
 #include <csignal>
-#include <iostream>
 #include <memory>
 #include <utility>
 
@@ -17,35 +17,42 @@ namespace lodge::cli {
 
 namespace {
 
+using model::Verb;
 using nlohmann::json;
 
-struct NameOptions {
-    std::string name;
+struct VerbOptions {
+    Chosen chosen;
     bool force = false;
+    bool if_needed = false;
     std::string timeout;
     std::string signal = "KILL";
+    std::string wait; ///< of `start` and `restart`
     std::string wait_for = "ready";
 };
-using NameOptionsPtr = std::shared_ptr<NameOptions>;
 
-std::string path_of(const std::string& name) {
-    return "/v1/containers/" + escaped(name);
+std::string quoted(const std::string& name) {
+    return "'" + name + "'";
 }
 
-Result<int> act(const Globals& globals,
-                const std::string& method,
-                const std::string& path,
-                const std::string& done,
-                const std::string& body = {}) {
-    ASSIGN_OR_RETURN(const json operation, run_operation(globals, method, path, body));
-    if (globals.json) {
-        print_json(operation);
-    }
-    confirm(globals, done);
-    return 0;
+// An operation of the API's for one container.
+struct Call {
+    std::string method;
+    std::string path; ///< behind the container's
+    std::string done; ///< behind its name, when it is done
+    std::string body = {};
+};
+
+ActOnOne act_by(Call call) {
+    return [call = std::move(call)](const Globals& globals,
+                                    const std::string& name) -> Result<Outcome> {
+        ASSIGN_OR_RETURN(
+            json operation,
+            run_operation(globals, call.method, container_path(name) + call.path, call.body));
+        return Outcome{.answer = std::move(operation), .told = quoted(name) + call.done};
+    };
 }
 
-Result<std::string> stop_body(const NameOptions& options) {
+Result<std::string> stop_body(const VerbOptions& options) {
     json body{{"force", options.force}};
     if (!options.timeout.empty()) {
         ASSIGN_OR_RETURN(const std::int64_t milliseconds, parse_duration_ms(options.timeout));
@@ -71,7 +78,7 @@ Result<int> signal_number(const std::string& words) {
 }
 
 Result<int> container_info(const Globals& globals, const std::string& name) {
-    ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", path_of(name)));
+    ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", container_path(name)));
     ASSIGN_OR_RETURN(const json one, parse_answer(text));
     if (globals.json) {
         print_json(one);
@@ -81,100 +88,168 @@ Result<int> container_info(const Globals& globals, const std::string& name) {
     return 0;
 }
 
-Result<int> kill(const Globals& globals, const NameOptions& options) {
-    ASSIGN_OR_RETURN(const int number, signal_number(options.signal));
-    ASSIGN_OR_RETURN(const std::string text,
-                     globals.client().call(
-                         "POST", path_of(options.name) + "/kill", json{{"signal", number}}.dump()));
-    if (globals.json) {
-        std::cout << text;
-    }
-    return 0;
+Result<int> start(const Globals& globals, const VerbOptions& options) {
+    RETURN_IF_ERROR(check_awaited(options.wait));
+    const auto act = [&options](const Globals& of_one, const std::string& name) -> Result<Outcome> {
+        Outcome outcome;
+        if (options.if_needed) {
+            ASSIGN_OR_RETURN(outcome, start_if_needed(of_one, name));
+        } else {
+            ASSIGN_OR_RETURN(
+                outcome,
+                act_by({.method = "POST", .path = "/start", .done = " is running"})(of_one, name));
+        }
+        RETURN_IF_ERROR(await(of_one, name, options.wait));
+        return outcome;
+    };
+    return options.chosen.each(globals, {.verb = Verb::start}, act);
 }
 
-Result<int> wait(const Globals& globals, const NameOptions& options) {
-    const std::string query = "/wait?for=" + escaped(options.wait_for) + "&timeout=" +
-                              escaped(options.timeout.empty() ? "60s" : options.timeout);
-    ASSIGN_OR_RETURN(const std::string text,
-                     globals.client().call("GET", path_of(options.name) + query));
-    ASSIGN_OR_RETURN(const json one, parse_answer(text));
-    if (globals.json) {
-        print_json(one);
+Result<int> restart(const Globals& globals, const VerbOptions& options) {
+    RETURN_IF_ERROR(check_awaited(options.wait));
+    ASSIGN_OR_RETURN(const std::string body, stop_body(options));
+    const ActOnOne restarted =
+        act_by({.method = "POST", .path = "/restart", .done = " is running", .body = body});
+    const auto act = [&](const Globals& of_one, const std::string& name) -> Result<Outcome> {
+        ASSIGN_OR_RETURN(Outcome outcome, restarted(of_one, name));
+        RETURN_IF_ERROR(await(of_one, name, options.wait));
+        return outcome;
+    };
+    // Not those that are stopped, which it would start.
+    return options.chosen.each(globals, {.verb = Verb::kill}, act);
+}
+
+Result<int> stop(const Globals& globals, const VerbOptions& options) {
+    ASSIGN_OR_RETURN(const std::string body, stop_body(options));
+    return options.chosen.each(
+        globals,
+        {.verb = Verb::stop},
+        act_by({.method = "POST", .path = "/stop", .done = " is stopped", .body = body}));
+}
+
+Result<int> kill(const Globals& globals, const VerbOptions& options) {
+    ASSIGN_OR_RETURN(const int number, signal_number(options.signal));
+    const auto act = [number](const Globals& of_one, const std::string& name) -> Result<Outcome> {
+        ASSIGN_OR_RETURN(const std::string text,
+                         of_one.client().call("POST",
+                                              container_path(name) + "/kill",
+                                              json{{"signal", number}}.dump()));
+        ASSIGN_OR_RETURN(json answer, parse_answer(text));
+        return Outcome{.answer = std::move(answer),
+                       .told = quoted(name) + " was sent signal " + std::to_string(number),
+                       .told_alone = false};
+    };
+    return options.chosen.each(globals, {.verb = Verb::kill}, act);
+}
+
+Result<int> wait(const Globals& globals, const VerbOptions& options) {
+    const auto act = [&options](const Globals& of_one, const std::string& name) -> Result<Outcome> {
+        ASSIGN_OR_RETURN(
+            json answer,
+            wait_for(
+                of_one, name, options.wait_for, options.timeout.empty() ? "60s" : options.timeout));
+        return Outcome{.answer = std::move(answer),
+                       .told = quoted(name) + " is " + options.wait_for,
+                       .told_alone = false};
+    };
+    return options.chosen.each(globals, {}, act);
+}
+
+Result<int> destroy(const Globals& globals, const VerbOptions& options) {
+    Chosen::Rules rules;
+    if (!options.force) {
+        rules.whole_host = "destroy --all erases every container of this host: choose some with "
+                           "--filter, or mean it with --force";
     }
-    return 0;
+    return options.chosen.each(
+        globals,
+        rules,
+        act_by(
+            {.method = "DELETE", .path = options.force ? "?force=true" : "", .done = " is gone"}));
+}
+
+// A verb for those that are chosen.
+struct Added {
+    CLI::App* command;
+    std::shared_ptr<VerbOptions> options;
+};
+
+Added add_verb(const Registry& registry,
+               const std::string& verb,
+               const std::string& description,
+               Result<int> (*act)(const Globals&, const VerbOptions&)) {
+    const auto options = std::make_shared<VerbOptions>();
+    CLI::App* command =
+        registry.add(registry.app, verb, description, [&globals = registry.globals, options, act] {
+            return act(globals, *options);
+        });
+    options->chosen.add_to(*command);
+    return {.command = command, .options = options};
+}
+
+void add_awaited(const Added& verb) {
+    verb.command->add_option(
+        "--wait", verb.options->wait, "Wait until it is running or ready, up to five minutes");
+}
+
+void add_stop_options(const Added& verb) {
+    verb.command->add_flag("--force,--fast", verb.options->force, "Do not ask it to halt first");
+    verb.command->add_option(
+        "--timeout",
+        verb.options->timeout,
+        "How long it may take to halt by itself (default: as lodged is configured)");
 }
 
 } // namespace
 
 void add_container_commands(const Registry& registry) {
-    const Globals& globals = registry.globals;
-    const auto named = [&](const std::string& verb,
-                           const std::string& description,
-                           const std::function<Result<int>(const NameOptions&)>& action) {
-        const auto options = std::make_shared<NameOptions>();
-        CLI::App* command = registry.add(
-            registry.app, verb, description, [options, action] { return action(*options); });
-        command->add_option("NAME", options->name, "The container")->required();
-        return std::pair(command, options);
-    };
-    named("start", "Start a container", [&globals](const NameOptions& o) {
-        return act(globals, "POST", path_of(o.name) + "/start", "'" + o.name + "' is running");
-    });
-    for (const auto& [verb, description, done] :
-         {std::tuple("stop", "Stop a container", "' is stopped"),
-          {"restart", "Stop and start a container", "' is running"}}) {
-        const auto [command, options] = named(
-            verb,
-            description,
-            [&globals, path = std::string("/") + verb, done = std::string(done)](
-                const NameOptions& o) -> Result<int> {
-                ASSIGN_OR_RETURN(const std::string body, stop_body(o));
-                return act(globals, "POST", path_of(o.name) + path, "'" + o.name + done, body);
-            });
-        command->add_flag("--force,--fast", options->force, "Do not ask it to halt first");
-        command->add_option(
-            "--timeout",
-            options->timeout,
-            "How long it may take to halt by itself (default: as lodged is configured)");
-    }
-    {
-        const auto [command, options] =
-            named("kill", "Send a signal to a container's init", [&globals](const NameOptions& o) {
-                return kill(globals, o);
-            });
-        command->add_option("--signal", options->signal, "Name or number (KILL)");
-    }
-    for (const auto& [verb, description, done] :
-         {std::tuple("freeze", "Hold every process of a container where it is", "' is frozen"),
-          {"thaw", "Let a frozen container go on", "' is running"}}) {
-        named(verb,
-              description,
-              [&globals, path = std::string("/") + verb, done = std::string(done)](
-                  const NameOptions& o) {
-                  return act(globals, "POST", path_of(o.name) + path, "'" + o.name + done);
-              });
-    }
-    {
-        const auto [command, options] =
-            named("destroy", "Erase a container and its disk", [&globals](const NameOptions& o) {
-                return act(globals,
-                           "DELETE",
-                           path_of(o.name) + (o.force ? "?force=true" : ""),
-                           "'" + o.name + "' is gone");
-            });
-        command->add_flag("--force", options->force, "Also when it is running");
-    }
-    named("info", "Show a container", [&globals](const NameOptions& o) {
-        return container_info(globals, o.name);
-    });
-    {
-        const auto [command, options] =
-            named("wait",
-                  "Wait until a container is ready, running or stopped",
-                  [&globals](const NameOptions& o) { return wait(globals, o); });
-        command->add_option("--for", options->wait_for, "ready, running or stopped");
-        command->add_option("--timeout", options->timeout, "How long (60s)");
-    }
+    const Added starting = add_verb(registry, "start", "Start containers", start);
+    starting.command->add_flag(
+        "--if-needed", starting.options->if_needed, "It is no error that one runs already");
+    add_awaited(starting);
+    add_stop_options(add_verb(registry, "stop", "Stop containers", stop));
+    const Added restarting = add_verb(registry, "restart", "Stop and start containers", restart);
+    add_stop_options(restarting);
+    add_awaited(restarting);
+    const Added killing =
+        add_verb(registry, "kill", "Send a signal to the init of containers", kill);
+    killing.command->add_option("--signal", killing.options->signal, "Name or number (KILL)");
+    add_verb(registry,
+             "freeze",
+             "Hold every process of containers where it is",
+             [](const Globals& globals, const VerbOptions& options) {
+                 return options.chosen.each(
+                     globals,
+                     {.verb = Verb::freeze},
+                     act_by({.method = "POST", .path = "/freeze", .done = " is frozen"}));
+             });
+    add_verb(registry,
+             "thaw",
+             "Let frozen containers go on",
+             [](const Globals& globals, const VerbOptions& options) {
+                 return options.chosen.each(
+                     globals,
+                     {.verb = Verb::thaw},
+                     act_by({.method = "POST", .path = "/thaw", .done = " is running"}));
+             });
+    const Added destroying =
+        add_verb(registry, "destroy", "Erase containers and their disks", destroy);
+    destroying.command->add_flag("--force", destroying.options->force, "Also those that run");
+    const Added waiting =
+        add_verb(registry, "wait", "Wait until containers are ready, running or stopped", wait);
+    waiting.command->add_option("--for", waiting.options->wait_for, "ready, running or stopped");
+    waiting.command->add_option("--timeout", waiting.options->timeout, "How long (60s)");
+}
+
+void add_info_command(const Registry& registry) {
+    const auto name = std::make_shared<std::string>();
+    registry
+        .add(registry.app,
+             "info",
+             "Show a container",
+             [&globals = registry.globals, name] { return container_info(globals, *name); })
+        ->add_option("NAME", *name, "The container")
+        ->required();
 }
 
 } // namespace lodge::cli

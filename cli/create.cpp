@@ -1,5 +1,7 @@
+#include "cli/difference.hpp"
 #include "cli/output.hpp"
 #include "cli/spec_options.hpp"
+#include "cli/starting.hpp"
 #include "cli/words.hpp"
 #include "lib/api/json.hpp"
 #include "lib/kernel/fs.hpp"
@@ -32,6 +34,7 @@ struct CreateOptions {
     bool password_stdin = false;
     bool start = false;
     std::string wait;
+    bool if_absent = false;
 };
 
 // What Windows' editors and shells put in front of a text: U+FEFF in UTF-8.
@@ -77,10 +80,12 @@ Status read_key_file(const std::string& path, std::vector<std::string>& keys) {
 // A spec as it is asked for, value by value.
 struct AskedSpec {
     model::ContainerSpec spec;
+    std::set<const char*> given;  ///< keys of what was asked for by name
     std::set<const char*> lifted; ///< keys of limits that are none by name: some have a default
 
     // Texts are added to what is there, else the last value counts.
     Status take(const model::SpecField& field, model::FieldValue value) {
+        given.insert(field.key);
         if (auto* texts = std::get_if<std::vector<std::string>>(&value)) {
             const model::FieldValue before = field.value_of(spec);
             if (const auto* earlier = std::get_if<std::vector<std::string>>(&before)) {
@@ -94,6 +99,14 @@ struct AskedSpec {
             lifted.erase(field.key);
         }
         return model::put(spec, field, value);
+    }
+    // What was asked for by name.
+    [[nodiscard]] nlohmann::json given_to_json() const {
+        nlohmann::json asked = nlohmann::json::object();
+        for (const char* key : given) {
+            asked[key] = api::to_json(model::find_field(key)->value_of(spec));
+        }
+        return asked;
     }
     [[nodiscard]] nlohmann::json to_json() const {
         nlohmann::json request = api::to_json(spec);
@@ -181,9 +194,22 @@ Result<secret::SecretBuffer> read_password() {
     return password;
 }
 
-Result<int> create(const Globals& globals, const CreateOptions& options) {
-    ASSIGN_OR_RETURN(const AskedSpec asked, make_spec(options));
-    const model::ContainerSpec& spec = asked.spec;
+// Whether there is one, which must be as it is asked for.
+Result<bool> is_there(const Globals& globals, const AskedSpec& asked) {
+    const std::string& name = asked.spec.name;
+    const auto text = globals.client().call("GET", container_path(name));
+    if (!text && text.error().code() == ErrorCode::not_found) {
+        return false;
+    }
+    RETURN_IF_ERROR(text);
+    ASSIGN_OR_RETURN(const auto container, parse_answer(*text));
+    const std::string differs = difference(asked.given_to_json(), container);
+    return differs.empty() ? Result<bool>(true)
+                           : fail(ErrorCode::already_exists,
+                                  "'" + name + "' exists and is another: " + differs);
+}
+
+Status make(const Globals& globals, const CreateOptions& options, const AskedSpec& asked) {
     nlohmann::json request = asked.to_json();
     request["start"] = options.start || !options.wait.empty();
     if (options.password_stdin) {
@@ -191,12 +217,38 @@ Result<int> create(const Globals& globals, const CreateOptions& options) {
         ASSIGN_OR_RETURN(request["root_password_hash"], secret::hash_password(password));
     }
     RETURN_IF_ERROR(run_operation(globals, "POST", "/v1/containers", request.dump()));
-    const std::string path = "/v1/containers/" + escaped(spec.name);
-    if (!options.wait.empty()) {
-        RETURN_IF_ERROR(globals.client().call(
-            "GET", path + "/wait?for=" + escaped(options.wait) + "&timeout=5m"));
+    return {};
+}
+
+// One that is there is started too, if that was asked for.
+Status
+make_unless_there(const Globals& globals, const CreateOptions& options, const AskedSpec& asked) {
+    ASSIGN_OR_RETURN(bool there, is_there(globals, asked));
+    if (!there) {
+        Status made = make(globals, options, asked);
+        if (made || made.error().code() != ErrorCode::already_exists) {
+            return made;
+        }
+        ASSIGN_OR_RETURN(there, is_there(globals, asked)); // by somebody else, meanwhile
+        if (!there) {
+            return made; // it is something of it that exists
+        }
     }
-    ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", path));
+    if (options.start || !options.wait.empty()) {
+        RETURN_IF_ERROR(start_if_needed(globals, asked.spec.name));
+    }
+    return {};
+}
+
+Result<int> create(const Globals& globals, const CreateOptions& options) {
+    RETURN_IF_ERROR(check_awaited(options.wait));
+    ASSIGN_OR_RETURN(const AskedSpec asked, make_spec(options));
+    const model::ContainerSpec& spec = asked.spec;
+    RETURN_IF_ERROR(options.if_absent ? make_unless_there(globals, options, asked)
+                                      : make(globals, options, asked));
+    RETURN_IF_ERROR(await(globals, spec.name, options.wait));
+    ASSIGN_OR_RETURN(const std::string text,
+                     globals.client().call("GET", container_path(spec.name)));
     ASSIGN_OR_RETURN(const auto info, parse_answer(text));
     if (globals.json) {
         print_json(info);
@@ -228,6 +280,9 @@ void add_create_command(const Registry& registry) {
              "PATH");
     command->add_flag(
         "--password-stdin", options->password_stdin, "Read root's password from stdin");
+    command->add_flag("--if-absent",
+                      options->if_absent,
+                      "It is no error that it exists, if it is as is asked for here");
     command->add_flag("--start", options->start, "Start it");
     command->add_option("--wait", options->wait, "Start it and wait until it is running or ready");
 }

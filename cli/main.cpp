@@ -65,7 +65,8 @@ struct Family {
 };
 constexpr std::array kFamilies{
     Family{add_create_command, " create "},
-    Family{add_container_commands, " start stop restart kill freeze thaw destroy info wait "},
+    Family{add_container_commands, " start stop restart kill freeze thaw destroy wait "},
+    Family{add_info_command, " info "},
     Family{add_list_command, " list "},
     Family{add_set_command, " set "},
     Family{add_session_commands, " exec enter console "},

@@ -64,8 +64,12 @@ void report(const Globals& globals, const Error& error) {
         print_json(api::to_json(error));
         return;
     }
-    std::cerr << "lodge: "
-              << printable(globals.verbose ? error.to_string() : error.message(), "\n\t") << '\n';
+    tell_error(globals, error);
+}
+
+void tell_error(const Globals& globals, const Error& error, const std::string& prefix) {
+    const std::string sentence = globals.verbose ? error.to_string() : error.message();
+    std::cerr << "lodge: " + printable(prefix + sentence, "\n\t") + "\n";
 }
 
 namespace {
@@ -173,7 +177,8 @@ void confirm(const Globals& globals, const std::string& what) {
 
 void show_warnings(const json& operation) {
     for (const json& warning : operation.value("warnings", json::array())) {
-        std::cerr << "lodge: warning: " << printable(warning.get<std::string>()) << '\n';
+        // In one piece, as several may tell of theirs at once.
+        std::cerr << "lodge: warning: " + printable(warning.get<std::string>()) + "\n";
     }
 }
 
@@ -235,6 +240,10 @@ std::string escaped(const std::string& name) {
         }
     }
     return text;
+}
+
+std::string container_path(const std::string& name) {
+    return "/v1/containers/" + escaped(name);
 }
 
 } // namespace lodge::cli

@@ -30,6 +30,9 @@ void print_object(const nlohmann::json& object);
 /// "what" on stderr unless --quiet or --json.
 void confirm(const Globals& globals, const std::string& what);
 
+/// An error on stderr, `prefix` before its sentence; the trail with --verbose.
+void tell_error(const Globals& globals, const Error& error, const std::string& prefix = {});
+
 /// What an operation warns of, on stderr, also with --quiet and --json.
 void show_warnings(const nlohmann::json& operation);
 
@@ -42,5 +45,7 @@ void show_warnings(const nlohmann::json& operation);
 
 /// A name as a part of a path.
 [[nodiscard]] std::string escaped(const std::string& name);
+/// A container's path in the API.
+[[nodiscard]] std::string container_path(const std::string& name);
 
 } // namespace lodge::cli

@@ -73,14 +73,14 @@ Result<int> exec(const Globals& globals, const SessionOptions& options, bool log
         request["rows"] = size.rows;
         request["columns"] = size.columns;
     }
-    ASSIGN_OR_RETURN(const UniqueFd connection,
-                     globals.client().upgrade("/v1/containers/" + escaped(options.name) + "/exec",
-                                              request.dump()));
+    ASSIGN_OR_RETURN(
+        const UniqueFd connection,
+        globals.client().upgrade(container_path(options.name) + "/exec", request.dump()));
     return terminal ? run_terminal(connection) : run_piped(connection, options.without_input);
 }
 
 Result<int> console(const Globals& globals, const SessionOptions& options, bool log) {
-    const std::string path = "/v1/containers/" + escaped(options.name);
+    const std::string path = container_path(options.name);
     if (log) {
         ASSIGN_OR_RETURN(const std::string text,
                          globals.client().call("GET", path + "/console-log"));

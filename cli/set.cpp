@@ -1,3 +1,4 @@
+#include "cli/chosen.hpp"
 #include "cli/output.hpp"
 #include "cli/spec_options.hpp"
 #include "lib/api/json.hpp"
@@ -13,7 +14,7 @@ namespace lodge::cli {
 namespace {
 
 struct SetOptions {
-    std::string name;
+    Chosen chosen;
     SpecOptions fields;
 };
 
@@ -25,18 +26,16 @@ Result<int> set(const Globals& globals, const SetOptions& options) {
             next_start = next_start || field.counts == model::Counts::at_next_start;
             return model::add(change, field.key, std::move(value));
         }));
-    ASSIGN_OR_RETURN(const nlohmann::json operation,
-                     run_operation(globals,
-                                   "PATCH",
-                                   "/v1/containers/" + escaped(options.name),
-                                   api::to_json(change).dump()));
-    if (globals.json) {
-        print_json(operation);
-    }
-    confirm(globals,
-            "'" + options.name + "' is changed" +
-                (next_start ? "; the host name takes effect at its next start" : ""));
-    return 0;
+    const auto act = [&](const Globals& of_one, const std::string& name) -> Result<Outcome> {
+        ASSIGN_OR_RETURN(
+            nlohmann::json operation,
+            run_operation(of_one, "PATCH", container_path(name), api::to_json(change).dump()));
+        return Outcome{.answer = std::move(operation),
+                       .told =
+                           "'" + name + "' is changed" +
+                           (next_start ? "; the host name takes effect at its next start" : "")};
+    };
+    return options.chosen.each(globals, {}, act);
 }
 
 } // namespace
@@ -44,11 +43,10 @@ Result<int> set(const Globals& globals, const SetOptions& options) {
 void add_set_command(const Registry& registry) {
     const auto options = std::make_shared<SetOptions>();
     const Globals& globals = registry.globals;
-    CLI::App* command =
-        registry.add(registry.app, "set", "Change a container", [&globals, options] {
-            return set(globals, *options);
-        });
-    command->add_option("NAME", options->name, "The container")->required();
+    CLI::App* command = registry.add(registry.app, "set", "Change containers", [&globals, options] {
+        return set(globals, *options);
+    });
+    options->chosen.add_to(*command);
     options->fields.add_to(*command, SpecOptions::For::set);
 }
 

@@ -46,7 +46,7 @@ Result<std::string> own_program() {
 
 // The container's keys, as the daemon reads them inside, as known_hosts lines.
 Result<int> print_known_hosts(const Globals& globals, const std::string& name) {
-    const std::string path = "/v1/containers/" + escaped(name);
+    const std::string path = container_path(name);
     ASSIGN_OR_RETURN(const json info, ask(globals, path));
     ASSIGN_OR_RETURN(const json keys, ask(globals, path + "/ssh-host-keys"));
     if (globals.json) {
@@ -81,7 +81,7 @@ Status require_answer(const json& info) {
 }
 
 Result<int> ssh(const Globals& globals, const SshOptions& options) {
-    ASSIGN_OR_RETURN(const json info, ask(globals, "/v1/containers/" + escaped(options.name)));
+    ASSIGN_OR_RETURN(const json info, ask(globals, container_path(options.name)));
     RETURN_IF_ERROR(require_answer(info));
     if (info["addresses"].empty()) {
         return fail(ErrorCode::invalid_state, "'" + options.name + "' has no address");

@@ -14,6 +14,9 @@ constexpr char kMark = '=';
 // As CLI11 calls what it puts into a string.
 constexpr const char* kText = "TEXT";
 
+// What the operands of add_names() are called.
+constexpr const char* kNames = "NAME";
+
 std::string unmarked(const std::string& word) {
     return word.starts_with(kMark) ? word.substr(1) : word;
 }
@@ -27,8 +30,19 @@ CLI::Option* add_texts(CLI::App& command,
         ->expected(CLI::detail::expected_max_vector_size);
 }
 
-bool is_rest(const CLI::Option& option) {
+bool is_many(const CLI::Option& option) {
     return option.get_positional() && option.get_allow_extra_args();
+}
+
+bool is_rest(const CLI::Option& option) {
+    return is_many(option) && option.get_name() != kNames;
+}
+
+bool takes_names(const CLI::App& command) {
+    const auto options = command.get_options();
+    return std::any_of(options.begin(), options.end(), [](const auto* option) {
+        return is_many(*option) && !is_rest(*option);
+    });
 }
 
 // How many operands come before the rest; -1: the command takes none.
@@ -104,6 +118,7 @@ CLI::Option* add_rest(CLI::App& command,
                       const std::string& name,
                       std::vector<std::string>& into,
                       const std::string& description) {
+    // Marked by prepare_words().
     return add_texts(
         command,
         name,
@@ -113,6 +128,11 @@ CLI::Option* add_rest(CLI::App& command,
             return true;
         },
         description);
+}
+
+CLI::Option*
+add_names(CLI::App& command, std::vector<std::string>& into, const std::string& description) {
+    return add_rest(command, kNames, into, description);
 }
 
 CLI::Option* add_list(CLI::App& command,
@@ -154,14 +174,19 @@ std::vector<std::string> prepare_words(const CLI::App& app, std::span<char* cons
             }
             break;
         } else {
-            prepared.push_back(word);
             const CLI::App* found = operands == 0 ? find_command(*command, word) : nullptr;
-            if (word == "--" && !only_operands) {
-                only_operands = true;
-            } else if (found != nullptr && !only_operands) {
+            const bool is_operand = only_operands || (word != "--" && found == nullptr);
+            const bool marked = takes_names(*command);
+            // Marked ones need no "--", behind which CLI11 would take one alone.
+            if (is_operand || !marked) {
+                prepared.push_back(is_operand && marked ? kMark + word : word);
+            }
+            if (is_operand) {
+                ++operands;
+            } else if (found != nullptr) {
                 command = found;
             } else {
-                ++operands;
+                only_operands = true;
             }
         }
     }

@@ -27,6 +27,11 @@ CLI::Option* add_rest(CLI::App& command,
                       std::vector<std::string>& into,
                       const std::string& description);
 
+/// The positional NAME that is one name or more, with options before, between and behind. Pre: the
+/// command's only positional; prepare_words() went over the command line.
+CLI::Option*
+add_names(CLI::App& command, std::vector<std::string>& into, const std::string& description);
+
 /// An option that may be repeated, with one value each time.
 CLI::Option* add_list(CLI::App& command,
                       const std::string& names,

@@ -1,4 +1,5 @@
 #include "cli/columns.hpp"
+#include "cli/difference.hpp"
 #include "cli/filter.hpp"
 #include "cli/info_rows.hpp"
 #include "cli/values.hpp"
@@ -251,6 +252,22 @@ TEST(InfoRows, ShowEveryFieldAndTheUseBesideTheLimit) {
     EXPECT_EQ(shown.find("other"), std::string::npos) << "a field without a group: " << shown;
     one["news"] = 5;
     EXPECT_EQ(info_rows(one).back(), (std::vector<std::string>{"  news", "5"}));
+}
+
+TEST(Difference, NamesWhatIsNotAsItIsAskedFor) {
+    const json one =
+        json::parse(R"({"name": "web1", "disk_bytes": 67108864, "memory_bytes": 1048576,
+        "addresses": ["10.77.0.2/16", "fd00::2/64"], "labels": {"tier": "gold", "zone": "a"}})");
+    const auto against = [&](const char* asked) { return difference(json::parse(asked), one); };
+    EXPECT_EQ(against("{}"), "");
+    EXPECT_EQ(against(R"({"disk_bytes": 67108864, "addresses": ["fd00::2"], "ssh_keys": ["x"],
+                          "labels": {"zone": "a"}})"),
+              "");
+    EXPECT_EQ(against(R"({"disk_bytes": 1073741824, "labels": {"zone": "b"}})"),
+              "disk: 64M, not 1G; labels: tier=gold,zone=a, not zone=b");
+    EXPECT_EQ(against(R"({"memory_bytes": null, "cpu_millis": 1500, "addresses": ["10.77.0.3"]})"),
+              "addresses: 10.77.0.2/16,fd00::2/64, not 10.77.0.3; cpus: none, not 1.5; "
+              "memory: 1M, not none");
 }
 
 TEST(Values, HaveOneFormEach) {

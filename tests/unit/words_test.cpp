@@ -19,6 +19,8 @@ struct CommandLine {
     std::string user;
     std::string hostname;
     Words environment;
+    Words names;
+    bool force = false;
     Words command;
     std::string directory;
     bool refused = false;
@@ -40,6 +42,10 @@ CommandLine parse(Words typed) {
     CLI::App* set = app.add_subcommand("set", "");
     set->add_option("NAME", line.name, "");
     set->add_option("--hostname", line.hostname, "");
+    CLI::App* stop = app.add_subcommand("stop", "");
+    add_names(*stop, line.names, "");
+    stop->add_flag("--force", line.force, "");
+    of_bytes(add_list(*stop, "--env,-e", line.environment, ""), "KEY=VALUE");
     std::vector<char*> pointers;
     for (std::string& word : typed) {
         pointers.push_back(word.data());
@@ -78,6 +84,19 @@ TEST(Words, ReachACommandAsTheyWereTyped) {
     all.insert(all.end(), kOdd.begin(), kOdd.end());
     all.push_back(std::string(100'000, '['));
     EXPECT_EQ(parse(all).command, Words(all.begin() + 5, all.end()));
+}
+
+TEST(Words, AreNamesAmongOptions) {
+    const CommandLine line =
+        parse({"stop", "a", "--env", "x", "[b,c]", "--force", "d", "--json", "{}", "--", "--e"});
+    EXPECT_FALSE(line.refused);
+    EXPECT_EQ(line.names, (Words{"a", "[b,c]", "d", "{}", "--e"}));
+    EXPECT_EQ(line.environment, Words{"x"});
+    EXPECT_TRUE(line.force && line.json);
+    EXPECT_TRUE(parse({"stop", "--force"}).names.empty());
+    EXPECT_EQ(parse({"stop", "stop", "exec"}).names, (Words{"stop", "exec"}));
+    EXPECT_TRUE(parse({"stop", "a", "b\xff"}).broken);
+    EXPECT_TRUE(parse({"stop", "a", "--none"}).refused);
 }
 
 TEST(Words, ThatAreTextsAreUtf8) {

@@ -1,0 +1,54 @@
+#include "cli/starting.hpp"
+
+#include "cli/output.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <utility>
+
+namespace lodge::cli {
+
+using nlohmann::json;
+
+Status check_awaited(const std::string& what) {
+    return what.empty() || what == "running" || what == "ready"
+               ? Status{}
+               : fail(ErrorCode::invalid_argument,
+                      "--wait '" + what + "' cannot be waited for; there are: running, ready");
+}
+
+Result<json> wait_for(const Globals& globals,
+                      const std::string& name,
+                      const std::string& what,
+                      const std::string& timeout) {
+    ASSIGN_OR_RETURN(const std::string text,
+                     globals.client().call("GET",
+                                           container_path(name) + "/wait?for=" + escaped(what) +
+                                               "&timeout=" + escaped(timeout)));
+    return parse_answer(text);
+}
+
+Status await(const Globals& globals, const std::string& name, const std::string& what) {
+    if (!what.empty()) {
+        RETURN_IF_ERROR(wait_for(globals, name, what, "5m"));
+    }
+    return {};
+}
+
+Result<Outcome> start_if_needed(const Globals& globals, const std::string& name) {
+    const std::string path = container_path(name);
+    auto operation = run_operation(globals, "POST", path + "/start");
+    if (operation) {
+        return Outcome{.answer = std::move(*operation), .told = "'" + name + "' is running"};
+    }
+    if (operation.error().code() == ErrorCode::invalid_state) {
+        ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", path));
+        ASSIGN_OR_RETURN(const json now, parse_answer(text));
+        if (now.value("state", "") == "running") {
+            return Outcome{.answer = json::object(), .told = "'" + name + "' was running already"};
+        }
+    }
+    return std::unexpected<Error>(std::move(operation).error());
+}
+
+} // namespace lodge::cli
