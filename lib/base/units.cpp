@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 #include <limits>
+#include <optional>
 
 namespace lodge {
 
@@ -42,6 +43,27 @@ bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
+constexpr std::uint32_t kDecimalUnit = 1000;
+
+// Thousandths: what stands behind a point, up to three digits, is taken from `text`. nullopt: a
+// point without digits, or with more.
+std::optional<std::uint32_t> take_decimals(std::string_view& text) {
+    if (!text.starts_with('.')) {
+        return 0;
+    }
+    text.remove_prefix(1);
+    std::uint32_t thousandths = 0;
+    std::uint32_t unit = kDecimalUnit;
+    for (; !text.empty() && is_digit(text.front()); text.remove_prefix(1)) {
+        unit /= 10;
+        thousandths += unit * static_cast<std::uint32_t>(text.front() - '0');
+        if (unit == 0) {
+            return std::nullopt;
+        }
+    }
+    return unit == kDecimalUnit ? std::nullopt : std::optional(thousandths);
+}
+
 } // namespace
 
 Result<std::uint64_t> parse_size(std::string_view text) {
@@ -53,19 +75,26 @@ Result<std::uint64_t> parse_size(std::string_view text) {
     if (error != std::errc{}) {
         return bad_size(text, "it is too large");
     }
-    const unsigned shift =
-        shift_of({end, static_cast<std::size_t>(text.data() + text.size() - end)});
+    std::string_view rest(end, static_cast<std::size_t>(text.data() + text.size() - end));
+    const auto decimals = take_decimals(rest);
+    const unsigned shift = shift_of(rest);
+    if (!decimals) {
+        return bad_size(text, "one to three digits may stand behind a point");
+    }
     if (shift == 64) {
         return bad_size(text, "its unit is none of K, M, G, T");
     }
-    if (value == 0) {
-        return bad_size(text, "it is zero");
+    if (*decimals > 0 && shift == 0) {
+        return bad_size(text, "a part of a byte is none");
     }
     constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
-    if (value > (kMost >> shift)) {
+    if (value >= (kMost >> shift)) {
         return bad_size(text, "it is too large");
     }
-    return value << shift;
+    // Whole bytes: 1.1G is a fraction of one more.
+    const std::uint64_t bytes =
+        (value << shift) + (std::uint64_t{*decimals} << shift) / kDecimalUnit;
+    return bytes == 0 ? bad_size(text, "it is zero") : Result<std::uint64_t>(bytes);
 }
 
 std::string format_size(std::uint64_t bytes) {

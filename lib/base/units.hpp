@@ -8,8 +8,9 @@
 
 namespace lodge {
 
-/// Bytes of a size as people write it: digits and one of K M G T (powers of 1024, either case, an
-/// optional trailing B or iB) or none. Refuses zero, signs, fractions, other suffixes and overflow.
+/// Bytes of a size as people write it: digits, with decimals perhaps, and one of K M G T (powers of
+/// 1024, either case, an optional trailing B or iB) or none. Refuses zero, signs and other
+/// suffixes.
 [[nodiscard]] Result<std::uint64_t> parse_size(std::string_view text);
 
 /// The shortest exact spelling that parse_size takes back: 536870912 is "512M".

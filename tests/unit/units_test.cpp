@@ -10,11 +10,25 @@ TEST(ParseSize, TakesDigitsWithABinaryUnit) {
     EXPECT_EQ(parse_size("2G").value(), std::uint64_t{2} << 30);
     EXPECT_EQ(parse_size("2GiB").value(), std::uint64_t{2} << 30);
     EXPECT_EQ(parse_size("4096").value(), 4096U);
+    EXPECT_EQ(parse_size("1.5G").value(), std::uint64_t{1536} << 20);
+    EXPECT_EQ(parse_size("0.5KiB").value(), 512U);
+    EXPECT_EQ(parse_size("0.001K").value(), 1U) << "whole bytes";
 }
 
 TEST(ParseSize, RefusesWhatIsNoSize) {
-    for (const char* text :
-         {"", "-1", "12Q", "1.5G", "0", "G", "99999999999999999999", "9000000T", "1 G"}) {
+    for (const char* text : {"",
+                             "-1",
+                             "12Q",
+                             "1.5",
+                             "1.G",
+                             ".5G",
+                             "1.2345G",
+                             "0.0G",
+                             "0",
+                             "G",
+                             "99999999999999999999",
+                             "9000000T",
+                             "1 G"}) {
         const auto result = parse_size(text);
         ASSERT_FALSE(result.has_value()) << text;
         EXPECT_EQ(result.error().code(), ErrorCode::invalid_argument) << text;
