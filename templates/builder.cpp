@@ -4,6 +4,7 @@
 #include "lib/kernel/program.hpp"
 #include "templates/apt_sources.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <sstream>
 
@@ -38,6 +39,39 @@ std::string parted_by_commas(const std::vector<std::string>& words) {
     return text;
 }
 
+// Lines that begin with "E:" say why it failed (mmdebstrap(1)); without one, its last line does.
+std::string why_it_failed(const std::string& said) {
+    std::istringstream lines(said);
+    std::string errors;
+    std::string last;
+    for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with("E:")) {
+            errors += (errors.empty() ? "" : "; ") +
+                      line.substr(std::min(line.find_first_not_of(' ', 2), line.size()));
+        }
+        last = line.empty() ? last : line;
+    }
+    return !errors.empty() ? errors : !last.empty() ? last : "it does not say why";
+}
+
+// Mirrors, packages and the host make it fail, and Lodge does not.
+Status run_builder(const kernel::Program& program, const std::string& name) {
+    auto output = kernel::run_program(program);
+    if (!output) {
+        const bool ended = output.error().code() == ErrorCode::internal; // by a signal
+        return std::unexpected<Error>(ended ? std::move(output).error().with_code(ErrorCode::kernel)
+                                            : std::move(output).error());
+    }
+    if (output->exit_code == 0) {
+        return {};
+    }
+    return std::unexpected<Error>(
+        Error(ErrorCode::kernel,
+              "mmdebstrap could not build '" + name + "' and ended with " +
+                  std::to_string(output->exit_code) + ": " + why_it_failed(output->standard_error))
+            .context("mmdebstrap: " + output->standard_error));
+}
+
 } // namespace
 
 Status run_mmdebstrap(const Definition& definition, const std::string& tree, int cancel_fd) {
@@ -61,14 +95,12 @@ Status run_mmdebstrap(const Definition& definition, const std::string& tree, int
         .environment = {"DEBIAN_FRONTEND=noninteractive", "HOME=/root", "TMPDIR=" + scratch},
         .input = sources,
         .deadline = Deadline::after(std::chrono::minutes(30)),
-        .cancel_fd = cancel_fd};
+        .cancel_fd = cancel_fd,
+        .judged = true};
     program.arguments.insert(program.arguments.end(), options.begin(), options.end());
     // "-": the sources come on stdin.
     program.arguments.insert(program.arguments.end(), {definition.suite, tree, "-"});
-    ASSIGN_OR_RETURN(const auto output,
-                     with_context(kernel::run_program(program), "build " + definition.name));
-    (void)output; // its progress
-    return {};
+    return with_context(run_builder(program, definition.name), "build " + definition.name);
 }
 
 } // namespace lodge::templates

@@ -311,6 +311,25 @@ TEST_F(TemplateStoreTest, HasTheBuildersOwnFilesWhereTheBuildIs) {
     EXPECT_TRUE(fs::is_empty(directory_->path() + "/store"));
 }
 
+// A mirror that does not answer is no fault of Lodge's.
+TEST_F(TemplateStoreTest, SaysWhatTheBuilderSaidWhenItFails) {
+    const test::ReplacedFile builder(
+        "/usr/bin/mmdebstrap",
+        "#!/bin/sh\necho 'I: running' >&2\necho 'E: Unable to locate package sssh' >&2\n"
+        "echo 'W: hooks' >&2\nexit 25\n",
+        0755);
+    const auto definition =
+        load_definition(LODGE_SOURCE_DIR "/templates/definitions", "debian-12").value();
+    const auto built =
+        store_->build(definition, {.id = "01", .progress = [](const std::string&) {}});
+    ASSERT_FALSE(built);
+    EXPECT_EQ(built.error().code(), ErrorCode::kernel);
+    EXPECT_EQ(built.error().message(),
+              "mmdebstrap could not build 'debian-12' and ended with 25: Unable to locate package "
+              "sssh");
+    EXPECT_NE(built.error().to_string().find("W: hooks"), std::string::npos);
+}
+
 TEST_F(TemplateStoreTest, BoundsWhatAnArchiveMayBecome) {
     Tar huge(tar_path());
     huge.add_root().add("sparse", AE_IFREG, {}, [](archive_entry* e) {
