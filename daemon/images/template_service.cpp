@@ -28,7 +28,21 @@ Result<bool> is_claimed(const Parts& parts, const std::string& digest) {
     return parts.containers.uses_template(digest);
 }
 
-// Reads the bytes after the end of an archive: most archives are padded.
+// The containers that are made of it, in creation or not, as many as one looks at; "" for none.
+Result<std::string> told_users(const Parts& parts, const std::string& digest) {
+    constexpr int kNamed = 5;
+    ASSIGN_OR_RETURN(const auto all, parts.containers.list_all());
+    std::string names;
+    int count = 0;
+    for (const model::Container& one : all) {
+        if (one.template_digest == digest && ++count <= kNamed) {
+            names += (names.empty() ? "'" : ", '") + one.spec.name + "'";
+        }
+    }
+    return count > kNamed ? names + " and " + std::to_string(count - kNamed) + " more" : names;
+}
+
+// What an archive has behind its end: most are padded.
 Status read_past(int fd, int cancel_fd) {
     std::array<char, 16384> chunk{};
     while (true) {
@@ -165,11 +179,11 @@ Result<Uuid> Templates::remove(const Caller&, const std::string& name) {
 }
 
 Result<Plan> Templates::removal(const templates::Template& found) {
-    ASSIGN_OR_RETURN(const bool used, parts_.containers.uses_template(found.digest));
-    if (used) {
+    ASSIGN_OR_RETURN(const std::string users, told_users(parts_, found.digest));
+    if (!users.empty()) {
         return fail(ErrorCode::busy,
-                    "the template '" + found.name +
-                        "' is in use by containers; destroy them first");
+                    "the template '" + found.name + "' is in use by " + users +
+                        "; destroy them first");
     }
     Plan plan;
     plan.steps.push_back({"forget",
