@@ -1,5 +1,6 @@
 #include "daemon/store/container_rows.hpp"
 #include "daemon/store/store.hpp"
+#include "lib/base/likeness.hpp"
 
 #include <algorithm>
 #include <map>
@@ -240,7 +241,13 @@ Result<std::vector<model::Container>> ContainerRepository::list_all() {
 Result<model::Container> ContainerRepository::find(const std::string& name) {
     ASSIGN_OR_RETURN(auto found, read_container(database_, "name = ? AND published = 1", name));
     if (!found) {
-        return fail(ErrorCode::not_found, "no container is called '" + name + "'");
+        ASSIGN_OR_RETURN(const auto known, list());
+        std::vector<std::string> names;
+        for (const model::Container& one : known) {
+            names.push_back(one.spec.name);
+        }
+        return fail(ErrorCode::not_found,
+                    "no container is called '" + name + "'" + did_you_mean(name, names));
     }
     return std::move(*found);
 }

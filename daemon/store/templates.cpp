@@ -1,4 +1,5 @@
 #include "daemon/store/store.hpp"
+#include "lib/base/likeness.hpp"
 
 namespace lodge::daemon {
 
@@ -65,9 +66,16 @@ Result<templates::Template> TemplateRepository::find(const std::string& name) {
     ASSIGN_OR_RETURN(const auto rows,
                      database_.query(std::string(kSelect) + "WHERE name = ?", {name}));
     if (rows.empty()) {
-        return fail(ErrorCode::not_found,
-                    "no template is called '" + name +
-                        "'; see `lodge template list`, or build it with `lodge template build`");
+        ASSIGN_OR_RETURN(const auto known, database_.query("SELECT name FROM template"));
+        std::vector<std::string> names;
+        for (const db::Row& row : known) {
+            names.push_back(db::text(row[0]));
+        }
+        std::string advice = did_you_mean(name, names);
+        if (advice.empty()) {
+            advice = "; see `lodge template list`, or build it with `lodge template build`";
+        }
+        return fail(ErrorCode::not_found, "no template is called '" + name + "'" + advice);
     }
     return read_template(rows[0]);
 }
