@@ -2,6 +2,7 @@
 
 #include "cli/exit_code.hpp"
 #include "cli/filter.hpp"
+#include "cli/hints.hpp"
 #include "cli/output.hpp"
 #include "cli/words.hpp"
 #include "lib/api/json.hpp"
@@ -154,8 +155,9 @@ Result<int> Chosen::each(const Globals& globals, const Rules& rules, const ActOn
     const bool by_search = all_ || !conditions_.empty();
     if (by_search != names_.empty()) {
         return fail(ErrorCode::invalid_argument,
-                    by_search ? "names and --all or --filter exclude each other"
-                              : "NAME is required: one or more, or --all, or --filter");
+                    by_search ? std::string("names and --all or --filter exclude each other")
+                              : "NAME is required: one or more, or --all, or --filter" +
+                                    there_are(globals, "/v1/containers?fields=name"));
     }
     if (all_ && conditions_.empty() && !rules.whole_host.empty()) {
         return fail(ErrorCode::invalid_argument, rules.whole_host);

@@ -1,4 +1,5 @@
 #include "cli/chosen.hpp"
+#include "cli/hints.hpp"
 #include "cli/info_rows.hpp"
 #include "cli/output.hpp"
 #include "cli/starting.hpp"
@@ -52,10 +53,11 @@ ActOnOne act_by(Call call) {
     };
 }
 
-Result<std::string> stop_body(const VerbOptions& options) {
+Result<std::string> stop_body(const VerbOptions& options, const std::string& verb) {
     json body{{"force", options.force}};
     if (!options.timeout.empty()) {
-        ASSIGN_OR_RETURN(const std::int64_t milliseconds, parse_duration_ms(options.timeout));
+        ASSIGN_OR_RETURN(const std::int64_t milliseconds,
+                         of_option(parse_duration_ms(options.timeout), verb + " --timeout"));
         body["timeout_ms"] = milliseconds;
     }
     return body.dump();
@@ -107,7 +109,7 @@ Result<int> start(const Globals& globals, const VerbOptions& options) {
 
 Result<int> restart(const Globals& globals, const VerbOptions& options) {
     RETURN_IF_ERROR(check_awaited(options.wait));
-    ASSIGN_OR_RETURN(const std::string body, stop_body(options));
+    ASSIGN_OR_RETURN(const std::string body, stop_body(options, "restart"));
     const ActOnOne restarted =
         act_by({.method = "POST", .path = "/restart", .done = " is running", .body = body});
     const auto act = [&](const Globals& of_one, const std::string& name) -> Result<Outcome> {
@@ -120,7 +122,7 @@ Result<int> restart(const Globals& globals, const VerbOptions& options) {
 }
 
 Result<int> stop(const Globals& globals, const VerbOptions& options) {
-    ASSIGN_OR_RETURN(const std::string body, stop_body(options));
+    ASSIGN_OR_RETURN(const std::string body, stop_body(options, "stop"));
     return options.chosen.each(
         globals,
         {.verb = Verb::stop},
@@ -128,7 +130,7 @@ Result<int> stop(const Globals& globals, const VerbOptions& options) {
 }
 
 Result<int> kill(const Globals& globals, const VerbOptions& options) {
-    ASSIGN_OR_RETURN(const int number, signal_number(options.signal));
+    ASSIGN_OR_RETURN(const int number, of_option(signal_number(options.signal), "kill --signal"));
     const auto act = [number](const Globals& of_one, const std::string& name) -> Result<Outcome> {
         ASSIGN_OR_RETURN(const std::string text,
                          of_one.client().call("POST",

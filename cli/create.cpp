@@ -1,4 +1,5 @@
 #include "cli/difference.hpp"
+#include "cli/hints.hpp"
 #include "cli/output.hpp"
 #include "cli/spec_options.hpp"
 #include "cli/starting.hpp"
@@ -154,8 +155,20 @@ Status read_spec_file(const std::string& path, AskedSpec& asked) {
     return yaml::read_mapping(root, keys);
 }
 
+// What is not there is not judged as if it were empty.
+Status check_given(const Globals& globals, const model::ContainerSpec& spec) {
+    if (spec.name.empty()) {
+        return fail(ErrorCode::invalid_argument, "create: NAME is required");
+    }
+    if (spec.template_name.empty()) {
+        return fail(ErrorCode::invalid_argument,
+                    "create: --template is required" + there_are(globals, "/v1/templates"));
+    }
+    return {};
+}
+
 // Flags win over the file.
-Result<AskedSpec> make_spec(const CreateOptions& options) {
+Result<AskedSpec> make_spec(const Globals& globals, const CreateOptions& options) {
     AskedSpec asked;
     RETURN_IF_ERROR(read_spec_file(options.spec_file, asked));
     if (!options.name.empty()) {
@@ -168,6 +181,7 @@ Result<AskedSpec> make_spec(const CreateOptions& options) {
     for (const std::string& file : options.ssh_key_files) {
         RETURN_IF_ERROR(read_key_file(file, asked.spec.ssh_keys));
     }
+    RETURN_IF_ERROR(check_given(globals, asked.spec));
     RETURN_IF_ERROR(model::validate(asked.spec));
     return asked;
 }
@@ -242,7 +256,7 @@ make_unless_there(const Globals& globals, const CreateOptions& options, const As
 
 Result<int> create(const Globals& globals, const CreateOptions& options) {
     RETURN_IF_ERROR(check_awaited(options.wait));
-    ASSIGN_OR_RETURN(const AskedSpec asked, make_spec(options));
+    ASSIGN_OR_RETURN(const AskedSpec asked, make_spec(globals, options));
     const model::ContainerSpec& spec = asked.spec;
     RETURN_IF_ERROR(options.if_absent ? make_unless_there(globals, options, asked)
                                       : make(globals, options, asked));

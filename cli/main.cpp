@@ -1,6 +1,7 @@
 #include "cli/app.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/output.hpp"
+#include "cli/refusal.hpp"
 #include "cli/words.hpp"
 #include "lib/base/standard_streams.hpp"
 
@@ -36,7 +37,7 @@ void add_help_command(const Registry& registry) {
                 const auto found = shown->get_subcommands(
                     [&word](const CLI::App* command) { return command->get_name() == word; });
                 if (found.empty()) {
-                    return fail(ErrorCode::invalid_argument, "there is no command '" + word + "'");
+                    return fail(ErrorCode::invalid_argument, unknown_command(*shown, word));
                 }
                 shown = found.front();
                 name += " " + word;
@@ -135,13 +136,10 @@ class CommandLine {
         if (dynamic_cast<const CLI::Success*>(&error) != nullptr) {
             return app_.exit(error);
         }
-        const auto rest = app_.remaining();
-        const bool unknown =
-            error.get_name() == "RequiredError" && app_.get_subcommands().empty() && !rest.empty();
-        const std::string why =
-            unknown ? "there is no command '" + rest.front() + "'" : std::string(error.what());
+        const std::string why = refusal_of(globals_, app_, error);
         globals_.json = asks_for_json(words_);
-        const Error refused(ErrorCode::invalid_argument, why + "; see `lodge help`");
+        const Error refused(ErrorCode::invalid_argument,
+                            why + (why.ends_with('?') ? "" : "; see `lodge help`"));
         report(globals_, refused);
         return exit_code_of(refused);
     }

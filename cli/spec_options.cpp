@@ -1,5 +1,6 @@
 #include "cli/spec_options.hpp"
 
+#include "cli/hints.hpp"
 #include "cli/words.hpp"
 
 #include <utility>
@@ -25,6 +26,7 @@ std::string help_of(const SpecField& field, SpecOptions::For verb) {
 } // namespace
 
 void SpecOptions::add_to(CLI::App& command, For verb) {
+    verb_ = verb;
     for (const SpecField& field : model::spec_fields()) {
         if (field.option == nullptr || (verb == For::set && field.counts == Counts::at_creation)) {
             continue;
@@ -37,6 +39,7 @@ void SpecOptions::add_to(CLI::App& command, For verb) {
 }
 
 Status SpecOptions::each_given(const Take& take) const {
+    const std::string verb = verb_ == For::create ? "create " : "set ";
     for (const Typed& typed : typed_) {
         if (typed.option->count() == 0) {
             continue;
@@ -44,8 +47,9 @@ Status SpecOptions::each_given(const Take& take) const {
         const std::vector<std::string> given =
             typed.field->several ? typed.several : std::vector{typed.words};
         for (const std::string& words : given) {
-            ASSIGN_OR_RETURN(FieldValue value, typed.field->parse(words));
-            RETURN_IF_ERROR(take(*typed.field, std::move(value)));
+            const std::string name = verb + typed.option->get_name();
+            ASSIGN_OR_RETURN(FieldValue value, of_option(typed.field->parse(words), name));
+            RETURN_IF_ERROR(of_option(take(*typed.field, std::move(value)), name));
         }
     }
     return {};

@@ -23,7 +23,7 @@ class SpecOptions {
     void add_to(CLI::App& command, For verb);
 
     using Take = std::function<Status(const model::SpecField& field, model::FieldValue value)>;
-    /// Hands over every value that was given, one after the other. An error names the option.
+    /// Hands over every value that was given, one after the other. An error names verb and option.
     [[nodiscard]] Status each_given(const Take& take) const;
 
   private:
@@ -33,6 +33,7 @@ class SpecOptions {
         std::vector<std::string> several;
         const CLI::Option* option = nullptr;
     };
+    For verb_ = For::create;
     std::deque<Typed> typed_;
 };
 
