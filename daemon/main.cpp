@@ -47,7 +47,10 @@ Result<Settings> read_settings(const Options& options) {
     const auto text = kernel::read_file(file, kLongest);
     if (text) {
         RETURN_IF_ERROR(apply_config(*text, file, settings));
-    } else if (!options.config.empty() || text.error().sys_errno() != ENOENT) {
+    } else if (!options.config.empty()) {
+        return fail(ErrorCode::invalid_argument,
+                    "the file '" + file + "' cannot be read: " + text.error().message());
+    } else if (text.error().sys_errno() != ENOENT) {
         return std::unexpected<Error>(text.error());
     }
     if (!options.state_directory.empty()) {
