@@ -46,7 +46,7 @@ bool is_like(const json& of_field, const std::string& pattern) {
 }
 
 // With or without the length of its network's prefix.
-bool has_address(const json& of_field, const std::string& pattern) {
+bool is_at_address(const json& of_field, const std::string& pattern) {
     return of_field.is_array() &&
            std::any_of(of_field.begin(), of_field.end(), [&](const json& item) {
                const auto address = item.get<std::string>();
@@ -77,7 +77,7 @@ constexpr std::array kKeys{
     Filter::Key{"state", "state", take_known<model::parse_state>, is_text},
     Filter::Key{"template", "template", take_anything, is_like},
     Filter::Key{"label", "labels", take_label, has_label},
-    Filter::Key{"address", "addresses", take_anything, has_address},
+    Filter::Key{"address", "addresses", take_anything, is_at_address},
     Filter::Key{"hostname", "hostname", take_anything, is_like},
     Filter::Key{"encryption", "encryption", take_known<model::parse_encryption>, is_text},
     Filter::Key{"rootfs", "rootfs", take_known<model::parse_rootfs>, is_text},

@@ -1,7 +1,7 @@
 # lodge_unite(NAME): with LODGE_UNITY, files of one directory are compiled together, so many at a
 # time that two processors share a target. Most of the time of a file is that of its headers. Names
-# without linkage must differ within a directory; each file still includes what it uses, which every
-# other build proves.
+# without linkage must differ within a directory; each file still includes what it uses, which the
+# debug preset proves.
 function(lodge_unite name)
     if(NOT LODGE_UNITY)
         return()

@@ -36,7 +36,10 @@ Result<secret::SecretBuffer> read_key(const std::string& path) {
         return fail(ErrorCode::permission_denied,
                     "the master key '" + path + "' is a symbolic link; put the file itself there");
     }
-    ASSIGN_OR_RETURN(const UniqueFd file, std::move(opened));
+    if (!opened) {
+        return std::unexpected<Error>(std::move(opened).error());
+    }
+    const UniqueFd& file = *opened;
     RETURN_IF_ERROR(check_safe(file.get(), path));
     ASSIGN_OR_RETURN(secret::SecretBuffer key,
                      secret::SecretBuffer::allocate(secret::kSealKeySize));

@@ -115,10 +115,13 @@ constexpr auto kOpening = std::chrono::seconds(20);
 Result<UniqueFd> create_image(const Volume& volume) {
     const std::string path = volume.image_path();
     auto made = kernel::open_unseen(path, O_RDWR | O_CREAT | O_EXCL, 0600);
-    if (!made && made.error().sys_errno() == EEXIST) {
-        return std::unexpected<Error>(std::move(made).error().with_code(ErrorCode::already_exists));
+    if (!made) {
+        Error error = std::move(made).error();
+        return std::unexpected<Error>(error.sys_errno() == EEXIST
+                                          ? std::move(error).with_code(ErrorCode::already_exists)
+                                          : std::move(error));
     }
-    ASSIGN_OR_RETURN(UniqueFd image, std::move(made));
+    UniqueFd image = *std::move(made);
     Revert revert;
     revert.add([&] { (void)::unlink(path.c_str()); });
     RETURN_IF_ERROR(lock_image(image.get(), volume, Deadline::after(kOpening)));

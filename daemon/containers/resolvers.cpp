@@ -21,12 +21,12 @@ constexpr std::array kFiles{"/etc/resolv.conf",
 
 // The first word after `keyword` at the start of the line; empty without the keyword.
 std::string_view value_of(std::string_view line, std::string_view keyword) {
-    constexpr const char* kBlanks = " \t";
+    constexpr const char* kSpaces = " \t";
     if (line.substr(0, keyword.size()) != keyword) {
         return {};
     }
     line.remove_prefix(keyword.size());
-    const std::size_t from = line.find_first_not_of(kBlanks);
+    const std::size_t from = line.find_first_not_of(kSpaces);
     if (from == 0 || from == std::string_view::npos) {
         return {};
     }

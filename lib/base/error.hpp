@@ -99,7 +99,7 @@ fail_errno(std::string_view call, std::string_view subject, int error_number);
 template <typename T>
 [[nodiscard]] Result<T> with_context(Result<T> result, std::string intent) {
     if (!result) {
-        return std::unexpected<Error>(std::move(result).error().context(std::move(intent)));
+        result.error() = std::move(result).error().context(std::move(intent));
     }
     return result;
 }

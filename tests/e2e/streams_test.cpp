@@ -144,8 +144,8 @@ TEST_F(StreamsTest, TellsTheHostKeysThatItReadsInside) {
     EXPECT_EQ(known_hosts().code, 3) << "there are no keys";
     ASSERT_EQ(guest({"write", file, "\x1b]52;c;evil\n" + key + " \u009b2J\n"}).code, 0);
     EXPECT_EQ(known_hosts().out, "lodge-" + host->field("web1", "uuid") + " " + key + " ??2J\n");
-    const std::string json = host->lodge({"known-hosts", "web1", "--json"}).out;
-    EXPECT_NE(json.find(key + " \\u009b2J"), std::string::npos) << json;
+    const std::string as_json = host->lodge({"known-hosts", "web1", "--json"}).out;
+    EXPECT_NE(as_json.find(key + " \\u009b2J"), std::string::npos) << as_json;
     // What never answers costs whoever asked his patience, and nobody else anything.
     ASSERT_EQ(guest({"remove", file}).code, 0);
     ASSERT_EQ(guest({"fifo", file}).code, 0);

@@ -114,7 +114,7 @@ TEST_F(Cgroup, KillsWhatRunsBelowAndTellsWhenItIsEmpty) {
 // Held against what the shell reads; the processor's time is counted without its controller too.
 TEST_F(Cgroup, TellsWhatAGroupUses) {
     const UniqueFd group = make("ct");
-    const Resident resident(group.get());
+    const test::Resident resident(group.get());
     const Use use = groups_->use("ct");
     ASSERT_TRUE(use.cpu_microseconds);
     const std::string stat = content("ct/cpu.stat");

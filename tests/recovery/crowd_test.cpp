@@ -38,7 +38,7 @@ std::string identity(const std::string& pid) {
     return pid + " since " + std::to_string(time ? *time : 0);
 }
 
-std::string parent_of(const std::string& pid) {
+std::string parent_as_text(const std::string& pid) {
     const auto status = kernel::read_file("/proc/" + pid + "/status", 65536);
     const std::string text = status ? *status : "";
     const std::size_t at = text.find("PPid:\t") + 6;
@@ -111,7 +111,7 @@ class CrowdTest : public LodgeTest {
             EXPECT_TRUE(card != all_cards.end()) << nic.host_name();
             if (card != all_cards.end()) {
                 lives[name] = {.init = identity(pid),
-                               .monitor = identity(parent_of(pid)),
+                               .monitor = identity(parent_as_text(pid)),
                                .card = card->second.first,
                                .received = card->second.second};
             }
