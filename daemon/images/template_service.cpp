@@ -209,17 +209,30 @@ Result<std::vector<templates::Definition>> Templates::definitions() {
 }
 
 Plan template_recovery_plan(const Parts& parts, const LoggedOperation& left) {
+    // The one write of each came about or did not: the row counts.
+    const auto is_there = [&parts, name = left.arguments]() -> Result<bool> {
+        const auto found = parts.templates.find(name);
+        if (!found && found.error().code() != ErrorCode::not_found) {
+            return std::unexpected<Error>(found.error());
+        }
+        return found.has_value();
+    };
     Plan plan;
     if (left.verb == kTemplateRemove) {
-        // Its one write came about or did not; the image is swept.
-        plan.steps = {{"forget", {}, {}}, {"remove image", {}, {}}};
-        plan.answer = plan.steps.size();
-        return plan;
+        plan.steps.push_back({"forget", {}, {}});
+        plan.commit = plan.steps.size();
+        plan.committed = [is_there]() -> Result<bool> {
+            ASSIGN_OR_RETURN(const bool there, is_there());
+            return !there;
+        };
+        plan.steps.push_back({"remove image", [] { return Status{}; }, {}}); // it is swept
+    } else {
+        plan.steps.push_back(
+            {"make", {}, [&parts, id = left.id] { return parts.store.discard(id.to_string()); }});
+        plan.steps.push_back({"publish", {}, {}});
+        plan.commit = plan.steps.size();
+        plan.committed = is_there;
     }
-    plan.steps.push_back(
-        {"make", {}, [&parts, id = left.id] { return parts.store.discard(id.to_string()); }});
-    plan.steps.push_back({"publish", {}, {}}); // it came about or did not: the row counts
-    plan.commit = 1;
     plan.answer = plan.steps.size();
     return plan;
 }

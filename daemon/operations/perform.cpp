@@ -212,11 +212,10 @@ void OperationEngine::recover(const LoggedOperation& left, Plan plan) {
         leave_to_next_start(left, committed.error());
         return;
     }
+    const bool came_about = *committed || plan.on_recovery == OnRecovery::rerun;
     std::size_t from = plan.steps.size();
-    if (*committed) {
-        from = plan.commit;
-    } else if (plan.on_recovery == OnRecovery::rerun) {
-        from = 0;
+    if (came_about) {
+        from = *committed ? plan.commit : 0;
     }
     if (!*committed) {
         std::size_t intended = 0;
@@ -235,7 +234,7 @@ void OperationEngine::recover(const LoggedOperation& left, Plan plan) {
     }
     parts_.events.publish({.kind = "daemon",
                            .resource = left.resource,
-                           .what = from == plan.steps.size() ? "undone" : "completed",
+                           .what = came_about ? "completed" : "undone",
                            .detail = left.verb});
 }
 
