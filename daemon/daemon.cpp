@@ -2,6 +2,8 @@
 
 #include "daemon/autostart/autostart.hpp"
 #include "daemon/containers/container_service.hpp"
+#include "daemon/containers/container_views.hpp"
+#include "daemon/containers/sessions.hpp"
 #include "daemon/containers/watcher.hpp"
 #include "daemon/event_log.hpp"
 #include "daemon/images/template_service.hpp"
@@ -128,8 +130,8 @@ class RealDaemon final : public Daemon {
                    .boot_id = drivers_.boot_id,
                    .warn = warning_to(log)},
                   kWorkers),
-          containers_(parts_, engine_), templates_(parts_, engine_),
-          check_(parts_, engine_, log_, templates_) {
+          containers_(parts_, engine_), views_(parts_, engine_), sessions_(parts_),
+          templates_(parts_, engine_), check_(parts_, engine_, log_, templates_) {
         container_rows_.on_remove([this] { log_eraser_.ask(); });
     }
 
@@ -158,6 +160,8 @@ class RealDaemon final : public Daemon {
     }
 
     ContainerService& containers() override { return containers_; }
+    ContainerViewService& views() override { return views_; }
+    SessionService& sessions() override { return sessions_; }
     TemplateService& templates() override { return templates_; }
     OperationService& operations() override { return engine_; }
 
@@ -214,6 +218,8 @@ class RealDaemon final : public Daemon {
     Parts parts_;
     OperationEngine engine_;
     Containers containers_;
+    ContainerViews views_;
+    Sessions sessions_;
     Templates templates_;
     HostCheck check_;
     std::unique_ptr<Watcher> watcher_;

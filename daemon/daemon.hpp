@@ -43,6 +43,8 @@ class Daemon {
     Daemon& operator=(const Daemon&) = delete;
     virtual ~Daemon() = default;
     [[nodiscard]] virtual ContainerService& containers() = 0;
+    [[nodiscard]] virtual ContainerViewService& views() = 0;
+    [[nodiscard]] virtual SessionService& sessions() = 0;
     [[nodiscard]] virtual TemplateService& templates() = 0;
     [[nodiscard]] virtual OperationService& operations() = 0;
     [[nodiscard]] virtual HostInfo host_info() = 0;

@@ -16,6 +16,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,10 +26,33 @@
 /// gets.
 namespace lodge::daemon {
 
-/// The caller, from SO_PEERCRED of the connection.
+/// What a request needs of its caller: each route of the API names one.
+enum class Permission : std::uint8_t {
+    view,             ///< to see containers, templates, operations, events and the host
+    operate,          ///< to start, stop, freeze and signal a container
+    change,           ///< to create, change and destroy a container
+    enter,            ///< to be root in a container: commands, its console
+    manage_templates, ///< to build, import and remove templates
+    manage_host,      ///< to shut the host's containers down, and to mend what is wrong
+};
+using Permissions = std::set<Permission>;
+
+/// The one role there is: whoever can open the socket may do everything.
+[[nodiscard]] inline const Permissions& all_permissions() {
+    static const Permissions all{Permission::view,
+                                 Permission::operate,
+                                 Permission::change,
+                                 Permission::enter,
+                                 Permission::manage_templates,
+                                 Permission::manage_host};
+    return all;
+}
+
+/// Who asks: as SO_PEERCRED of the connection says.
 struct Caller {
     std::uint32_t uid = 0;
     std::int32_t pid = 0;
+    const Permissions* may = &all_permissions(); ///< never null; outlives the caller
 };
 
 enum class OperationStatus : std::uint8_t { running, succeeded, failed, cancelled };
@@ -88,15 +112,17 @@ class OperationService {
     OperationService(const OperationService&) = delete;
     OperationService& operator=(const OperationService&) = delete;
     virtual ~OperationService() = default;
-    [[nodiscard]] virtual Result<OperationView> get(const Uuid& id) = 0;
-    [[nodiscard]] virtual std::vector<OperationView> list() = 0;
+    [[nodiscard]] virtual Result<OperationView> get(const Caller& caller, const Uuid& id) = 0;
+    [[nodiscard]] virtual std::vector<OperationView> list(const Caller& caller) = 0;
     /// Waits until the operation has ended or the deadline; the view says which. unreachable when
     /// the daemon ends before.
-    [[nodiscard]] virtual Result<OperationView> wait(const Uuid& id, const Deadline& deadline) = 0;
+    [[nodiscard]] virtual Result<OperationView>
+    wait(const Caller& caller, const Uuid& id, const Deadline& deadline) = 0;
     /// invalid_state when it has ended or is past its commit point.
-    [[nodiscard]] virtual Status cancel(const Uuid& id) = 0;
+    [[nodiscard]] virtual Status cancel(const Caller& caller, const Uuid& id) = 0;
     /// Starts with the last `past` events, at most kKeptEvents.
-    [[nodiscard]] virtual std::unique_ptr<EventSubscription> subscribe(std::size_t past) = 0;
+    [[nodiscard]] virtual std::unique_ptr<EventSubscription> subscribe(const Caller& caller,
+                                                                       std::size_t past) = 0;
 };
 
 struct CreateRequest {
@@ -156,24 +182,50 @@ class ContainerService {
     /// Sends a signal to init.
     [[nodiscard]] virtual Status
     kill(const Caller& caller, const std::string& name, int signal_number) = 0;
+};
+
+/// Containers as they are now. Thread-safe.
+class ContainerViewService {
+  public:
+    ContainerViewService() = default;
+    ContainerViewService(const ContainerViewService&) = delete;
+    ContainerViewService& operator=(const ContainerViewService&) = delete;
+    virtual ~ContainerViewService() = default;
     /// `with_use`: what each uses too, which costs a look at the kernel for each.
-    [[nodiscard]] virtual Result<std::vector<ContainerView>> list(bool with_use) = 0;
+    [[nodiscard]] virtual Result<std::vector<ContainerView>> list(const Caller& caller,
+                                                                  bool with_use) = 0;
     /// With what it uses.
-    [[nodiscard]] virtual Result<ContainerView> info(const std::string& name) = 0;
+    [[nodiscard]] virtual Result<ContainerView> info(const Caller& caller,
+                                                     const std::string& name) = 0;
     /// Waits until the container is in `what`: "running", "stopped" or "ready". The template says
     /// what ready means: sshd answers, or init runs.
-    [[nodiscard]] virtual Status
-    wait(const std::string& name, const std::string& what, const Deadline& deadline) = 0;
+    [[nodiscard]] virtual Status wait(const Caller& caller,
+                                      const std::string& name,
+                                      const std::string& what,
+                                      const Deadline& deadline) = 0;
+};
+
+/// Sessions in a running container, and what can be read of one. Thread-safe.
+class SessionService {
+  public:
+    SessionService() = default;
+    SessionService(const SessionService&) = delete;
+    SessionService& operator=(const SessionService&) = delete;
+    virtual ~SessionService() = default;
     /// `take_client` is called once nothing can be refused any more; it answers 101 on the client's
     /// connection and gives that connection up.
+    [[nodiscard]] virtual Status exec(const Caller& caller,
+                                      const std::string& name,
+                                      const ExecRequest& request,
+                                      const TakeClient& take_client) = 0;
     [[nodiscard]] virtual Status
-    exec(const std::string& name, const ExecRequest& request, const TakeClient& take_client) = 0;
-    [[nodiscard]] virtual Status console(const std::string& name,
-                                         const TakeClient& take_client) = 0;
-    [[nodiscard]] virtual Result<std::string> console_log(const std::string& name) = 0;
+    console(const Caller& caller, const std::string& name, const TakeClient& take_client) = 0;
+    [[nodiscard]] virtual Result<std::string> console_log(const Caller& caller,
+                                                          const std::string& name) = 0;
     /// The public host keys (OpenSSH format, one a line) that the container's sshd made for itself,
     /// read from its tree; for `lodge ssh`.
-    [[nodiscard]] virtual Result<std::string> ssh_host_keys(const std::string& name) = 0;
+    [[nodiscard]] virtual Result<std::string> ssh_host_keys(const Caller& caller,
+                                                            const std::string& name) = 0;
 };
 
 /// A tree as a stream of bytes.
@@ -195,9 +247,11 @@ class TemplateService {
     [[nodiscard]] virtual Result<Uuid>
     import(const Caller& caller, const std::string& name, Archive archive) = 0;
     [[nodiscard]] virtual Result<Uuid> remove(const Caller& caller, const std::string& name) = 0;
-    [[nodiscard]] virtual Result<std::vector<templates::Template>> list() = 0;
-    [[nodiscard]] virtual Result<templates::Template> info(const std::string& name) = 0;
-    [[nodiscard]] virtual Result<std::vector<templates::Definition>> definitions() = 0;
+    [[nodiscard]] virtual Result<std::vector<templates::Template>> list(const Caller& caller) = 0;
+    [[nodiscard]] virtual Result<templates::Template> info(const Caller& caller,
+                                                           const std::string& name) = 0;
+    [[nodiscard]] virtual Result<std::vector<templates::Definition>>
+    definitions(const Caller& caller) = 0;
 };
 
 } // namespace lodge::daemon

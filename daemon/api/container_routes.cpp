@@ -42,7 +42,7 @@ Status list_containers(Daemon& daemon, Exchange& exchange) {
     const std::string asked = exchange.query(kFields).value_or("");
     ASSIGN_OR_RETURN(const auto keys, read_fields(asked));
     const ContainerJson shown(keys);
-    ASSIGN_OR_RETURN(const auto views, daemon.containers().list(shown.shows_use()));
+    ASSIGN_OR_RETURN(const auto views, daemon.views().list(exchange.caller(), shown.shows_use()));
     // One after the other: the values of thousands at once cost twice the time.
     std::string all = "[";
     for (const ContainerView& view : views) {
@@ -54,7 +54,7 @@ Status list_containers(Daemon& daemon, Exchange& exchange) {
 }
 
 Status container_info(Daemon& daemon, Exchange& exchange) {
-    ASSIGN_OR_RETURN(const auto view, daemon.containers().info(exchange.path()[1]));
+    ASSIGN_OR_RETURN(const auto view, daemon.views().info(exchange.caller(), exchange.path()[1]));
     exchange.reply(200, to_json(view));
     return {};
 }
@@ -113,9 +113,10 @@ Status wait(Daemon& daemon, Exchange& exchange) {
     ASSIGN_OR_RETURN(const std::int64_t timeout,
                      parse_duration_ms(exchange.query("timeout").value_or("60s")));
     ASSIGN_OR_RETURN(const auto seat, exchange.sit_down());
-    RETURN_IF_ERROR(daemon.containers().wait(exchange.path()[1],
-                                             exchange.query("for").value_or("ready"),
-                                             Deadline::after(std::chrono::milliseconds(timeout))));
+    RETURN_IF_ERROR(daemon.views().wait(exchange.caller(),
+                                        exchange.path()[1],
+                                        exchange.query("for").value_or("ready"),
+                                        Deadline::after(std::chrono::milliseconds(timeout))));
     return container_info(daemon, exchange);
 }
 
@@ -123,14 +124,14 @@ Status exec(Daemon& daemon, Exchange& exchange) {
     RETURN_IF_ERROR(require_session(exchange));
     ASSIGN_OR_RETURN(const json body, exchange.body());
     ASSIGN_OR_RETURN(const ExecRequest request, read_exec(body));
-    return daemon.containers().exec(
-        exchange.path()[1], request, [&] { return exchange.take_connection(); });
+    return daemon.sessions().exec(
+        exchange.caller(), exchange.path()[1], request, [&] { return exchange.take_connection(); });
 }
 
 Status console(Daemon& daemon, Exchange& exchange) {
     RETURN_IF_ERROR(require_session(exchange));
-    return daemon.containers().console(exchange.path()[1],
-                                       [&] { return exchange.take_connection(); });
+    return daemon.sessions().console(
+        exchange.caller(), exchange.path()[1], [&] { return exchange.take_connection(); });
 }
 
 Status reply_text(Exchange& exchange, const Result<std::string>& text, const char* key) {
@@ -140,11 +141,13 @@ Status reply_text(Exchange& exchange, const Result<std::string>& text, const cha
 }
 
 Status console_log(Daemon& daemon, Exchange& exchange) {
-    return reply_text(exchange, daemon.containers().console_log(exchange.path()[1]), "log");
+    return reply_text(
+        exchange, daemon.sessions().console_log(exchange.caller(), exchange.path()[1]), "log");
 }
 
 Status ssh_host_keys(Daemon& daemon, Exchange& exchange) {
-    return reply_text(exchange, daemon.containers().ssh_host_keys(exchange.path()[1]), "keys");
+    return reply_text(
+        exchange, daemon.sessions().ssh_host_keys(exchange.caller(), exchange.path()[1]), "keys");
 }
 
 } // namespace
@@ -154,38 +157,67 @@ std::vector<Route> container_routes(Daemon& daemon) {
         return [&daemon, handler](Exchange& exchange) { return handler(daemon, exchange); };
     };
     return {
-        {"GET", {"containers"}, {kFields}, Body::none, with(list_containers)},
-        {"POST", {"containers"}, {kWait}, Body::object, with(create)},
-        {"GET", {"containers", "*"}, {}, Body::none, with(container_info)},
-        {"DELETE", {"containers", "*"}, {kForce, kWait}, Body::none, with(destroy)},
-        {"PATCH", {"containers", "*"}, {kWait}, Body::object, with(set)},
-        {"POST", {"containers", "*", "start"}, {kWait}, Body::none, with(start)},
+        {"GET", {"containers"}, Permission::view, {kFields}, Body::none, with(list_containers)},
+        {"POST", {"containers"}, Permission::change, {kWait}, Body::object, with(create)},
+        {"GET", {"containers", "*"}, Permission::view, {}, Body::none, with(container_info)},
+        {"DELETE",
+         {"containers", "*"},
+         Permission::change,
+         {kForce, kWait},
+         Body::none,
+         with(destroy)},
+        {"PATCH", {"containers", "*"}, Permission::change, {kWait}, Body::object, with(set)},
+        {"POST",
+         {"containers", "*", "start"},
+         Permission::operate,
+         {kWait},
+         Body::none,
+         with(start)},
         {"POST",
          {"containers", "*", "stop"},
+         Permission::operate,
          {kWait},
          Body::object,
          [&daemon](Exchange& exchange) { return stop_or_restart(daemon, exchange, false); }},
         {"POST",
          {"containers", "*", "restart"},
+         Permission::operate,
          {kWait},
          Body::object,
          [&daemon](Exchange& exchange) { return stop_or_restart(daemon, exchange, true); }},
-        {"POST", {"containers", "*", "kill"}, {}, Body::object, with(kill)},
+        {"POST", {"containers", "*", "kill"}, Permission::operate, {}, Body::object, with(kill)},
         {"POST",
          {"containers", "*", "freeze"},
+         Permission::operate,
          {kWait},
          Body::none,
          [&daemon](Exchange& exchange) { return set_frozen(daemon, exchange, true); }},
         {"POST",
          {"containers", "*", "thaw"},
+         Permission::operate,
          {kWait},
          Body::none,
          [&daemon](Exchange& exchange) { return set_frozen(daemon, exchange, false); }},
-        {"GET", {"containers", "*", "wait"}, {"for", "timeout"}, Body::none, with(wait)},
-        {"POST", {"containers", "*", "exec"}, {}, Body::command, with(exec)},
-        {"POST", {"containers", "*", "console"}, {}, Body::none, with(console)},
-        {"GET", {"containers", "*", "console-log"}, {}, Body::none, with(console_log)},
-        {"GET", {"containers", "*", "ssh-host-keys"}, {}, Body::none, with(ssh_host_keys)},
+        {"GET",
+         {"containers", "*", "wait"},
+         Permission::view,
+         {"for", "timeout"},
+         Body::none,
+         with(wait)},
+        {"POST", {"containers", "*", "exec"}, Permission::enter, {}, Body::command, with(exec)},
+        {"POST", {"containers", "*", "console"}, Permission::enter, {}, Body::none, with(console)},
+        {"GET",
+         {"containers", "*", "console-log"},
+         Permission::view,
+         {},
+         Body::none,
+         with(console_log)},
+        {"GET",
+         {"containers", "*", "ssh-host-keys"},
+         Permission::view,
+         {},
+         Body::none,
+         with(ssh_host_keys)},
     };
 }
 

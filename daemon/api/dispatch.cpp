@@ -36,6 +36,7 @@ std::string status_name(OperationStatus status) {
 
 // A request with a missing or unknown part has no effect.
 Status handle(const Route& route, Exchange& exchange) {
+    RETURN_IF_ERROR(check_permission(exchange.caller(), route));
     RETURN_IF_ERROR(exchange.check_query(route.parameters));
     if (route.body != Body::stream) {
         RETURN_IF_ERROR(route.body == Body::command ? exchange.fetch_command()
@@ -52,6 +53,13 @@ Status handle(const Route& route, Exchange& exchange) {
 }
 
 } // namespace
+
+Status check_permission(const Caller& caller, const Route& route) {
+    return caller.may->contains(route.needs)
+               ? Status{}
+               : fail(ErrorCode::permission_denied,
+                      "the user " + std::to_string(caller.uid) + " may not do this");
+}
 
 void dispatch(const std::vector<Route>& routes, Exchange& exchange) {
     if (exchange.refusal()) {
@@ -106,14 +114,15 @@ Status reply_operation(OperationService& operations,
         // The operation runs already: if too many requests wait, answer at once.
         const auto seat = exchange.sit_down();
         const Deadline deadline = Deadline::after(seat ? *wait : std::chrono::milliseconds::zero());
-        ASSIGN_OR_RETURN(const OperationView view, operations.wait(id, deadline));
+        ASSIGN_OR_RETURN(const OperationView view,
+                         operations.wait(exchange.caller(), id, deadline));
         if (view.error) {
             return std::unexpected<Error>(*view.error);
         }
         exchange.reply(view.status == OperationStatus::running ? 202 : 200, to_json(view));
         return {};
     }
-    ASSIGN_OR_RETURN(const OperationView view, operations.get(id));
+    ASSIGN_OR_RETURN(const OperationView view, operations.get(exchange.caller(), id));
     exchange.reply(202, to_json(view));
     return {};
 }

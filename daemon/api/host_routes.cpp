@@ -121,7 +121,7 @@ Result<std::size_t> past_events(const Exchange& exchange) {
 Status events(Daemon& daemon, Exchange& exchange) {
     ASSIGN_OR_RETURN(const std::size_t past, past_events(exchange));
     ASSIGN_OR_RETURN(const auto seat, exchange.sit_down());
-    const auto subscription = daemon.operations().subscribe(past);
+    const auto subscription = daemon.operations().subscribe(exchange.caller(), past);
     exchange.reply_lines([&]() -> std::optional<std::string> {
         const Deadline heartbeat = Deadline::after(std::chrono::seconds(10));
         if (const auto event = subscription->next(heartbeat)) {
@@ -142,16 +142,19 @@ std::vector<Route> host_routes(Daemon& daemon) {
     return {
         {"GET",
          {"host"},
+         Permission::view,
          {},
          Body::none,
          [&daemon](Exchange& exchange) { return host_info(daemon, exchange); }},
         {"POST",
          {"host", "shutdown"},
+         Permission::manage_host,
          {kWait},
          Body::object,
          [&daemon](Exchange& exchange) { return shut_down(daemon, exchange); }},
         {"POST",
          {"host", "startup"},
+         Permission::manage_host,
          {},
          Body::none,
          [&daemon](Exchange& exchange) -> Status {
@@ -161,21 +164,25 @@ std::vector<Route> host_routes(Daemon& daemon) {
          }},
         {"GET",
          {"host", "check"},
+         Permission::view,
          {},
          Body::none,
          [&daemon](Exchange& exchange) { return check(daemon, exchange, false); }},
         {"POST",
          {"host", "check"},
+         Permission::manage_host,
          {},
          Body::none,
          [&daemon](Exchange& exchange) { return check(daemon, exchange, true); }},
         {"GET",
          {"events"},
+         Permission::view,
          {"last"},
          Body::none,
          [&daemon](Exchange& exchange) { return events(daemon, exchange); }},
         {"GET",
          {"version"},
+         Permission::view,
          {},
          Body::none,
          [](Exchange& exchange) -> Status {
@@ -189,11 +196,12 @@ std::vector<Route> operation_routes(Daemon& daemon) {
     return {
         {"GET",
          {"operations"},
+         Permission::view,
          {},
          Body::none,
          [&daemon](Exchange& exchange) -> Status {
              json result = json::array();
-             for (const OperationView& view : daemon.operations().list()) {
+             for (const OperationView& view : daemon.operations().list(exchange.caller())) {
                  result.push_back(to_json(view));
              }
              exchange.reply(200, result);
@@ -201,16 +209,19 @@ std::vector<Route> operation_routes(Daemon& daemon) {
          }},
         {"GET",
          {"operations", "*"},
+         Permission::view,
          {},
          Body::none,
          [&daemon](Exchange& exchange) -> Status {
              ASSIGN_OR_RETURN(const Uuid id, operation_id(exchange));
-             ASSIGN_OR_RETURN(const OperationView view, daemon.operations().get(id));
+             ASSIGN_OR_RETURN(const OperationView view,
+                              daemon.operations().get(exchange.caller(), id));
              exchange.reply(200, to_json(view));
              return {};
          }},
         {"GET",
          {"operations", "*", "wait"},
+         Permission::view,
          {kWait},
          Body::none,
          [&daemon](Exchange& exchange) -> Status {
@@ -220,11 +231,12 @@ std::vector<Route> operation_routes(Daemon& daemon) {
          }},
         {"POST",
          {"operations", "*", "cancel"},
+         Permission::operate,
          {},
          Body::none,
          [&daemon](Exchange& exchange) -> Status {
              ASSIGN_OR_RETURN(const Uuid id, operation_id(exchange));
-             RETURN_IF_ERROR(daemon.operations().cancel(id));
+             RETURN_IF_ERROR(daemon.operations().cancel(exchange.caller(), id));
              exchange.reply(200, json::object());
              return {};
          }},

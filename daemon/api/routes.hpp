@@ -21,12 +21,14 @@ enum class Body : std::uint8_t {
 };
 using Parameters = std::vector<std::string>;
 
-/// One route: method, path with "*" for a part that is a name, parameters, body and handler. A
+/// One route: method, path with "*" for a part that is a name, the permission that it needs,
+/// parameters, body and handler. A
 /// handler translates and decides nothing: it reads the whole request before it acts. An error that
 /// it returns is the answer.
 struct Route {
     std::string method;
     std::vector<std::string> path;
+    Permission needs;
     Parameters parameters; ///< of the query
     Body body = Body::none;
     std::function<Status(Exchange&)> handle;
@@ -36,6 +38,9 @@ struct Route {
 [[nodiscard]] std::vector<Route> template_routes(Daemon& daemon);
 [[nodiscard]] std::vector<Route> operation_routes(Daemon& daemon);
 [[nodiscard]] std::vector<Route> host_routes(Daemon& daemon);
+
+/// permission_denied when the caller lacks what the route needs.
+[[nodiscard]] Status check_permission(const Caller& caller, const Route& route);
 
 /// Finds the route and runs it, if the request is whole and all of it is known. Answers 404 and 405
 /// itself. Sends no answer to a client that loses a daemon that ends.

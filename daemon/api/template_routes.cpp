@@ -26,7 +26,7 @@ json to_json(const templates::Template& made) {
 }
 
 Status list_templates(Daemon& daemon, Exchange& exchange) {
-    ASSIGN_OR_RETURN(const auto all, daemon.templates().list());
+    ASSIGN_OR_RETURN(const auto all, daemon.templates().list(exchange.caller()));
     json result = json::array();
     for (const templates::Template& made : all) {
         result.push_back(to_json(made));
@@ -36,7 +36,7 @@ Status list_templates(Daemon& daemon, Exchange& exchange) {
 }
 
 Status definitions(Daemon& daemon, Exchange& exchange) {
-    ASSIGN_OR_RETURN(const auto all, daemon.templates().definitions());
+    ASSIGN_OR_RETURN(const auto all, daemon.templates().definitions(exchange.caller()));
     json result = json::array();
     for (const templates::Definition& definition : all) {
         result.push_back({{"name", definition.name}, {"description", definition.description}});
@@ -46,7 +46,8 @@ Status definitions(Daemon& daemon, Exchange& exchange) {
 }
 
 Status template_info(Daemon& daemon, Exchange& exchange) {
-    ASSIGN_OR_RETURN(const auto made, daemon.templates().info(exchange.path()[1]));
+    ASSIGN_OR_RETURN(const auto made,
+                     daemon.templates().info(exchange.caller(), exchange.path()[1]));
     exchange.reply(200, to_json(made));
     return {};
 }
@@ -89,7 +90,7 @@ Status import(Daemon& daemon, Exchange& exchange) {
         pipe.writer.reset();
     }
     RETURN_IF_ERROR(done);
-    ASSIGN_OR_RETURN(const OperationView view, daemon.operations().get(id));
+    ASSIGN_OR_RETURN(const OperationView view, daemon.operations().get(exchange.caller(), id));
     if (view.error) {
         return std::unexpected<Error>(*view.error);
     }
@@ -111,12 +112,27 @@ std::vector<Route> template_routes(Daemon& daemon) {
         return [&daemon, handler](Exchange& exchange) { return handler(daemon, exchange); };
     };
     return {
-        {"GET", {"templates"}, {}, Body::none, with(list_templates)},
-        {"GET", {"template-definitions"}, {}, Body::none, with(definitions)},
-        {"GET", {"templates", "*"}, {}, Body::none, with(template_info)},
-        {"DELETE", {"templates", "*"}, {kWait}, Body::none, with(remove)},
-        {"POST", {"templates", "*", "build"}, {kWait}, Body::object, with(build)},
-        {"POST", {"templates", "*", "import"}, {}, Body::stream, with(import)},
+        {"GET", {"templates"}, Permission::view, {}, Body::none, with(list_templates)},
+        {"GET", {"template-definitions"}, Permission::view, {}, Body::none, with(definitions)},
+        {"GET", {"templates", "*"}, Permission::view, {}, Body::none, with(template_info)},
+        {"DELETE",
+         {"templates", "*"},
+         Permission::manage_templates,
+         {kWait},
+         Body::none,
+         with(remove)},
+        {"POST",
+         {"templates", "*", "build"},
+         Permission::manage_templates,
+         {kWait},
+         Body::object,
+         with(build)},
+        {"POST",
+         {"templates", "*", "import"},
+         Permission::manage_templates,
+         {},
+         Body::stream,
+         with(import)},
     };
 }
 

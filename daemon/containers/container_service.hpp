@@ -27,16 +27,6 @@ class Containers final : public ContainerService {
     set(const Caller& caller, const std::string& name, const model::SpecChange& change) override;
     Result<Uuid> destroy(const Caller& caller, const std::string& name, bool force) override;
     Status kill(const Caller& caller, const std::string& name, int signal_number) override;
-    Result<std::vector<ContainerView>> list(bool with_use) override;
-    Result<ContainerView> info(const std::string& name) override;
-    Status
-    wait(const std::string& name, const std::string& what, const Deadline& deadline) override;
-    Status exec(const std::string& name,
-                const ExecRequest& request,
-                const TakeClient& take_client) override;
-    Status console(const std::string& name, const TakeClient& take_client) override;
-    Result<std::string> console_log(const std::string& name) override;
-    Result<std::string> ssh_host_keys(const std::string& name) override;
 
     /// A stop by a shutdown of the host, with which the container comes up again. `deadline` bounds
     /// the graceful part, beside the configured time.
@@ -63,13 +53,8 @@ class Containers final : public ContainerService {
     /// Refused as the table of states says, or else as `judge` does.
     Result<Uuid> submit(const ContainerVerb& verb, VerbInput input, const Judge& judge = {});
     Result<VerbInput> input_of(const std::string& name);
-    Result<std::shared_ptr<Monitor>> living_monitor(const std::string& name, model::Verb verb);
     [[nodiscard]] Status is_welcome(const ContainerVerb& verb) const;
-    static Result<bool>
-    knock(const ContainerView& view, EventSubscription& news, const Deadline& deadline);
     void look_again(const Uuid& uuid);
-    ContainerView view_of(model::Container container, std::string template_ready, bool with_use);
-    [[nodiscard]] ContainerUse use_of(const model::Container& container) const;
 
     const Parts& parts_;
     OperationEngine& engine_;

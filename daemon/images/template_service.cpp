@@ -204,7 +204,7 @@ Result<Plan> Templates::removal(const templates::Template& found) {
     return plan;
 }
 
-Result<std::vector<templates::Definition>> Templates::definitions() {
+Result<std::vector<templates::Definition>> Templates::definitions(const Caller&) {
     return templates::load_definitions(parts_.settings.definitions_directory);
 }
 

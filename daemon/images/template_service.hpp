@@ -21,11 +21,13 @@ class Templates final : public TemplateService {
     build(const Caller& caller, const std::string& definition, const std::string& name) override;
     Result<Uuid> import(const Caller& caller, const std::string& name, Archive archive) override;
     Result<Uuid> remove(const Caller& caller, const std::string& name) override;
-    Result<std::vector<templates::Template>> list() override { return parts_.templates.list(); }
-    Result<templates::Template> info(const std::string& name) override {
+    Result<std::vector<templates::Template>> list(const Caller&) override {
+        return parts_.templates.list();
+    }
+    Result<templates::Template> info(const Caller&, const std::string& name) override {
         return parts_.templates.find(name);
     }
-    Result<std::vector<templates::Definition>> definitions() override;
+    Result<std::vector<templates::Definition>> definitions(const Caller& caller) override;
 
     /// remove_unclaimed_image(), beside running operations.
     [[nodiscard]] Status drop_image(const std::string& digest);

@@ -103,11 +103,18 @@ class OperationEngine final : public OperationService {
     /// end() without a deadline.
     void drain();
 
-    Result<OperationView> get(const Uuid& id) override;
-    std::vector<OperationView> list() override;
-    Result<OperationView> wait(const Uuid& id, const Deadline& deadline) override;
-    Status cancel(const Uuid& id) override;
-    std::unique_ptr<EventSubscription> subscribe(std::size_t past) override {
+    [[nodiscard]] Result<OperationView> get(const Uuid& id);
+    [[nodiscard]] std::vector<OperationView> list();
+    [[nodiscard]] Result<OperationView> wait(const Uuid& id, const Deadline& deadline);
+    [[nodiscard]] Status cancel(const Uuid& id);
+
+    Result<OperationView> get(const Caller&, const Uuid& id) override { return get(id); }
+    std::vector<OperationView> list(const Caller&) override { return list(); }
+    Result<OperationView> wait(const Caller&, const Uuid& id, const Deadline& deadline) override {
+        return wait(id, deadline);
+    }
+    Status cancel(const Caller&, const Uuid& id) override { return cancel(id); }
+    std::unique_ptr<EventSubscription> subscribe(const Caller&, std::size_t past) override {
         return parts_.events.subscribe(past);
     }
 

@@ -28,7 +28,7 @@ std::ptrdiff_t starts_on_their_way(Rig& rig) {
 }
 
 std::ptrdiff_t running(Rig& rig) {
-    const auto all = rig.containers().list(false);
+    const auto all = rig.views().list(daemon::Caller{}, false);
     return std::count_if(all->begin(), all->end(), [](const daemon::ContainerView& view) {
         return view.container.state == model::State::running;
     });
@@ -57,7 +57,7 @@ class AtOnce : public ::testing::TestWithParam<unsigned> {
 };
 
 TEST_P(AtOnce, SoManyStartsAreOnTheirWayAndNoMore) {
-    const auto news = rig_.engine().subscribe(0);
+    const auto news = rig_.events().subscribe(0);
     daemon::Autostart autostart(rig_.parts(), rig_.containers(), rig_.engine(), GetParam());
     const auto planned = autostart.start_up();
     const Deadline deadline = Deadline::after(patience(std::chrono::seconds(30)));
@@ -74,7 +74,7 @@ TEST_P(AtOnce, SoManyStartsAreOnTheirWayAndNoMore) {
 
 class StartsByThemselves : public AtOnce {
   protected:
-    model::Container row() { return rig_.containers().info("web0").value().container; }
+    model::Container row() { return rig_.views().info(daemon::Caller{}, "web0").value().container; }
     // Plans its start for now, and wakes whoever looks for such.
     void plan_start() {
         model::Container due = row();
@@ -89,7 +89,7 @@ class StartsByThemselves : public AtOnce {
 
 // A full disk: the log of operations does not take it.
 TEST_P(StartsByThemselves, GoOnWhenAShutdownCouldNotBeWrittenDown) {
-    const auto news = rig_.engine().subscribe(0);
+    const auto news = rig_.events().subscribe(0);
     daemon::Autostart autostart(rig_.parts(), rig_.containers(), rig_.engine(), GetParam());
     rig_.world().before("database.write", [this] { rig_.world().arm(Fault::fails, 1); });
     const auto refused = autostart.shut_down(std::chrono::seconds(1));
@@ -136,7 +136,7 @@ TEST_P(StartsByThemselves, AreNotPlannedAnewOverAStop) {
     model::Container failing = row();
     failing.spec.restart = {.when = model::RestartWhen::always};
     ASSERT_TRUE(rig_.parts().containers.update_spec(failing.uuid, failing.spec));
-    const auto news = rig_.engine().subscribe(0);
+    const auto news = rig_.events().subscribe(0);
     auto autostart =
         std::make_unique<daemon::Autostart>(parts, rig_.containers(), rig_.engine(), GetParam());
     rig_.world().before("launcher.begin", [this] { rig_.world().arm(Fault::fails, 1); });

@@ -31,7 +31,7 @@ class Exit : public ::testing::Test {
         request.spec.template_name = "base";
         request.start = true;
         ASSERT_TRUE(rig_.outcome(rig_.containers().create(Caller{}, std::move(request))));
-        uuid_ = rig_.containers().info("web1")->container.uuid;
+        uuid_ = rig_.views().info(daemon::Caller{}, "web1")->container.uuid;
     }
     void kill_init() {
         world_.happen(
@@ -94,21 +94,21 @@ TEST_F(Exit, DuringAnotherVerbIsCollectedAfterIt) {
     }
     EXPECT_EQ(rig_.last_exit("web1"), "signal 9");
     EXPECT_TRUE(rig_.settle("web1"));
-    EXPECT_EQ(rig_.containers().info("web1")->container.state, model::State::stopped);
+    EXPECT_EQ(rig_.views().info(daemon::Caller{}, "web1")->container.state, model::State::stopped);
 }
 
 // The first is what a person asks for; one that does nothing else waits, longer each time.
 TEST_F(Exit, ByARebootAfterAShortLifeIsStartedAgainAfterAPause) {
     const auto reboot = [this] {
         // The fake's init is as old as the host; this one was started just now.
-        model::Container now = rig_.containers().info("web1")->container;
+        model::Container now = rig_.views().info(daemon::Caller{}, "web1")->container;
         now.init_start_time =
             static_cast<std::uint64_t>(boottime_ms() * ::sysconf(_SC_CLK_TCK) / 1000);
         EXPECT_TRUE(rig_.parts().containers.update_state(now, "boot"));
         world_.happen([&](Things& things) { end_processes(things, uuid_.to_string(), "reboot"); });
         rig_.watch();
         EXPECT_TRUE(rig_.settle("web1"));
-        return rig_.containers().info("web1")->container;
+        return rig_.views().info(daemon::Caller{}, "web1")->container;
     };
     model::Container row = reboot();
     EXPECT_EQ(row.state, model::State::running);
@@ -127,7 +127,8 @@ TEST_F(Exit, ByARebootAfterAShortLifeIsStartedAgainAfterAPause) {
     }
     ASSERT_TRUE(rig_.outcome(rig_.containers().stop(Caller{}, "web1", {.force = true})));
     EXPECT_TRUE(rig_.settle("web1"));
-    EXPECT_EQ(rig_.containers().info("web1")->container.restarts, 0U) << "a stop by a person";
+    EXPECT_EQ(rig_.views().info(daemon::Caller{}, "web1")->container.restarts, 0U)
+        << "a stop by a person";
 }
 
 // Whoever watches may be slow: meanwhile a restart has collected that init and started another.

@@ -30,7 +30,7 @@ class Limits : public ::testing::Test {
         request.any_pids = any_pids;
         EXPECT_TRUE(rig_.outcome(rig_.containers().create(Caller{}, std::move(request))));
         EXPECT_TRUE(rig_.settle(name));
-        return rig_.containers().info(name)->container.spec.resources.pids;
+        return rig_.views().info(daemon::Caller{}, name)->container.spec.resources.pids;
     }
 
     TempDir directory_;
@@ -45,7 +45,7 @@ TEST_F(Limits, OfProcessesHasADefaultThatIsLiftedByName) {
     const model::SpecChange change{{"pids", {}}};
     ASSERT_TRUE(rig_.outcome(rig_.containers().set(Caller{}, "web1", change)));
     EXPECT_TRUE(rig_.settle("web1"));
-    EXPECT_EQ(rig_.containers().info("web1")->container.spec.resources.pids, Pids());
+    EXPECT_EQ(rig_.views().info(daemon::Caller{}, "web1")->container.spec.resources.pids, Pids());
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "daemon/containers/container_service.hpp"
+#include "daemon/containers/container_views.hpp"
 #include "daemon/images/template_service.hpp"
 #include "daemon/recovery/check.hpp"
 #include "daemon/recovery/recovery.hpp"
@@ -23,6 +24,7 @@ class Rig {
 
     World& world() { return world_; }
     daemon::Containers& containers() { return containers_; }
+    daemon::ContainerViews& views() { return views_; }
     daemon::Templates& templates() { return templates_; }
     daemon::HostCheck& check() { return check_; }
     const daemon::Parts& parts() const { return parts_; }
@@ -64,6 +66,7 @@ class Rig {
     daemon::Parts parts_;
     daemon::OperationEngine engine_;
     daemon::Containers containers_{parts_, engine_};
+    daemon::ContainerViews views_{parts_, engine_};
     daemon::Templates templates_{parts_, engine_};
     daemon::HostCheck check_{parts_, engine_, log_, templates_};
     daemon::RecoveryReport recovered_;

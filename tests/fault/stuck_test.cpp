@@ -28,7 +28,7 @@ class Stuck : public ::testing::Test {
         ASSERT_TRUE(rig_.outcome(rig_.containers().create(Caller{}, std::move(request))));
         group_ = "ct-" + row().uuid.to_string();
     }
-    model::Container row() { return rig_.containers().info("web1").value().container; }
+    model::Container row() { return rig_.views().info(daemon::Caller{}, "web1").value().container; }
     void add(const std::string& thing) {
         world_.happen([&](Things& things) { things.insert(thing + " in " + group_); });
     }
@@ -103,7 +103,7 @@ TEST_F(Stuck, TheNextDaemonStopsWhatIsNoLongerStuck) {
     EXPECT_FALSE(stop());
     take("stuck process");
     Rig next(world_);
-    EXPECT_EQ(next.containers().info("web1")->container.state, State::stopped);
+    EXPECT_EQ(next.views().info(daemon::Caller{}, "web1")->container.state, State::stopped);
 }
 
 } // namespace

@@ -41,7 +41,7 @@ class ToldRecovery : public ::testing::TestWithParam<Left> {
         request.spec.template_name = "base";
         ASSERT_TRUE(rig_->outcome(rig_->containers().create(Caller{}, std::move(request))));
         ASSERT_TRUE(rig_->settle("web1"));
-        uuid_ = rig_->containers().info("web1").value().container.uuid;
+        uuid_ = rig_->views().info(daemon::Caller{}, "web1").value().container.uuid;
     }
     // A daemon dies with this in its log; what the next one says of it.
     std::string told_of(const Left& left) {
@@ -82,8 +82,8 @@ class ToldRecovery : public ::testing::TestWithParam<Left> {
 TEST_P(ToldRecovery, SaysWhatCameOfAnOperation) {
     EXPECT_EQ(told_of(GetParam()), GetParam().told);
     EXPECT_EQ(rig_->unfinished(), 0U);
-    EXPECT_TRUE(rig_->templates().info("base"));
-    EXPECT_TRUE(rig_->containers().info("web1"));
+    EXPECT_TRUE(rig_->templates().info(daemon::Caller{}, "base"));
+    EXPECT_TRUE(rig_->views().info(daemon::Caller{}, "web1"));
 }
 
 const StepId kMake{"make", ""};

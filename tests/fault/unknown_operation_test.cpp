@@ -43,7 +43,7 @@ class UnknownOperation : public ::testing::TestWithParam<Foreign> {
     }
     // A daemon's end; somebody writes into the log; the next one's start.
     void restart_with(const Foreign& foreign) {
-        const Uuid uuid = rig_->containers().info("web1").value().container.uuid;
+        const Uuid uuid = rig_->views().info(daemon::Caller{}, "web1").value().container.uuid;
         rig_.reset();
         {
             auto database = daemon::open_store(world_.place() + "/lodge.db").value();

@@ -55,7 +55,7 @@ Status stop_by_force(Rig& rig) {
     return outcome(rig, "web1", rig.containers().stop(Caller{}, "web1", {.force = true}));
 }
 Status stop_with_host(Rig& rig) {
-    ASSIGN_OR_RETURN(const auto view, rig.containers().info("web1"));
+    ASSIGN_OR_RETURN(const auto view, rig.views().info(daemon::Caller{}, "web1"));
     const Deadline deadline = Deadline::after(std::chrono::seconds(10));
     return outcome(rig, "web1", rig.containers().stop_with_host(view.container, deadline));
 }

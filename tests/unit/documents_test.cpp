@@ -115,6 +115,8 @@ TEST(Documents, EveryKeyOfTheConfigurationIsDescribed) {
 class NoDaemon final : public daemon::Daemon {
   public:
     daemon::ContainerService& containers() override { std::abort(); }
+    daemon::ContainerViewService& views() override { std::abort(); }
+    daemon::SessionService& sessions() override { std::abort(); }
     daemon::TemplateService& templates() override { std::abort(); }
     daemon::OperationService& operations() override { std::abort(); }
     daemon::HostInfo host_info() override { std::abort(); }
@@ -133,6 +135,8 @@ std::set<std::string> daemon_routes() {
                       daemon::operation_routes,
                       daemon::host_routes}) {
         for (const daemon::Route& route : make(none)) {
+            EXPECT_EQ(route.needs == daemon::Permission::view, route.method == "GET")
+                << route.method << " " << route.path.front();
             std::string text = route.method + " /v1";
             for (const std::string& part : route.path) {
                 text += "/" + part;
