@@ -1,7 +1,7 @@
 #pragma once
 
 #include "daemon/log.hpp"
-#include "daemon/services.hpp"
+#include "daemon/services/operations.hpp"
 
 namespace lodge::daemon {
 

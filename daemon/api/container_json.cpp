@@ -1,7 +1,6 @@
 #include "daemon/api/container_json.hpp"
 
 #include "lib/api/json.hpp"
-#include "network/network.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -24,13 +23,6 @@ json texts_of(const std::vector<model::CidrAddress>& addresses) {
         texts.push_back(address.to_string());
     }
     return texts;
-}
-
-// Its network card's name on the host.
-std::string card_of(const model::Container& container) {
-    network::Nic nic;
-    nic.container = container.uuid;
-    return nic.host_name();
 }
 
 json number(const std::optional<std::uint64_t>& value) {
@@ -57,7 +49,7 @@ constexpr std::array kViewFields{
     ViewField{"mac_address", [](const View& view) -> json { return view.container.mac_address; }},
     ViewField{"busy_with", [](const View& view) -> json { return view.busy_with; }},
     ViewField{"ready", [](const View& view) -> json { return view.template_ready; }},
-    ViewField{"card", [](const View& view) -> json { return card_of(view.container); }},
+    ViewField{"card", [](const View& view) -> json { return view.card; }},
     ViewField{"uptime_seconds", [](const View& view) { return number(view.uptime_seconds); }, true},
     ViewField{
         "memory_used_bytes", [](const View& view) { return number(view.use.memory_bytes); }, true},

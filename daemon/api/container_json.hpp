@@ -1,6 +1,6 @@
 #pragma once
 
-#include "daemon/services.hpp"
+#include "daemon/services/containers.hpp"
 #include "lib/base/error.hpp"
 #include "lib/model/spec_fields.hpp"
 

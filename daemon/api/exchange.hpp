@@ -3,7 +3,7 @@
 #include "daemon/api/incoming.hpp"
 #include "daemon/api/open_lines.hpp"
 #include "daemon/api/waiting_room.hpp"
-#include "daemon/services.hpp"
+#include "daemon/services/caller.hpp"
 #include "lib/base/error.hpp"
 #include "lib/base/unique_fd.hpp"
 

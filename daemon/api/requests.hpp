@@ -1,6 +1,7 @@
 #pragma once
 
-#include "daemon/services.hpp"
+#include "daemon/services/containers.hpp"
+#include "daemon/services/sessions.hpp"
 #include "lib/base/error.hpp"
 
 #include <nlohmann/json_fwd.hpp>

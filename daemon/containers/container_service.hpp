@@ -2,7 +2,7 @@
 
 #include "daemon/containers/parts.hpp"
 #include "daemon/containers/verbs.hpp"
-#include "daemon/services.hpp"
+#include "daemon/services/containers.hpp"
 #include "lib/model/verb.hpp"
 
 #include <atomic>

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/services/sessions.hpp"
 #include "lib/base/clock.hpp"
 #include "lib/base/error.hpp"
 #include "lib/base/unique_fd.hpp"
@@ -54,20 +55,6 @@ struct MonitorStatus {
     std::optional<InitExit> exit; ///< set: init is gone, the monitor waits to be released
     std::uint32_t sessions = 0;   ///< exec sessions and console clients
 };
-
-struct ExecRequest {
-    std::vector<std::string> argv;
-    std::vector<std::string> environment; ///< "KEY=value"
-    std::string user;                     ///< name or number inside; empty: root
-    std::string directory;                ///< empty: the user's home
-    bool login_shell = false; ///< `enter`: argv is empty, the user's shell as a login shell
-    bool terminal = false;
-    std::uint16_t rows = 24;
-    std::uint16_t columns = 80;
-};
-
-/// Gives the connection of a client to a session.
-using TakeClient = std::function<Result<UniqueFd>()>;
 
 /// A living monitor. Methods are thread-safe. Each has a deadline of its own, and fails with
 /// timeout, or with not_found once the monitor is gone.

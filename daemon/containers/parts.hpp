@@ -2,6 +2,7 @@
 
 #include "daemon/containers/monitor.hpp"
 #include "daemon/operations/engine.hpp"
+#include "daemon/records/record_parts.hpp"
 #include "daemon/settings.hpp"
 #include "daemon/store/store.hpp"
 #include "lib/cgroup/groups.hpp"
@@ -69,6 +70,15 @@ struct Parts {
     std::function<Result<unsigned>(std::uint32_t first, std::uint32_t count)> break_fuse =
         kernel::abort_fuse_connections;
 
+    /// As much of them as records need.
+    operator RecordParts() const { // NOLINT(google-explicit-constructor): a part of the whole
+        return {.settings = settings,
+                .containers = containers,
+                .templates = templates,
+                .keys = keys,
+                .store = store,
+                .warn = warn};
+    }
     [[nodiscard]] storage::Volume volume_of(const model::Container& container) const;
     [[nodiscard]] storage::VolumeDriver& driver_of(const model::Container& container) const;
     [[nodiscard]] network::Nic nic_of(const model::Container& container) const;

@@ -2,7 +2,7 @@
 
 #include "daemon/containers/parts.hpp"
 #include "daemon/operations/plan.hpp"
-#include "daemon/services.hpp"
+#include "daemon/services/containers.hpp"
 
 #include <chrono>
 #include <functional>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "daemon/containers/parts.hpp"
-#include "daemon/services.hpp"
+#include "daemon/services/templates.hpp"
 
 #include <mutex>
 

@@ -2,7 +2,7 @@
 
 #include "daemon/operations/event_bus.hpp"
 #include "daemon/operations/plan.hpp"
-#include "daemon/services.hpp"
+#include "daemon/services/operations.hpp"
 #include "daemon/store/store.hpp"
 
 #include <condition_variable>

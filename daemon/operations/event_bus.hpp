@@ -1,6 +1,6 @@
 #pragma once
 
-#include "daemon/services.hpp"
+#include "daemon/services/operations.hpp"
 #include "lib/base/unique_fd.hpp"
 
 #include <condition_variable>

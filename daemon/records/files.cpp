@@ -43,8 +43,9 @@ Status sync_directory(int fd, const std::string& path) {
     return ::fsync(fd) == 0 ? Status{} : fail_errno("fsync", path);
 }
 
-Status
-write_with(const Parts& parts, const secret::SecretBuffer& master, const model::Container& c) {
+Status write_with(const RecordParts& parts,
+                  const secret::SecretBuffer& master,
+                  const model::Container& c) {
     ContainerRecord record{.container = c, .sealed_key = {}};
     ASSIGN_OR_RETURN(record.sealed_key, parts.containers.sealed_key(c.uuid));
     ASSIGN_OR_RETURN(const std::string text, encode_record(record, master));
@@ -62,14 +63,14 @@ write_with(const Parts& parts, const secret::SecretBuffer& master, const model::
     return old ? overwrite(old.get()) : sync_directory(parent.get(), all);
 }
 
-Status write_with(const Parts& parts,
+Status write_with(const RecordParts& parts,
                   const secret::SecretBuffer& master,
                   const templates::Template& made) {
     ASSIGN_OR_RETURN(const std::string text, encode_record(made, master));
     return parts.store.put_record({.digest = made.digest, .name = made.name, .text = text});
 }
 
-Status write_up(const Parts& parts, const model::Container& container) {
+Status write_up(const RecordParts& parts, const model::Container& container) {
     // One at a time, each from the present row: of two changes the later one's note stays.
     static std::mutex noting;
     const std::lock_guard guard(noting);
@@ -88,7 +89,7 @@ Status write_up(const Parts& parts, const model::Container& container) {
     return gone ? Status{} : fail_errno("unlink", kUpName);
 }
 
-Status complete_containers(const Parts& parts, const secret::SecretBuffer& master) {
+Status complete_containers(const RecordParts& parts, const secret::SecretBuffer& master) {
     ASSIGN_OR_RETURN(const auto rows, parts.containers.list());
     for (const model::Container& row : rows) {
         note_up(parts, row);
@@ -105,7 +106,7 @@ using Names = std::vector<templates::Template>;
 
 // Removes records of a build or a removal that was not completed. While the database does not know
 // some containers, one of them may need the image of an unnamed record.
-Status remove_stale(const Parts& parts, const Names& rows, const Records& records) {
+Status remove_stale(const RecordParts& parts, const Names& rows, const Records& records) {
     ASSIGN_OR_RETURN(const auto unclaimed, unclaimed_volumes(parts));
     for (const templates::ImageRecord& record : records) {
         const bool known = std::any_of(rows.begin(), rows.end(), [&](const auto& row) {
@@ -118,7 +119,7 @@ Status remove_stale(const Parts& parts, const Names& rows, const Records& record
     return {};
 }
 
-Status complete_templates(const Parts& parts, const secret::SecretBuffer& master) {
+Status complete_templates(const RecordParts& parts, const secret::SecretBuffer& master) {
     ASSIGN_OR_RETURN(const Names rows, parts.templates.list());
     ASSIGN_OR_RETURN(const Records records, parts.store.records());
     RETURN_IF_ERROR(remove_stale(parts, rows, records));
@@ -136,26 +137,26 @@ Status complete_templates(const Parts& parts, const secret::SecretBuffer& master
 
 } // namespace
 
-Status write_record(const Parts& parts, const model::Container& container) {
+Status write_record(const RecordParts& parts, const model::Container& container) {
     ASSIGN_OR_RETURN(const auto master, parts.keys.master_key());
     return with_context(write_with(parts, master, container),
                         "write the record beside the volume of '" + container.spec.name + "'");
 }
 
-Status write_record(const Parts& parts, const templates::Template& made) {
+Status write_record(const RecordParts& parts, const templates::Template& made) {
     ASSIGN_OR_RETURN(const auto master, parts.keys.master_key());
     return with_context(write_with(parts, master, made),
                         "write the record beside the image of '" + made.name + "'");
 }
 
-void note_up(const Parts& parts, const model::Container& container) {
+void note_up(const RecordParts& parts, const model::Container& container) {
     if (const Status noted = write_up(parts, container); !noted) {
         parts.warn("note beside the volume of '" + container.spec.name +
                    "' whether it is up: " + noted.error().to_string() + ", ignoring");
     }
 }
 
-Status erase_record(const Parts& parts, const Uuid& container) {
+Status erase_record(const RecordParts& parts, const Uuid& container) {
     const auto directory =
         kernel::open_directory(parts.settings.container_directory(container.to_string()));
     if (!directory) {
@@ -173,7 +174,7 @@ Status erase_record(const Parts& parts, const Uuid& container) {
     return {};
 }
 
-Result<std::vector<Uuid>> unclaimed_volumes(const Parts& parts) {
+Result<std::vector<Uuid>> unclaimed_volumes(const RecordParts& parts) {
     ASSIGN_OR_RETURN(auto volumes, volumes_on_disk(parts.settings));
     ASSIGN_OR_RETURN(const auto rows, parts.containers.list_all());
     for (const model::Container& row : rows) {
@@ -182,7 +183,7 @@ Result<std::vector<Uuid>> unclaimed_volumes(const Parts& parts) {
     return volumes;
 }
 
-void complete_records(const Parts& parts) {
+void complete_records(const RecordParts& parts) {
     const auto complete = [&]() -> Status {
         ASSIGN_OR_RETURN(const auto master, parts.keys.master_key());
         RETURN_IF_ERROR(complete_containers(parts, master));
