@@ -14,6 +14,7 @@
 #include "daemon/store/backups.hpp"
 #include "daemon/store/log_eraser.hpp"
 #include "lib/kernel/fs.hpp"
+#include "lib/kernel/process.hpp"
 
 #include <utility>
 
@@ -26,14 +27,6 @@ namespace {
 
 // All containers of a host may be asked to halt at the same time, and each takes a while.
 constexpr OperationEngine::Workers kWorkers{.at_first = 16, .most = 256};
-
-Result<std::string> read_boot_id() {
-    ASSIGN_OR_RETURN(std::string id, kernel::read_file("/proc/sys/kernel/random/boot_id", 64));
-    while (!id.empty() && id.back() == '\n') {
-        id.pop_back();
-    }
-    return id;
-}
 
 Status make_places(const Settings& settings) {
     for (const std::string& directory : {settings.state_directory,
@@ -65,7 +58,7 @@ struct Drivers {
 Result<Drivers> make_drivers(const Settings& settings) {
     Drivers drivers;
     RETURN_IF_ERROR(make_places(settings));
-    ASSIGN_OR_RETURN(drivers.boot_id, read_boot_id());
+    ASSIGN_OR_RETURN(drivers.boot_id, kernel::boot_id());
     ASSIGN_OR_RETURN(drivers.database, open_state(settings));
     ASSIGN_OR_RETURN(drivers.groups, cgroup::make_group_manager(settings.cgroup_base));
     ASSIGN_OR_RETURN(auto filter, compile_seccomp_profile());

@@ -2,6 +2,7 @@
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/message_socket.hpp"
 #include "lib/kernel/process.hpp"
+#include "lib/kernel/spawn.hpp"
 
 #include <array>
 #include <cerrno>
@@ -12,7 +13,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,25 +27,10 @@ using namespace std::chrono_literals;
 constexpr auto kStartDeadline = 90s;
 constexpr auto kDeathDeadline = 10s;
 
-struct SpawnPlan {
-    posix_spawn_file_actions_t actions{};
-    posix_spawnattr_t attributes{};
-    SpawnPlan() {
-        (void)posix_spawn_file_actions_init(&actions); // glibc: never fails
-        (void)posix_spawnattr_init(&attributes);       // glibc: never fails
-    }
-    ~SpawnPlan() {
-        (void)posix_spawn_file_actions_destroy(&actions);
-        (void)posix_spawnattr_destroy(&attributes);
-    }
-    SpawnPlan(const SpawnPlan&) = delete;
-    SpawnPlan& operator=(const SpawnPlan&) = delete;
-};
-
 // It gets a session of its own, away from the daemon's terminal and from signals to the daemon's
 // process group.
 Result<pid_t> spawn_monitor(const std::string& program, const std::string& uuid, int channel) {
-    SpawnPlan plan;
+    kernel::SpawnPlan plan;
     sigset_t none;
     sigset_t all;
     (void)::sigemptyset(&none);

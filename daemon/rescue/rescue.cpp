@@ -10,6 +10,7 @@
 #include "lib/base/revert.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/mount.hpp"
+#include "lib/kernel/process.hpp"
 #include "storage/key_provider.hpp"
 
 #include <nlohmann/json.hpp>
@@ -220,8 +221,7 @@ Status mark(const Settings& settings, const Found& found) {
 
 Status write_database(const Settings& settings, const Found& found) {
     const std::string path = settings.database_path();
-    ASSIGN_OR_RETURN(std::string boot_id, kernel::read_file("/proc/sys/kernel/random/boot_id", 64));
-    std::erase(boot_id, '\n');
+    ASSIGN_OR_RETURN(const std::string boot_id, kernel::boot_id());
     const std::string made = path + ".recovering";
     remove_database(made); // of a rescue that was interrupted
     Revert revert;

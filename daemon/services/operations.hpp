@@ -23,7 +23,6 @@ struct OperationView {
     std::string resource; ///< name of the container or template
     OperationStatus status = OperationStatus::running;
     std::string step;                  ///< the step it is in or ended in
-    double fraction = -1;              ///< 0..1, negative: unknown
     std::vector<std::string> warnings; ///< parts of the request that will not hold
     std::optional<Error> error;
     std::int64_t started_at = 0; ///< Unix milliseconds

@@ -19,23 +19,6 @@ union ControlBuffer {
     cmsghdr align;
 };
 
-std::vector<UniqueFd> take_fds(msghdr& message) {
-    std::vector<UniqueFd> fds;
-    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-         header = CMSG_NXTHDR(&message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) {
-            continue;
-        }
-        const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (std::size_t i = 0; i < count; ++i) {
-            int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
-            fds.emplace_back(fd);
-        }
-    }
-    return fds;
-}
-
 Status wait_readable(int socket, const Deadline& deadline) {
     pollfd wait{.fd = socket, .events = POLLIN, .revents = 0};
     while (true) {
@@ -64,6 +47,21 @@ Result<sockaddr_un> address_of(int dir_fd, const char* name) {
 }
 
 } // namespace
+
+void take_fds(msghdr& message, std::vector<UniqueFd>& into) {
+    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+         header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) {
+            continue;
+        }
+        const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (std::size_t i = 0; i < count; ++i) {
+            int fd = -1;
+            std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
+            into.emplace_back(fd);
+        }
+    }
+}
 
 Result<std::pair<UniqueFd, UniqueFd>> make_message_pair() {
     std::array<int, 2> ends{};
@@ -131,7 +129,8 @@ receive_message(int socket, std::span<std::byte> buffer, const Deadline& deadlin
             return fail_errno("recvmsg");
         }
         ReceivedMessage received{
-            .size = static_cast<std::size_t>(size), .fds = take_fds(message), .closed = size == 0};
+            .size = static_cast<std::size_t>(size), .fds = {}, .closed = size == 0};
+        take_fds(message, received.fds);
         if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
             return fail(ErrorCode::corrupt, "a message is longer than agreed");
         }

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <sys/socket.h>
 #include <sys/types.h>
 
 namespace lodge::kernel {
@@ -38,6 +39,9 @@ send_message(int socket, std::span<const std::byte> data, std::span<const int> f
 /// O_CLOEXEC.
 [[nodiscard]] Result<ReceivedMessage>
 receive_message(int socket, std::span<std::byte> buffer, const Deadline& deadline);
+
+/// Appends the descriptors that came with a message of recvmsg(2) (SCM_RIGHTS, man 7 unix).
+void take_fds(msghdr& message, std::vector<UniqueFd>& into);
 
 /// The process at the other end of a unix socket (SO_PEERCRED, man 7 unix): as of its connect(2).
 struct PeerCredentials {

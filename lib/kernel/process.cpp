@@ -34,6 +34,12 @@ Result<Cloned> clone_process(std::uint64_t namespaces, int cgroup_fd) {
     return Cloned{static_cast<pid_t>(pid), UniqueFd(pidfd)};
 }
 
+Result<std::string> boot_id() {
+    ASSIGN_OR_RETURN(std::string id, read_file("/proc/sys/kernel/random/boot_id", 64));
+    std::erase(id, '\n');
+    return id;
+}
+
 Result<UniqueFd> open_process(pid_t pid) {
     UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     if (!pidfd) {

@@ -4,6 +4,7 @@
 #include "lib/base/unique_fd.hpp"
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include <sys/types.h>
@@ -21,6 +22,9 @@ struct Cloned {
 /// in that one (CLONE_INTO_CGROUP: nothing is moved, so it costs nothing). Pre: the caller has one
 /// thread (a lock that another one holds would stay held for ever).
 [[nodiscard]] Result<Cloned> clone_process(std::uint64_t namespaces, int cgroup_fd);
+
+/// Of this boot of the host (random(4), /proc/sys/kernel/random/boot_id): a UUID.
+[[nodiscard]] Result<std::string> boot_id();
 
 /// pidfd_open(2).
 [[nodiscard]] Result<UniqueFd> open_process(pid_t pid);

@@ -4,6 +4,7 @@
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/memory_file.hpp"
 #include "lib/kernel/pipe.hpp"
+#include "lib/kernel/spawn.hpp"
 
 #include <array>
 #include <cerrno>
@@ -13,7 +14,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -58,22 +58,6 @@ std::vector<char*> c_strings(const std::vector<std::string>& strings) {
     pointers.push_back(nullptr);
     return pointers;
 }
-
-// The attributes and actions of posix_spawn, freed however we leave.
-struct SpawnPlan {
-    posix_spawn_file_actions_t actions{};
-    posix_spawnattr_t attributes{};
-    SpawnPlan() {
-        (void)posix_spawn_file_actions_init(&actions); // glibc: never fails
-        (void)posix_spawnattr_init(&attributes);       // glibc: never fails
-    }
-    ~SpawnPlan() {
-        (void)posix_spawn_file_actions_destroy(&actions);
-        (void)posix_spawnattr_destroy(&attributes);
-    }
-    SpawnPlan(const SpawnPlan&) = delete;
-    SpawnPlan& operator=(const SpawnPlan&) = delete;
-};
 
 Result<pid_t> spawn(const Program& program, int input, int output, int error) {
     SpawnPlan plan;

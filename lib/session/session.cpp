@@ -1,5 +1,7 @@
 #include "lib/session/session.hpp"
 
+#include "lib/kernel/message_socket.hpp"
+
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -29,21 +31,6 @@ void attach_fds(msghdr& message, ControlBuffer& control, std::span<const int> fd
     std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
 }
 
-void take_fds(msghdr& message, std::vector<UniqueFd>& into) {
-    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-         header = CMSG_NXTHDR(&message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) {
-            continue;
-        }
-        const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (std::size_t i = 0; i < count; ++i) {
-            int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
-            into.emplace_back(fd);
-        }
-    }
-}
-
 // Fills `into` and appends descriptors that come along to `fds`. Returns false when the peer closed
 // before the first byte.
 Result<bool> receive_exactly(int socket, std::span<std::byte> into, std::vector<UniqueFd>& fds) {
@@ -66,7 +53,7 @@ Result<bool> receive_exactly(int socket, std::span<std::byte> into, std::vector<
             }
             return fail_errno("recvmsg");
         }
-        take_fds(message, fds);
+        kernel::take_fds(message, fds);
         // Each recvmsg may bring some: without the sum a peer could fill our descriptor table with
         // one frame sent byte by byte.
         if ((message.msg_flags & MSG_CTRUNC) != 0 || fds.size() > kMostFds) {
