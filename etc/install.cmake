@@ -29,3 +29,23 @@ else()
     file(INSTALL "${LODGE_SOURCE}/lodge.yaml" DESTINATION "${configuration}"
         PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
 endif()
+
+# Programs go without what only a debugger reads. It lies where gdb(1) looks for it when the prefix is
+# /usr (Debugging Information in Separate Files), and is made of what was built: a program that was
+# installed before may be stripped already.
+function(run)
+    execute_process(COMMAND ${ARGV} COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+if(CMAKE_INSTALL_CONFIG_NAME MATCHES "^(Release|RelWithDebInfo)$" AND LODGE_OBJCOPY)
+    foreach(program IN LISTS LODGE_PROGRAMS)
+        cmake_path(GET program FILENAME name)
+        set(debug "${root}${prefix}/lib/debug${prefix}/${program}.debug")
+        cmake_path(GET debug PARENT_PATH directory)
+        file(MAKE_DIRECTORY "${directory}")
+        run("${LODGE_OBJCOPY}" --only-keep-debug "${LODGE_BUILT}/${name}" "${debug}")
+        run(chmod 0644 "${debug}")
+        run("${LODGE_OBJCOPY}" --strip-unneeded "--add-gnu-debuglink=${debug}" "${root}${prefix}/${program}")
+        list(APPEND CMAKE_INSTALL_MANIFEST_FILES "${prefix}/lib/debug${prefix}/${program}.debug")
+        message(STATUS "Installing: ${debug}")
+    endforeach()
+endif()
