@@ -50,6 +50,7 @@ void add_session_commands(const Registry& registry);
 void add_ssh_command(const Registry& registry);
 void add_template_commands(const Registry& registry);
 void add_host_commands(const Registry& registry);
+void add_events_command(const Registry& registry);
 void add_operation_commands(const Registry& registry);
 void add_recover_command(const Registry& registry);
 

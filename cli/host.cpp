@@ -154,35 +154,6 @@ Result<int> check(const Globals& globals, bool repair) {
     return remaining == 0 ? 0 : kDisagree;
 }
 
-void print_event(const Globals& globals, const std::string& line) {
-    if (globals.json) {
-        std::cout << line << '\n' << std::flush; // one JSON object, escaped by the daemon
-        return;
-    }
-    const json event = json::parse(line, nullptr, false);
-    if (event.is_object()) {
-        const std::string detail = event.value("detail", "");
-        const std::string text =
-            event.value("kind", "") + " " + event.value("resource", "") + " " +
-            event.value("what", "") +
-            (event.contains("operation") ? " " + event["operation"].value("verb", "") + " " +
-                                               event["operation"].value("status", "")
-                                         : "") +
-            (detail.empty() ? "" : ": " + detail);
-        std::cout << printable(text) << '\n' << std::flush;
-    }
-}
-
-Result<int> follow_events(const Globals& globals, const std::string& last) {
-    ASSIGN_OR_RETURN(const std::uint32_t past, parse_count(last, "a number of events"));
-    RETURN_IF_ERROR(globals.client().stream("/v1/events?last=" + std::to_string(past),
-                                            [&globals](const std::string& line) {
-                                                print_event(globals, line);
-                                                return static_cast<bool>(std::cout);
-                                            }));
-    return 0;
-}
-
 } // namespace
 
 void add_host_commands(const Registry& registry) {
@@ -210,13 +181,6 @@ void add_host_commands(const Registry& registry) {
              "Whether database, kernel and disk agree",
              [&globals, repair] { return check(globals, *repair); })
         ->add_flag("--repair", *repair, "Mend what can be mended");
-    const auto last = std::make_shared<std::string>("0");
-    registry
-        .add(registry.app,
-             "events",
-             "Show what happens, as it happens",
-             [&globals, last] { return follow_events(globals, *last); })
-        ->add_option("--last", *last, "Begin with so many that have happened, up to 256 (0)");
 }
 
 } // namespace lodge::cli

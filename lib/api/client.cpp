@@ -268,9 +268,13 @@ Status Client::stream(const std::string& path,
     RETURN_IF_ERROR(send_request(socket.get(), make_request("GET", path)));
     Parser parser;
     set_up(parser);
-    RETURN_IF_ERROR(read_answer(socket.get(), parser, [&](Parser& read) {
-        return !is_good(read) || take_lines(read.get().body(), line);
-    }));
+    const Status read = read_answer(socket.get(), parser, [&](Parser& part) {
+        return !is_good(part) || take_lines(part.get().body(), line);
+    });
+    if (!read && parser.is_header_done() && is_good(parser)) {
+        return fail(ErrorCode::unreachable, "lodged has ended, and the stream with it");
+    }
+    RETURN_IF_ERROR(read);
     return is_good(parser) ? Status() : std::unexpected<Error>(body_of(parser).error());
 }
 

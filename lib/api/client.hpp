@@ -23,7 +23,8 @@ class Client {
     call(const std::string& method, const std::string& path, const std::string& body = {}) const;
     /// Sends `content` as the body, in chunks.
     [[nodiscard]] Result<std::string> upload(const std::string& path, std::istream& content) const;
-    /// Calls `line` for every line of a streamed answer until it returns false or the stream ends.
+    /// Calls `line` for every line of a streamed answer until it returns false. unreachable when
+    /// lodged ends before.
     [[nodiscard]] Status stream(const std::string& path,
                                 const std::function<bool(const std::string& text)>& line) const;
     /// Begins a session (lib/session): the connection, of which not a byte behind the 101 was read.

@@ -245,6 +245,8 @@ TEST_F(StreamsTest, FailsWhenWhatItPrintsCannotBeWritten) {
                                 "host info",
                                 "template list",
                                 "console web1 --log",
+                                "events --last 1",
+                                "events --last 1 --json",
                                 "exec web1 -- /bin/guest echo x",
                                 "help"}) {
         EXPECT_EQ(shell(std::string("set +e; lodge ") + command + " >/dev/full 2>err; echo $?"),
