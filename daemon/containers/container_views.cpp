@@ -40,7 +40,7 @@ ContainerUse ContainerViews::use_of(const model::Container& container) const {
 ContainerView
 ContainerViews::view_of(model::Container container, std::string template_ready, bool with_use) {
     ContainerView view{.image_path = parts_.volume_of(container).image_path(),
-                       .card = parts_.nic_of(container).host_name()};
+                       .card = Parts::card_of(container)};
     view.busy_with = engine_.busy_with(container.spec.name);
     view.template_ready = std::move(template_ready);
     for (UnenforcedLimit& limit : unenforced_limits(parts_, container.spec.resources)) {

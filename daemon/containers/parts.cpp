@@ -84,6 +84,12 @@ network::Nic Parts::nic_of(const model::Container& container) const {
     return nic;
 }
 
+std::string Parts::card_of(const model::Container& container) {
+    network::Nic nic;
+    nic.container = container.uuid;
+    return nic.host_name();
+}
+
 Status Parts::check_addresses(const model::Container& container) const {
     for (const model::CidrAddress& own : container.addresses) {
         if (std::none_of(settings.pools.begin(), settings.pools.end(), [&](const auto& pool) {

@@ -88,6 +88,8 @@ struct Parts {
     [[nodiscard]] Result<secret::SecretBuffer> key_of(const model::Container& container) const;
     /// The directory below the volume's root with the container's own files.
     [[nodiscard]] static std::string tree_of(const model::Container& container);
+    /// Name of its card on the host; cheaper than all of nic_of().
+    [[nodiscard]] static std::string card_of(const model::Container& container);
     /// Name of the container's cgroup.
     [[nodiscard]] static std::string group_of(const model::Container& container);
     void announce(const model::Container& container,
