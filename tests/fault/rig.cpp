@@ -111,6 +111,15 @@ Status Rig::outcome(const Result<Uuid>& operation) {
 }
 
 // An operation's resource is free once another one can have it.
+void leave_in_log(const World& world, const daemon::LoggedOperation& left) {
+    const auto database = daemon::open_store(world.place() + "/lodge.db").value();
+    daemon::OperationLog log(*database);
+    ASSERT_TRUE(log.begin(left));
+    for (const daemon::StepId& step : left.intended) {
+        ASSERT_TRUE(log.intend(left.id, step));
+    }
+}
+
 bool Rig::settle(const std::string& resource) {
     const auto nothing = engine_.submit({.verb = "settle",
                                          .resource = resource,

@@ -15,6 +15,10 @@
 
 namespace lodge::test {
 
+/// Writes an operation with its intended steps into the log, as a daemon that died has left it.
+/// Pre: no Rig has the world's database open.
+void leave_in_log(const World& world, const daemon::LoggedOperation& left);
+
 /// A daemon without its front on a fake host: the real services, engine, store and recovery.
 /// Building it is a daemon's start, recovery and the watcher's first look included; destroying it
 /// an orderly end.

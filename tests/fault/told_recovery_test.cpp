@@ -48,21 +48,13 @@ class ToldRecovery : public ::testing::TestWithParam<Left> {
         const bool of_template = std::string(left.verb).starts_with("template ");
         const std::string resource = (of_template ? "template " : "") + std::string(left.of);
         rig_.reset();
-        {
-            auto database = daemon::open_store(world_.place() + "/lodge.db").value();
-            daemon::OperationLog log(*database);
-            const daemon::LoggedOperation logged{.id = Uuid::generate().value(),
-                                                 .verb = left.verb,
-                                                 .resource = resource,
-                                                 .arguments =
-                                                     of_template ? left.of : uuid_.to_string(),
-                                                 .intended = {},
-                                                 .boot_id = "boot"};
-            EXPECT_TRUE(log.begin(logged));
-            for (const StepId& step : left.steps) {
-                EXPECT_TRUE(log.intend(logged.id, step));
-            }
-        }
+        leave_in_log(world_,
+                     {.id = Uuid::generate().value(),
+                      .verb = left.verb,
+                      .resource = resource,
+                      .arguments = of_template ? left.of : uuid_.to_string(),
+                      .intended = left.steps,
+                      .boot_id = "boot"});
         rig_.emplace(world_);
         const auto news = rig_->events().subscribe(daemon::kKeptEvents);
         while (const auto event = news->next(Deadline::after(Deadline::Clock::duration::zero()))) {

@@ -45,20 +45,13 @@ class UnknownOperation : public ::testing::TestWithParam<Foreign> {
     void restart_with(const Foreign& foreign) {
         const Uuid uuid = rig_->views().info(daemon::Caller{}, "web1").value().container.uuid;
         rig_.reset();
-        {
-            auto database = daemon::open_store(world_.place() + "/lodge.db").value();
-            daemon::OperationLog log(*database);
-            const daemon::LoggedOperation left{.id = Uuid::generate().value(),
-                                               .verb = foreign.verb,
-                                               .resource = "web1",
-                                               .arguments = uuid.to_string() + foreign.more,
-                                               .intended = {},
-                                               .boot_id = "boot"};
-            ASSERT_TRUE(log.begin(left));
-            for (const Id& step : foreign.steps) {
-                ASSERT_TRUE(log.intend(left.id, step));
-            }
-        }
+        leave_in_log(world_,
+                     {.id = Uuid::generate().value(),
+                      .verb = foreign.verb,
+                      .resource = "web1",
+                      .arguments = uuid.to_string() + foreign.more,
+                      .intended = foreign.steps,
+                      .boot_id = "boot"});
         rig_.emplace(world_);
     }
 
