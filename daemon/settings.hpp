@@ -42,6 +42,11 @@ struct Settings {
     [[nodiscard]] std::string container_directory(const std::string& uuid) const {
         return containers_directory() + "/" + uuid;
     }
+    /// Of a volume. The root volume that a container is made with has the container's UUID, so that
+    /// its image lies beside the container's record and one directory is the whole container.
+    [[nodiscard]] std::string volume_directory(const Uuid& volume) const {
+        return containers_directory() + "/" + volume.to_string();
+    }
     [[nodiscard]] std::string database_path() const { return state_directory + "/lodge.db"; }
     [[nodiscard]] std::string backups_directory() const { return state_directory + "/backups"; }
     [[nodiscard]] std::string master_key_path() const { return state_directory + "/master.key"; }

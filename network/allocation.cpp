@@ -69,8 +69,8 @@ Result<model::IpAddress> allocate_address(const model::CidrAddress& pool,
                 "no address is free in the pool " + pool.to_string());
 }
 
-std::string mac_address_of(const Uuid& container) {
-    const auto& bytes = container.bytes();
+std::string mac_address_of(const Uuid& card) {
+    const auto& bytes = card.bytes();
     std::array<char, 18> text{};
     // 02: locally administered, unicast (IEEE 802). The last five bytes of a UUID are random.
     (void)std::snprintf(text.data(),

@@ -20,8 +20,6 @@ namespace lodge::network {
 
 namespace {
 
-constexpr const char* kContainerLink = "eth0";
-
 // One request makes the pair, with the far end in the container's namespace under its final name.
 // Each end has one queue: a veth pair is no wire, and every further queue costs memory per
 // container.
@@ -37,7 +35,7 @@ Result<Link> veth_request(const Nic& nic, const MacAddress& mac, int netns_fd, i
     rtnl_link_set_num_tx_queues(link.get(), 1);
     rtnl_link_set_num_rx_queues(link.get(), 1);
     const Link peer(rtnl_link_veth_get_peer(link.get()));
-    rtnl_link_set_name(peer.get(), kContainerLink);
+    rtnl_link_set_name(peer.get(), nic.name.c_str());
     rtnl_link_set_mtu(peer.get(), nic.mtu);
     rtnl_link_set_num_tx_queues(peer.get(), 1);
     rtnl_link_set_num_rx_queues(peer.get(), 1);
@@ -70,12 +68,12 @@ Status configure_inside(const Nic& nic, int netns_fd) {
     ASSIGN_OR_RETURN(const RouteSocket socket, open_route_socket_in(netns_fd));
     constexpr int kLoopbackIndex = 1; // LOOPBACK_IFINDEX of every namespace
     RETURN_IF_ERROR(set_up(socket.get(), kLoopbackIndex, "lo"));
-    ASSIGN_OR_RETURN(const Link card, find_link(socket.get(), kContainerLink));
+    ASSIGN_OR_RETURN(const Link card, find_link(socket.get(), nic.name));
     const int index = rtnl_link_get_ifindex(card.get());
     for (const model::CidrAddress& address : nic.addresses) {
         RETURN_IF_ERROR(add_address(socket.get(), index, address));
     }
-    RETURN_IF_ERROR(set_up(socket.get(), index, kContainerLink));
+    RETURN_IF_ERROR(set_up(socket.get(), index, nic.name));
     for (const model::IpAddress& gateway : nic.gateways) {
         RETURN_IF_ERROR(add_default_route(socket.get(), index, gateway));
     }

@@ -4,6 +4,7 @@
 #include "lib/base/unique_fd.hpp"
 #include "lib/base/uuid.hpp"
 #include "lib/model/address.hpp"
+#include "lib/model/object_names.hpp"
 
 #include <compare>
 #include <cstdint>
@@ -36,17 +37,19 @@ struct BridgeSpec {
     std::uint32_t most_connections = 8192;
 };
 
-/// A container's network card as a value. The host's end is named from the container's UUID.
+/// A container's network card as a value.
 struct Nic {
-    Uuid container;
+    Uuid uuid; ///< of the card; the name of the host's end derives from it
     std::string bridge;
     std::string mac_address; ///< of the container's end, "02:00:00:aa:bb:cc"
     std::vector<model::CidrAddress> addresses;
     std::vector<model::IpAddress> gateways; ///< at most one per family
     unsigned mtu = 1500;
 
-    /// "ve-" and twelve digits of the UUID: the whole of IFNAMSIZ.
-    [[nodiscard]] std::string host_name() const { return "ve-" + container.short_hex(12); }
+    std::string name = "eth0"; ///< of the container's end
+
+    /// The name of the host's end.
+    [[nodiscard]] std::string host_name() const { return model::card_name(uuid); }
 };
 
 /// A link with the name of a container's card.
@@ -149,7 +152,7 @@ class FirewallDriver {
 [[nodiscard]] Result<model::IpAddress> allocate_address(const model::CidrAddress& pool,
                                                         const model::IpAddress& gateway,
                                                         const std::vector<model::IpAddress>& used);
-/// The locally administered MAC address derived from a container's UUID. Pure.
-[[nodiscard]] std::string mac_address_of(const Uuid& container);
+/// The locally administered MAC address derived from a card's UUID. Pure.
+[[nodiscard]] std::string mac_address_of(const Uuid& card);
 
 } // namespace lodge::network

@@ -22,8 +22,7 @@ namespace lodge::network {
 
 namespace {
 
-constexpr std::string_view kCardPrefix = "ve-"; // Nic::host_name()
-constexpr std::uint16_t kAllButPause = 0xfffd;  // the kernel takes no other mask at a port
+constexpr std::uint16_t kAllButPause = 0xfffd; // the kernel takes no other mask at a port
 
 // The options of the port. The bridge learns no address from it and floods only broadcasts to it,
 // because the bridge has a static entry for the one address behind it. It forwards frames to
@@ -118,7 +117,7 @@ Result<std::map<int, Port>> read_ports(nl_sock* socket) {
     const auto visit = [&](nlmsghdr* message) {
         const auto* header = static_cast<const ifinfomsg*>(nlmsg_data(message));
         const nlattr* const name = nlmsg_find_attr(message, sizeof *header, IFLA_IFNAME);
-        if (name == nullptr || std::string_view(nla_get_string(name)).rfind(kCardPrefix, 0) != 0) {
+        if (name == nullptr || !model::begins_as_card_name(nla_get_string(name))) {
             return;
         }
         const nlattr* const master = nlmsg_find_attr(message, sizeof *header, IFLA_MASTER);

@@ -15,19 +15,9 @@ namespace {
 
 constexpr const char* kBlocks = "/sys/block";
 
-// Of a label of ours, Volume::label().
-std::optional<Uuid> uuid_behind(std::string_view label) {
-    constexpr std::string_view kPrefix = "lodge-";
-    if (!label.starts_with(kPrefix)) {
-        return std::nullopt;
-    }
-    const auto uuid = Uuid::parse(label.substr(kPrefix.size()));
-    return uuid ? std::optional(*uuid) : std::nullopt;
-}
-
-// The container's name in labels: for a mapping of ours, in the label of the loop device below it.
+// The volume's name in labels: for a mapping of ours, in the label of the loop device below it.
 std::string label_of(const std::string& mapping, const BlockDevice& loop) {
-    const auto uuid = uuid_behind(loop.label);
+    const auto uuid = model::volume_of_label(loop.label);
     return uuid && mapping == Volume{.uuid = *uuid, .directory = {}}.mapper_name() ? loop.label
                                                                                    : mapping;
 }
@@ -73,17 +63,17 @@ Status add_mappings(const std::map<std::string, BlockDevice>& loops,
         });
 }
 
-// If its path says nothing, its label names the container and so the path of the image. Empty: it
+// If its path says nothing, its label names the volume and so the path of the image. Empty: it
 // is another daemon's.
 std::string image_below(const std::string& directory, const ImageLoop& loop) {
     if (loop.shown.starts_with(directory + "/")) {
         return loop.shown;
     }
-    const auto uuid = uuid_behind(loop.status.label);
+    const auto uuid = model::volume_of_label(loop.status.label);
     if (!uuid) {
         return {};
     }
-    const std::string image = directory + "/" + uuid->to_string() + "/" + kImageName;
+    const std::string image = directory + "/" + uuid->to_string() + "/" + model::kImageName;
     return loop.stands_over(image) ? image : "";
 }
 

@@ -1,5 +1,7 @@
 #include "storage/image_loops.hpp"
 
+#include "lib/model/object_names.hpp"
+
 #include <string_view>
 
 #include <sys/stat.h>
@@ -10,7 +12,7 @@ namespace lodge::storage {
 namespace {
 
 std::string unseen_image() {
-    return std::string("/") + kImageName;
+    return std::string("/") + model::kImageName;
 }
 
 } // namespace

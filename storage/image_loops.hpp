@@ -8,8 +8,6 @@
 
 namespace lodge::storage {
 
-inline constexpr const char* kImageName = "volume.img"; ///< in its volume's directory
-
 /// A loop device that may be over an image of ours. One that an older release attached shows the
 /// whole path of its image. A later one shows only "/volume.img" (kernel::open_unseen); its inode
 /// tells the image.

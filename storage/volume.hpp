@@ -4,6 +4,7 @@
 #include "lib/base/uuid.hpp"
 #include "lib/kernel/mount.hpp"
 #include "lib/model/container.hpp"
+#include "lib/model/object_names.hpp"
 #include "lib/secret/secret_buffer.hpp"
 
 #include <memory>
@@ -21,16 +22,16 @@ inline constexpr const char* kRootDirectory = "root";   ///< data/root, of a pri
 
 /// A volume as a value: one directory of the state directory holds one volume.
 struct Volume {
-    Uuid uuid;             ///< of the container; dm name and loop label derive from it
-    std::string directory; ///< absolute; holds volume.img
+    Uuid uuid; ///< of the volume; the names of its mapping and loop device derive from it
+    std::string directory; ///< absolute; holds its image
     std::uint64_t bytes = 0;
     model::Encryption encryption = model::Encryption::luks2;
 
-    [[nodiscard]] std::string image_path() const { return directory + "/volume.img"; }
+    [[nodiscard]] std::string image_path() const { return directory + "/" + model::kImageName; }
     /// The label of its loop device; only those who may open the device can read it.
-    [[nodiscard]] std::string label() const { return "lodge-" + uuid.to_string(); }
+    [[nodiscard]] std::string label() const { return model::volume_label(uuid); }
     /// The name of its mapping. Every tenant may read it in sysfs, so it does not show the
-    /// container. A mapping of an older release has the label as its name.
+    /// volume. A mapping of an older release has the label as its name.
     [[nodiscard]] std::string mapper_name() const;
 };
 

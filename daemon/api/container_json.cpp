@@ -1,6 +1,7 @@
 #include "daemon/api/container_json.hpp"
 
 #include "lib/api/json.hpp"
+#include "lib/model/object_names.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -16,6 +17,12 @@ namespace {
 
 using nlohmann::json;
 using View = ContainerView;
+
+// Every container has one today.
+const model::Card& first_card(const View& view) {
+    static const model::Card kNone;
+    return view.container.cards.empty() ? kNone : view.container.cards.front();
+}
 
 json texts_of(const std::vector<model::CidrAddress>& addresses) {
     json texts = json::array();
@@ -41,15 +48,16 @@ constexpr std::array kViewFields{
               [](const View& view) {
                   return view.container.init_pid ? json(*view.container.init_pid) : json();
               }},
-    ViewField{"addresses", [](const View& view) { return texts_of(view.container.addresses); }},
+    ViewField{"addresses", [](const View& view) { return texts_of(view.container.addresses()); }},
     ViewField{"image", [](const View& view) -> json { return view.image_path; }},
     ViewField{"uid_base", [](const View& view) -> json { return view.container.uid_base; }},
     ViewField{"template_digest",
               [](const View& view) -> json { return view.container.template_digest; }},
-    ViewField{"mac_address", [](const View& view) -> json { return view.container.mac_address; }},
+    ViewField{"mac_address", [](const View& view) -> json { return first_card(view).mac_address; }},
     ViewField{"busy_with", [](const View& view) -> json { return view.busy_with; }},
     ViewField{"ready", [](const View& view) -> json { return view.template_ready; }},
-    ViewField{"card", [](const View& view) -> json { return view.card; }},
+    ViewField{"card",
+              [](const View& view) -> json { return model::card_name(first_card(view).uuid); }},
     ViewField{"uptime_seconds", [](const View& view) { return number(view.uptime_seconds); }, true},
     ViewField{
         "memory_used_bytes", [](const View& view) { return number(view.use.memory_bytes); }, true},

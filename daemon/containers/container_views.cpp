@@ -39,8 +39,7 @@ ContainerUse ContainerViews::use_of(const model::Container& container) const {
 
 ContainerView
 ContainerViews::view_of(model::Container container, std::string template_ready, bool with_use) {
-    ContainerView view{.image_path = parts_.volume_of(container).image_path(),
-                       .card = Parts::card_of(container)};
+    ContainerView view{.image_path = parts_.volume_of(container, container.root()).image_path()};
     view.busy_with = engine_.busy_with(container.spec.name);
     view.template_ready = std::move(template_ready);
     for (UnenforcedLimit& limit : unenforced_limits(parts_, container.spec.resources)) {
@@ -90,7 +89,8 @@ Result<bool> ContainerViews::knock(const ContainerView& view,
                                    const Deadline& deadline) {
     constexpr auto kKnock = std::chrono::milliseconds(25);
     const std::string& name = view.container.spec.name;
-    SshKnock knock(view.container.addresses.front().address);
+    const model::IpAddress address = view.container.addresses().front().address;
+    SshKnock knock(address);
     while (!deadline.expired()) {
         if (knock.answered_within(
                 std::min(kKnock, std::chrono::ceil<std::chrono::milliseconds>(deadline.left())))) {
@@ -106,8 +106,7 @@ Result<bool> ContainerViews::knock(const ContainerView& view,
         }
     }
     return fail(ErrorCode::timeout,
-                "no SSH server answered at " +
-                    view.container.addresses.front().address.to_string() + " in time");
+                "no SSH server answered at " + address.to_string() + " in time");
 }
 
 Status ContainerViews::wait(const Caller& caller,
@@ -125,7 +124,7 @@ Status ContainerViews::wait(const Caller& caller,
         const model::Container& container = view.container;
         const bool running = container.state == model::State::running;
         if (running && what == "ready" && view.template_ready == "ssh" &&
-            !container.addresses.empty()) {
+            !container.addresses().empty()) {
             ASSIGN_OR_RETURN(const bool ready, knock(view, *subscription, deadline));
             if (ready) {
                 return {};

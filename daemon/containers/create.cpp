@@ -34,12 +34,12 @@ Status reserve(const Parts& parts, Creation& creation) {
     ASSIGN_OR_RETURN(const auto master, parts.keys.master_key());
     ASSIGN_OR_RETURN(const std::string sealed,
                      secret::seal(master, creation.key, creation.container.uuid.to_string()));
-    return parts.containers.insert(creation.container, sealed);
+    return parts.containers.insert(creation.container, {{creation.container.root().uuid, sealed}});
 }
 
 Status seed(const Parts& parts, Creation& creation) {
     const model::Container& container = creation.container;
-    const Resolvers resolvers = resolvers_for(parts.settings, container.addresses);
+    const Resolvers resolvers = resolvers_for(parts.settings, container.addresses());
     if (resolvers.servers.empty()) {
         creation.warn("it gets no name server: " + resolvers.why_not);
     }
@@ -105,7 +105,7 @@ Plan create_plan(const Parts& parts,
     creation->container = container;
     creation->request = std::move(request);
     creation->warn = std::move(warn);
-    const storage::Volume volume = parts.volume_of(container);
+    const storage::Volume volume = parts.volume_of(container, container.root());
     Plan plan;
     plan.warnings = warnings_of_limits(parts, container.spec.resources);
     plan.steps.push_back({"reserve",
@@ -116,7 +116,7 @@ Plan create_plan(const Parts& parts,
                           // An open volume must keep its name, by which recovery finds it.
                           [&parts, container, volume]() -> Status {
                               RETURN_IF_ERROR(parts.driver_of(container).close(volume));
-                              return remove_place(parts.settings, container.uuid);
+                              return remove_places(parts.settings, container);
                           }});
     plan.steps.push_back(
         {"volume",
@@ -132,7 +132,8 @@ Plan create_plan(const Parts& parts,
              creation->volume.filesystem.reset();
              RETURN_IF_ERROR(parts.driver_of(creation->container).close(volume));
              return parts.driver_of(creation->container).destroy(volume);
-         }});
+         },
+         container.root().name()});
     plan.steps.push_back(
         {"seed",
          [&parts, creation, volume] { return explain_full_host(volume, seed(parts, *creation)); },

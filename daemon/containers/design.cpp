@@ -54,23 +54,22 @@ Status Containers::check_limits(const model::Resources& resources) const {
     return need(resources.pids.has_value(), "pids", "--pids");
 }
 
-Status Containers::assign_addresses(model::Container& container) const {
+Status Containers::assign_addresses(const model::ContainerSpec& spec, model::Card& card) const {
     ASSIGN_OR_RETURN(auto used, parts_.containers.used_addresses());
     for (const auto& [uuid, other] : designed_) {
-        for (const model::CidrAddress& address : other.addresses) {
+        for (const model::CidrAddress& address : other.addresses()) {
             used.push_back(address.address);
         }
     }
     std::sort(used.begin(), used.end());
     for (const model::CidrAddress& pool : parts_.settings.pools) {
-        const auto asked = std::find_if(container.spec.addresses.begin(),
-                                        container.spec.addresses.end(),
-                                        [&](const model::IpAddress& address) {
-                                            return address.family() == pool.address.family();
-                                        });
-        if (asked == container.spec.addresses.end()) {
+        const auto asked = std::find_if(
+            spec.addresses.begin(), spec.addresses.end(), [&](const model::IpAddress& address) {
+                return address.family() == pool.address.family();
+            });
+        if (asked == spec.addresses.end()) {
             ASSIGN_OR_RETURN(const auto free, network::allocate_address(pool, pool.address, used));
-            container.addresses.push_back({free, pool.prefix});
+            card.addresses.push_back({free, pool.prefix});
             continue;
         }
         RETURN_IF_ERROR(network::check_host_address(pool, *asked));
@@ -83,9 +82,9 @@ Status Containers::assign_addresses(model::Container& container) const {
             return fail(ErrorCode::already_exists,
                         "the address " + asked->to_string() + " is in use");
         }
-        container.addresses.push_back({*asked, pool.prefix});
+        card.addresses.push_back({*asked, pool.prefix});
     }
-    if (container.addresses.size() < container.spec.addresses.size()) {
+    if (card.addresses.size() < spec.addresses.size()) {
         return fail(ErrorCode::invalid_argument,
                     "an address was asked for of a family that has no pool here");
     }
@@ -115,6 +114,10 @@ Result<model::Container> Containers::design(CreateRequest& request) {
     model::Container container{.spec = request.spec,
                                .created_at = static_cast<std::int64_t>(::time(nullptr))};
     ASSIGN_OR_RETURN(container.uuid, Uuid::generate());
+    container.disks.push_back({.uuid = container.uuid}); // see Settings::volume_directory()
+    model::Card card;
+    ASSIGN_OR_RETURN(card.uuid, Uuid::generate());
+    card.mac_address = network::mac_address_of(card.uuid);
     if (container.spec.hostname.empty()) {
         container.spec.hostname = container.spec.name;
     }
@@ -130,9 +133,9 @@ Result<model::Container> Containers::design(CreateRequest& request) {
         parts_.groups.support().why_not("pids").empty()) {
         container.spec.resources.pids = kDefaultPids;
     }
-    RETURN_IF_ERROR(assign_addresses(container));
+    RETURN_IF_ERROR(assign_addresses(container.spec, card));
+    container.cards.push_back(std::move(card));
     RETURN_IF_ERROR(assign_uid_base(container));
-    container.mac_address = network::mac_address_of(container.uuid);
     return container;
 }
 

@@ -103,7 +103,7 @@ std::string put_together(const Line& line, const std::vector<std::string>& names
 
 std::vector<std::string> address_texts(const model::Container& container) {
     std::vector<std::string> texts;
-    for (const model::CidrAddress& address : container.addresses) {
+    for (const model::CidrAddress& address : container.addresses()) {
         texts.push_back(address.address.to_string());
     }
     return texts;

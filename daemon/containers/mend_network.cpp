@@ -24,14 +24,15 @@ Status put_cards_back(const Parts& parts) {
     for (const model::Container& container : containers) {
         const bool runs =
             container.state == model::State::running || container.state == model::State::frozen;
-        const network::Nic nic = parts.nic_of(container);
-        if (!runs || !faults.contains(nic.host_name())) {
-            continue;
-        }
-        const Status done = parts.links.reattach(nic);
-        // A container that is being stopped has no card any more.
-        if (!done && done.error().code() != ErrorCode::not_found) {
-            parts.warn("'" + container.spec.name + "': " + done.error().to_string());
+        for (const model::Card& card : container.cards) {
+            if (!runs || !faults.contains(model::card_name(card.uuid))) {
+                continue;
+            }
+            const Status done = parts.links.reattach(parts.nic_of(card));
+            // A container that is being stopped has no card any more.
+            if (!done && done.error().code() != ErrorCode::not_found) {
+                parts.warn("'" + container.spec.name + "': " + done.error().to_string());
+            }
         }
     }
     return {};

@@ -57,9 +57,9 @@ void MonitorRegistry::on_change(std::function<void()> notify) {
     notify_ = std::move(notify);
 }
 
-storage::Volume Parts::volume_of(const model::Container& container) const {
-    return {.uuid = container.uuid,
-            .directory = settings.container_directory(container.uuid.to_string()),
+storage::Volume Parts::volume_of(const model::Container& container, const model::Disk& disk) const {
+    return {.uuid = disk.uuid,
+            .directory = settings.volume_directory(disk.uuid),
             .bytes = container.spec.disk_bytes,
             .encryption = *container.spec.encryption};
 }
@@ -68,30 +68,25 @@ storage::VolumeDriver& Parts::driver_of(const model::Container& container) const
     return *volumes.at(*container.spec.encryption);
 }
 
-network::Nic Parts::nic_of(const model::Container& container) const {
-    network::Nic nic{.container = container.uuid,
+network::Nic Parts::nic_of(const model::Card& card) const {
+    network::Nic nic{.uuid = card.uuid,
                      .bridge = settings.bridge,
-                     .mac_address = container.mac_address,
-                     .addresses = container.addresses};
+                     .mac_address = card.mac_address,
+                     .addresses = card.addresses,
+                     .name = card.name()};
     // Only gateways of its own networks: it has no route to a pool that was added later.
     for (const model::CidrAddress& pool : settings.pools) {
-        if (std::any_of(container.addresses.begin(),
-                        container.addresses.end(),
-                        [&](const auto& own) { return pool.contains(own.address); })) {
+        if (std::any_of(card.addresses.begin(), card.addresses.end(), [&](const auto& own) {
+                return pool.contains(own.address);
+            })) {
             nic.gateways.push_back(pool.address);
         }
     }
     return nic;
 }
 
-std::string Parts::card_of(const model::Container& container) {
-    network::Nic nic;
-    nic.container = container.uuid;
-    return nic.host_name();
-}
-
 Status Parts::check_addresses(const model::Container& container) const {
-    for (const model::CidrAddress& own : container.addresses) {
+    for (const model::CidrAddress& own : container.addresses()) {
         if (std::none_of(settings.pools.begin(), settings.pools.end(), [&](const auto& pool) {
                 return pool.contains(own.address);
             })) {
@@ -104,8 +99,9 @@ Status Parts::check_addresses(const model::Container& container) const {
     return {};
 }
 
-Result<secret::SecretBuffer> Parts::key_of(const model::Container& container) const {
-    ASSIGN_OR_RETURN(const std::string sealed, containers.sealed_key(container.uuid));
+Result<secret::SecretBuffer> Parts::key_of(const model::Container& container,
+                                           const model::Disk& disk) const {
+    ASSIGN_OR_RETURN(const std::string sealed, containers.sealed_key(disk.uuid));
     ASSIGN_OR_RETURN(const secret::SecretBuffer master, keys.master_key());
     return with_context(secret::open_sealed(master, sealed, container.uuid.to_string()),
                         "unwrap the volume's key");
@@ -118,7 +114,7 @@ std::string Parts::tree_of(const model::Container& container) {
 }
 
 std::string Parts::group_of(const model::Container& container) {
-    return "ct-" + container.uuid.to_string();
+    return model::group_name(container.uuid);
 }
 
 void Parts::announce(const model::Container& container,

@@ -79,17 +79,17 @@ struct Parts {
                 .store = store,
                 .warn = warn};
     }
-    [[nodiscard]] storage::Volume volume_of(const model::Container& container) const;
+    [[nodiscard]] storage::Volume volume_of(const model::Container& container,
+                                            const model::Disk& disk) const;
     [[nodiscard]] storage::VolumeDriver& driver_of(const model::Container& container) const;
-    [[nodiscard]] network::Nic nic_of(const model::Container& container) const;
+    [[nodiscard]] network::Nic nic_of(const model::Card& card) const;
     /// invalid_state when an address of the container is outside all pools.
     [[nodiscard]] Status check_addresses(const model::Container& container) const;
     /// The volume's key, unsealed.
-    [[nodiscard]] Result<secret::SecretBuffer> key_of(const model::Container& container) const;
+    [[nodiscard]] Result<secret::SecretBuffer> key_of(const model::Container& container,
+                                                      const model::Disk& disk) const;
     /// The directory below the volume's root with the container's own files.
     [[nodiscard]] static std::string tree_of(const model::Container& container);
-    /// Name of its card on the host; cheaper than all of nic_of().
-    [[nodiscard]] static std::string card_of(const model::Container& container);
     /// Name of the container's cgroup.
     [[nodiscard]] static std::string group_of(const model::Container& container);
     void announce(const model::Container& container,

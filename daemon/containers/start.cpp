@@ -26,9 +26,10 @@ struct Starting {
 
 Status open_volume(const Parts& parts, Starting& starting) {
     const model::Container& container = starting.container;
-    ASSIGN_OR_RETURN(const auto key, parts.key_of(container));
-    ASSIGN_OR_RETURN(starting.volume,
-                     parts.driver_of(container).open(parts.volume_of(container), key));
+    ASSIGN_OR_RETURN(const auto key, parts.key_of(container, container.root()));
+    ASSIGN_OR_RETURN(
+        starting.volume,
+        parts.driver_of(container).open(parts.volume_of(container, container.root()), key));
     // A full disk must not keep a container from starting.
     if (const Status renewed = renew_host_name(starting.volume.filesystem.get(),
                                                Parts::tree_of(container),
@@ -146,12 +147,33 @@ Status undo_clone(const Parts& parts, Starting& starting) {
     return discarded;
 }
 
+// The firewall does not check a card that it does not know, so `admit` comes before `attach`.
+void add_card(Plan& plan,
+              const Parts& parts,
+              const std::shared_ptr<Starting>& starting,
+              const model::Card& card) {
+    const network::Nic nic = parts.nic_of(card);
+    plan.steps.push_back({"admit",
+                          [&parts, starting, nic]() -> Status {
+                              RETURN_IF_ERROR(parts.check_addresses(starting->container));
+                              return parts.firewall.admit(nic);
+                          },
+                          [&parts, nic] { return parts.firewall.expel(nic.host_name()); },
+                          card.name()});
+    plan.steps.push_back({"attach",
+                          [&parts, starting, nic]() -> Status {
+                              RETURN_IF_ERROR(mend_network(parts));
+                              return parts.links.attach(nic, starting->clone->network_namespace());
+                          },
+                          [&parts, nic] { return parts.links.detach(nic.host_name()); },
+                          card.name()});
+}
+
 } // namespace
 
 Plan start_plan(const Parts& parts, const model::Container& container) {
     const auto starting = std::make_shared<Starting>();
     starting->container = container;
-    const network::Nic nic = parts.nic_of(container);
     Plan plan;
     const auto discard = [&parts, starting] { return undo_clone(parts, *starting); };
     plan.steps.push_back({"group",
@@ -162,24 +184,16 @@ Plan start_plan(const Parts& parts, const model::Container& container) {
     plan.steps.push_back({"open",
                           [&parts, starting] { return open_volume(parts, *starting); },
                           [&parts, starting]() -> Status {
+                              const model::Container& own = starting->container;
                               starting->volume.filesystem.reset();
-                              return parts.driver_of(starting->container)
-                                  .close(parts.volume_of(starting->container));
-                          }});
+                              return parts.driver_of(own).close(parts.volume_of(own, own.root()));
+                          },
+                          container.root().name()});
     plan.steps.push_back(
         {"build", [&parts, starting] { return build(parts, *starting); }, discard});
-    plan.steps.push_back({"admit",
-                          [&parts, container, nic]() -> Status {
-                              RETURN_IF_ERROR(parts.check_addresses(container));
-                              return parts.firewall.admit(nic);
-                          },
-                          [&parts, nic] { return parts.firewall.expel(nic.host_name()); }});
-    plan.steps.push_back({"attach",
-                          [&parts, starting, nic]() -> Status {
-                              RETURN_IF_ERROR(mend_network(parts));
-                              return parts.links.attach(nic, starting->clone->network_namespace());
-                          },
-                          [&parts, nic] { return parts.links.detach(nic.host_name()); }});
+    for (const model::Card& card : container.cards) {
+        add_card(plan, parts, starting, card);
+    }
     plan.steps.push_back({"finish", [starting] { return finish(*starting); }, {}});
     plan.steps.push_back({"record",
                           [&parts, starting] { return record(parts, *starting); },

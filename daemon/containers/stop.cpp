@@ -242,7 +242,6 @@ bool reboots_at_once(const model::Container& container) {
 Plan stop_plan(const Parts& parts, const model::Container& container, const StopOrder& order) {
     const auto stopping = std::make_shared<Stopping>(Stopping{
         .container = container, .order = order, .out_of_memory = false, .exit = {}, .monitor = {}});
-    const network::Nic nic = parts.nic_of(container);
     Plan plan;
     plan.steps.push_back(
         {kHaltStep, [&parts, stopping] { return ask_to_halt(parts, *stopping); }, {}});
@@ -260,15 +259,21 @@ Plan stop_plan(const Parts& parts, const model::Container& container, const Stop
         {"remove group",
          [&parts, container] { return parts.groups.remove(Parts::group_of(container)); },
          {}});
-    plan.steps.push_back(
-        {"expel", [&parts, nic] { return parts.firewall.expel(nic.host_name()); }, {}});
-    plan.steps.push_back(
-        {"detach", [&parts, nic] { return parts.links.detach(nic.host_name()); }, {}});
-    plan.steps.push_back({"close volume",
-                          [&parts, container] {
-                              return parts.driver_of(container).close(parts.volume_of(container));
-                          },
-                          {}});
+    for (const model::Card& card : container.cards) {
+        const std::string name = model::card_name(card.uuid);
+        plan.steps.push_back(
+            {"expel", [&parts, name] { return parts.firewall.expel(name); }, {}, card.name()});
+        plan.steps.push_back(
+            {"detach", [&parts, name] { return parts.links.detach(name); }, {}, card.name()});
+    }
+    for (const model::Disk& disk : container.disks) {
+        plan.steps.push_back({"close volume",
+                              [&parts, container, volume = parts.volume_of(container, disk)] {
+                                  return parts.driver_of(container).close(volume);
+                              },
+                              {},
+                              disk.name()});
+    }
     plan.commit = 0;
     plan.on_recovery = OnRecovery::rerun;
     return plan;
@@ -299,15 +304,17 @@ Plan destroy_plan(const Parts& parts, const model::Container& container) {
     // found again.
     plan.steps.push_back(
         {"erase record", [&parts, container] { return erase_record(parts, container.uuid); }, {}});
-    plan.steps.push_back({"erase",
-                          [&parts, container] {
-                              return parts.driver_of(container).destroy(parts.volume_of(container));
-                          },
+    for (const model::Disk& disk : container.disks) {
+        plan.steps.push_back({"erase",
+                              [&parts, container, volume = parts.volume_of(container, disk)] {
+                                  return parts.driver_of(container).destroy(volume);
+                              },
+                              {},
+                              disk.name()});
+    }
+    plan.steps.push_back({"directory",
+                          [&parts, container] { return remove_places(parts.settings, container); },
                           {}});
-    plan.steps.push_back(
-        {"directory",
-         [&parts, container] { return remove_place(parts.settings, container.uuid); },
-         {}});
     plan.steps.push_back({"forget",
                           [&parts, container]() -> Status {
                               RETURN_IF_ERROR(

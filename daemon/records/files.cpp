@@ -46,8 +46,10 @@ Status sync_directory(int fd, const std::string& path) {
 Status write_with(const RecordParts& parts,
                   const secret::SecretBuffer& master,
                   const model::Container& c) {
-    ContainerRecord record{.container = c, .sealed_key = {}};
-    ASSIGN_OR_RETURN(record.sealed_key, parts.containers.sealed_key(c.uuid));
+    ContainerRecord record{.container = c, .sealed_keys = {}};
+    for (const model::Disk& disk : c.disks) {
+        ASSIGN_OR_RETURN(record.sealed_keys[disk.uuid], parts.containers.sealed_key(disk.uuid));
+    }
     ASSIGN_OR_RETURN(const std::string text, encode_record(record, master));
     const std::string all = parts.settings.containers_directory();
     ASSIGN_OR_RETURN(const auto parent, kernel::open_directory(all));
@@ -179,6 +181,9 @@ Result<std::vector<Uuid>> unclaimed_volumes(const RecordParts& parts) {
     ASSIGN_OR_RETURN(const auto rows, parts.containers.list_all());
     for (const model::Container& row : rows) {
         std::erase(volumes, row.uuid);
+        for (const model::Disk& disk : row.disks) {
+            std::erase(volumes, disk.uuid);
+        }
     }
     return volumes;
 }

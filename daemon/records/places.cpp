@@ -1,6 +1,7 @@
 #include "daemon/records/places.hpp"
 
 #include "lib/kernel/fs.hpp"
+#include "lib/model/object_names.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -26,7 +27,7 @@ Result<Beside> look_beside(const std::string& directory) {
     ASSIGN_OR_RETURN(const auto place, kernel::open_directory(directory));
     Beside beside;
     struct stat info{};
-    ASSIGN_OR_RETURN(beside.image, is_there(place.get(), "volume.img", info));
+    ASSIGN_OR_RETURN(beside.image, is_there(place.get(), model::kImageName, info));
     if (beside.image && S_ISREG(info.st_mode)) {
         beside.bytes = static_cast<std::uint64_t>(info.st_size);
     }
@@ -36,13 +37,20 @@ Result<Beside> look_beside(const std::string& directory) {
     return beside;
 }
 
-Status remove_place(const Settings& settings, const Uuid& container) {
+Status remove_place(const Settings& settings, const Uuid& uuid) {
     const auto parent = kernel::open_directory(settings.containers_directory());
     if (!parent) {
         return parent.error().sys_errno() == ENOENT ? Status{}
                                                     : std::unexpected<Error>(parent.error());
     }
-    return kernel::remove_tree_at(parent->get(), container.to_string());
+    return kernel::remove_tree_at(parent->get(), uuid.to_string());
+}
+
+Status remove_places(const Settings& settings, const model::Container& container) {
+    for (const model::Disk& disk : container.disks) {
+        RETURN_IF_ERROR(remove_place(settings, disk.uuid));
+    }
+    return remove_place(settings, container.uuid);
 }
 
 Result<std::vector<Uuid>> volumes_on_disk(const Settings& settings) {

@@ -3,6 +3,7 @@
 #include "daemon/settings.hpp"
 #include "lib/base/error.hpp"
 #include "lib/base/uuid.hpp"
+#include "lib/model/container.hpp"
 
 #include <cstdint>
 #include <string>
@@ -33,9 +34,11 @@ struct Beside {
 /// cannot be read.
 [[nodiscard]] Result<std::vector<Uuid>> volumes_on_disk(const Settings& settings);
 
-/// Removes the directory of a container with its content. Missing: success. A directory that cannot
-/// be opened for want of a descriptor is not missing.
-[[nodiscard]] Status remove_place(const Settings& settings, const Uuid& container);
+/// Removes the directory of a container or of a volume with its content. Missing: success. A
+/// directory that cannot be opened for want of a descriptor is not missing.
+[[nodiscard]] Status remove_place(const Settings& settings, const Uuid& uuid);
+/// Those of a container and of all its volumes.
+[[nodiscard]] Status remove_places(const Settings& settings, const model::Container& container);
 
 /// Removes the directory of a container without a row: the rest of a create that could not be
 /// undone. A record is written last and erased first, so with a record the row was lost. Then, and

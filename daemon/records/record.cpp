@@ -1,5 +1,6 @@
 #include "daemon/records/record.hpp"
 
+#include "daemon/records/parts_json.hpp"
 #include "lib/api/json.hpp"
 
 #include <nlohmann/json.hpp>
@@ -100,17 +101,6 @@ class Fields {
 
 constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
 
-Status read_addresses(const json& content, model::Container& container) {
-    const json addresses = content.value("addresses", json::array());
-    for (const json& address : addresses) {
-        ASSIGN_OR_RETURN(
-            const auto parsed,
-            model::CidrAddress::parse(address.is_string() ? address.get<std::string>() : ""));
-        container.addresses.push_back(parsed);
-    }
-    return {};
-}
-
 } // namespace
 
 Result<std::string> encode_record(const ContainerRecord& record,
@@ -120,20 +110,13 @@ Result<std::string> encode_record(const ContainerRecord& record,
     model::ContainerSpec spec = container.spec;
     spec.ssh_keys.clear();
     spec.addresses.clear();
-    json addresses = json::array();
-    for (const model::CidrAddress& address : container.addresses) {
-        addresses.push_back(address.to_string());
-    }
-    return encode(kContainer,
-                  {{"uuid", container.uuid.to_string()},
-                   {"spec", api::to_json(spec)},
-                   {"template_digest", container.template_digest},
-                   {"uid_base", container.uid_base},
-                   {"mac_address", container.mac_address},
-                   {"addresses", addresses},
-                   {"created_at", container.created_at},
-                   {"sealed_key", secret::to_hex(record.sealed_key)}},
-                  master);
+    json content = {{"uuid", container.uuid.to_string()},
+                    {"spec", api::to_json(spec)},
+                    {"template_digest", container.template_digest},
+                    {"uid_base", container.uid_base},
+                    {"created_at", container.created_at}};
+    put_parts(record, content);
+    return encode(kContainer, content, master);
 }
 
 Result<ContainerRecord> decode_record(std::string_view text, const secret::SecretBuffer& master) {
@@ -145,9 +128,7 @@ Result<ContainerRecord> decode_record(std::string_view text, const secret::Secre
     container.template_digest = fields.text("template_digest");
     container.uid_base = static_cast<std::uint32_t>(
         fields.number("uid_base", std::numeric_limits<std::uint32_t>::max()));
-    container.mac_address = fields.text("mac_address");
     container.created_at = fields.number("created_at", kMost);
-    const std::string sealed_key = fields.text("sealed_key");
     RETURN_IF_ERROR(fields.status());
     ASSIGN_OR_RETURN(container.uuid, Uuid::parse(uuid));
     ASSIGN_OR_RETURN(container.spec, api::spec_from_json(content.value("spec", json::object())));
@@ -155,10 +136,11 @@ Result<ContainerRecord> decode_record(std::string_view text, const secret::Secre
     if (!container.spec.encryption) {
         return corrupt("without the volume's encryption");
     }
-    RETURN_IF_ERROR(read_addresses(content, container));
-    ASSIGN_OR_RETURN(record.sealed_key, secret::from_hex(sealed_key));
-    RETURN_IF_ERROR(with_context(secret::open_sealed(master, record.sealed_key, uuid),
-                                 "unwrap the volume's key"));
+    RETURN_IF_ERROR(read_parts(content, record));
+    for (const auto& [volume, sealed_key] : record.sealed_keys) {
+        RETURN_IF_ERROR(
+            with_context(secret::open_sealed(master, sealed_key, uuid), "unwrap the volume's key"));
+    }
     return record;
 }
 

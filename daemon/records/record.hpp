@@ -11,19 +11,19 @@ namespace lodge::daemon {
 
 /// The record beside each volume and each image, from which a lost database is rebuilt:
 ///
-///     {"format": 1, "container": {...}, "authenticator": "<64 hexadecimal digits>"}
+///     {"format": 2, "container": {...}, "authenticator": "<64 hexadecimal digits>"}
 ///
 /// secret::authenticator_of makes the authenticator over kind, format and content. Equal content
-/// gives equal text. A release reads every format up to its own (tests/upgrade), and calls a later
-/// one `unsupported`.
-inline constexpr int kRecordFormat = 1;
+/// gives equal text. Format 1 had one volume and one card in the container itself. A release reads
+/// every format up to its own (tests/upgrade), and calls a later one `unsupported`.
+inline constexpr int kRecordFormat = 2;
 inline constexpr std::size_t kLongestRecord = std::size_t{64} << 10;
 
 /// A container as in its row, without the values of what runs: state, init, exit and times of
 /// starts.
 struct ContainerRecord {
     model::Container container;
-    std::string sealed_key;
+    model::SealedKeys sealed_keys;
 };
 
 [[nodiscard]] Result<std::string> encode_record(const ContainerRecord& record,

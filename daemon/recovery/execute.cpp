@@ -30,12 +30,19 @@ MonitorSign sign_of(const Means& means, const Uuid& uuid) {
                                                           : monitor->second.sign;
 }
 
+Status admit_cards(const Parts& parts, const model::Container& container) {
+    for (const model::Card& card : container.cards) {
+        RETURN_IF_ERROR(parts.firewall.admit(parts.nic_of(card)));
+    }
+    return {};
+}
+
 Status take_up(const Means& means, const RecoveryStep& step) {
     ASSIGN_OR_RETURN(const model::Container container, row_of(means, step));
     means.parts.monitors.put(step.uuid, means.look.connections[step.uuid]);
     // Somebody may have flushed the firewall meanwhile, and it does not check a card that it does
     // not know.
-    return means.parts.firewall.admit(means.parts.nic_of(container));
+    return admit_cards(means.parts, container);
 }
 
 Status stop(const Means& means, const RecoveryStep& step) {
@@ -53,56 +60,75 @@ Status stop(const Means& means, const RecoveryStep& step) {
     return {};
 }
 
-// Removes all kernel objects of a container, in the order of stop_plan(), which has the reasons.
-Status sweep(const Parts& parts, const Uuid& uuid) {
-    const std::string group = Parts::group_of({.uuid = uuid});
+// Removes the kernel objects of a container but its volumes, in the order of stop_plan(), which has
+// the reasons. Without a row its cards are unknown: they are found by their names.
+Status sweep(const Parts& parts, const model::Container& container) {
+    const Uuid& uuid = container.uuid;
+    const std::string group = Parts::group_of(container);
     RETURN_IF_ERROR(parts.groups.kill(group)); // of frozen processes too
     RETURN_IF_ERROR(parts.groups.wait_empty(group, Deadline::after(kKillDeadline)));
     parts.monitors.remove(uuid);
     RETURN_IF_ERROR(parts.launcher.discard(uuid));
     RETURN_IF_ERROR(parts.groups.remove(group));
-    const network::Nic nic{.container = uuid};
-    RETURN_IF_ERROR(parts.firewall.expel(nic.host_name()));
-    return parts.links.detach(nic.host_name());
+    for (const model::Card& card : container.cards) {
+        const std::string name = model::card_name(card.uuid);
+        RETURN_IF_ERROR(parts.firewall.expel(name));
+        RETURN_IF_ERROR(parts.links.detach(name));
+    }
+    return {};
 }
 
 Status mark_stopped(const Means& means, const RecoveryStep& step) {
     ASSIGN_OR_RETURN(model::Container container, row_of(means, step));
-    RETURN_IF_ERROR(sweep(means.parts, step.uuid)); // a boot leaves nothing of it but, perhaps, RUN
+    RETURN_IF_ERROR(sweep(means.parts, container)); // a boot leaves nothing of it but, perhaps, RUN
     mark_booted_away(container);
     return means.parts.containers.update_state(container, means.parts.boot_id);
 }
 
 // Without a row the encryption is unknown: the driver that closes mappings too, if this host can
 // have mappings, else the plain one.
-Status close_volume(const Means& means, const RecoveryStep& step) {
-    if (const auto container = row_of(means, step)) {
-        return means.parts.driver_of(*container).close(means.parts.volume_of(*container));
-    }
-    const storage::Volume volume{
-        .uuid = step.uuid,
-        .directory = means.parts.settings.container_directory(step.uuid.to_string())};
-    const auto& luks2 = means.parts.volumes.at(model::Encryption::luks2);
-    const auto& plain = means.parts.volumes.at(model::Encryption::none);
+Status close_unclaimed(const Parts& parts, const Uuid& uuid) {
+    const storage::Volume volume{.uuid = uuid, .directory = parts.settings.volume_directory(uuid)};
+    const auto& luks2 = parts.volumes.at(model::Encryption::luks2);
+    const auto& plain = parts.volumes.at(model::Encryption::none);
     return (luks2->info().available ? luks2 : plain)->close(volume);
 }
 
+Status close_volumes(const Parts& parts, const model::Container& container) {
+    for (const model::Disk& disk : container.disks) {
+        RETURN_IF_ERROR(parts.driver_of(container).close(parts.volume_of(container, disk)));
+    }
+    return {};
+}
+
+Status close_volume(const Means& means, const RecoveryStep& step) {
+    const auto container = row_of(means, step);
+    return container ? close_volumes(means.parts, *container)
+                     : close_unclaimed(means.parts, step.uuid);
+}
+
 Status remove_row(const Means& means, const RecoveryStep& step) {
-    RETURN_IF_ERROR(sweep(means.parts, step.uuid));
-    RETURN_IF_ERROR(close_volume(means, step));
-    RETURN_IF_ERROR(remove_place(means.parts.settings, step.uuid));
+    ASSIGN_OR_RETURN(const model::Container container, row_of(means, step));
+    RETURN_IF_ERROR(sweep(means.parts, container));
+    RETURN_IF_ERROR(close_volumes(means.parts, container));
+    RETURN_IF_ERROR(remove_places(means.parts.settings, container));
     RETURN_IF_ERROR(forget_console(means.parts.settings.run_directory, step.uuid));
     return means.parts.containers.remove(step.uuid);
 }
 
 Status admit_card(const Means& means, const RecoveryStep& step) {
     ASSIGN_OR_RETURN(const model::Container container, row_of(means, step));
-    return means.parts.firewall.admit(means.parts.nic_of(container));
+    return admit_cards(means.parts, container);
 }
 
 Status mend_card(const Means& means, const RecoveryStep& step) {
     ASSIGN_OR_RETURN(const model::Container container, row_of(means, step));
-    return means.parts.links.reattach(means.parts.nic_of(container));
+    for (const model::Card& card : container.cards) {
+        if (means.look.inventory.card_faults.contains(model::card_name(card.uuid))) {
+            RETURN_IF_ERROR(means.parts.links.reattach(means.parts.nic_of(card)));
+        }
+    }
+    return {};
 }
 
 Status perform(const Means& means, const RecoveryStep& step) {
@@ -120,7 +146,7 @@ Status perform(const Means& means, const RecoveryStep& step) {
     case Act::remove_row:
         return remove_row(means, step);
     case Act::sweep:
-        return sweep(parts, step.uuid);
+        return sweep(parts, {.uuid = step.uuid});
     case Act::mend_bridge:
         return parts.links.ensure_bridge(parts.settings.bridge_spec());
     case Act::mend_forwarding:

@@ -149,7 +149,9 @@ std::vector<network::Nic> nics_of(const Parts& parts, const Inventory& seen) {
     std::vector<network::Nic> nics;
     nics.reserve(seen.rows.size());
     for (const auto& [uuid, row] : seen.rows) {
-        nics.push_back(parts.nic_of(row.container));
+        for (const model::Card& card : row.container.cards) {
+            nics.push_back(parts.nic_of(card));
+        }
     }
     return nics;
 }

@@ -14,26 +14,6 @@ namespace {
 
 using Act = RecoveryStep::Act;
 
-constexpr std::string_view kGroupPrefix = "ct-";     // Parts::group_of()
-constexpr std::string_view kCardPrefix = "ve-";      // and twelve digits: Nic::host_name()
-constexpr std::string_view kVolumePrefix = "lodge-"; // Volume::label()
-
-bool is_card_of_ours(const std::string& link) {
-    return link.size() == kCardPrefix.size() + 12 && link.starts_with(kCardPrefix) &&
-           link.find_first_not_of("0123456789abcdef", kCardPrefix.size()) == std::string::npos;
-}
-
-std::string card_of(const Uuid& uuid) {
-    return network::Nic{.container = uuid}.host_name();
-}
-
-// Nil: no name of ours.
-Uuid uuid_behind(std::string_view prefix, const std::string& name) {
-    return name.starts_with(prefix)
-               ? Uuid::parse(std::string_view(name).substr(prefix.size())).value_or(Uuid{})
-               : Uuid{};
-}
-
 // An init that was asked to halt, or was about to be, has its time, daemon or not.
 bool is_halting(const LoggedOperation& left) {
     const auto verb = parse_arguments(left.arguments);
@@ -46,7 +26,7 @@ bool is_halting(const LoggedOperation& left) {
 /// One planning: what was seen, what was decided so far, and the list that comes of it.
 class Planner {
   public:
-    explicit Planner(const Inventory& seen) : seen_(seen) {}
+    explicit Planner(const Inventory& seen) : seen_(seen), is_made_(is_something_made()) {}
 
     std::vector<RecoveryStep> plan() {
         if (!seen_.unfinished.empty()) {
@@ -104,10 +84,23 @@ class Planner {
         return row != nullptr ? row->container.spec.name : uuid.to_string();
     }
     // Nil: of no row.
-    Uuid owner_of(const std::string& card) const {
+    Uuid owner_of_card(const std::string& name) const {
         for (const auto& [uuid, row] : seen_.rows) {
-            if (card_of(uuid) == card) {
-                return uuid;
+            for (const model::Card& card : row.container.cards) {
+                if (model::card_name(card.uuid) == name) {
+                    return uuid;
+                }
+            }
+        }
+        return {};
+    }
+    // Nil: of no row.
+    Uuid owner_of_volume(const Uuid& volume) const {
+        for (const auto& [uuid, row] : seen_.rows) {
+            for (const model::Disk& disk : row.container.disks) {
+                if (disk.uuid == volume) {
+                    return uuid;
+                }
             }
         }
         return {};
@@ -140,9 +133,9 @@ class Planner {
                              row->container.init_start_time == monitor.init.start_time);
         }
         for (const std::string& group : seen_.groups) {
-            if (const Uuid uuid = uuid_behind(kGroupPrefix, group); uuid != Uuid{}) {
-                all[uuid].has_group = true;
-                all[uuid].group_frozen = seen_.frozen_groups.contains(group);
+            if (const auto uuid = model::container_of_group(group)) {
+                all[*uuid].has_group = true;
+                all[*uuid].group_frozen = seen_.frozen_groups.contains(group);
             }
         }
         return all;
@@ -186,15 +179,17 @@ class Planner {
                 break;
             case Recovery::sweep:
                 add(Act::sweep, uuid, uuid.to_string(), why_sweep(sighting));
-                swept_.insert(uuid);
                 break;
             }
         }
         for (const Uuid& uuid : claimed_) {
-            claimed_cards_.insert(card_of(uuid));
-        }
-        for (const Uuid& uuid : swept_) {
-            claimed_cards_.insert(card_of(uuid)); // the sweep takes them along
+            const SeenRow* row = row_of(uuid);
+            if (row == nullptr) {
+                continue;
+            }
+            for (const model::Card& card : row->container.cards) {
+                claimed_cards_.insert(model::card_name(card.uuid));
+            }
         }
     }
 
@@ -209,10 +204,17 @@ class Planner {
 
     // A container that runs as it should, but perhaps not all around it does.
     void go_on(const Uuid& uuid) {
-        const std::string card = card_of(uuid);
         if (!seen_.watched.contains(uuid)) {
             add(Act::take_up, uuid, name_of(uuid), "it runs, and is not watched over");
-        } else if (seen_.misadmitted.contains(card)) {
+        }
+        for (const model::Card& card : row_of(uuid)->container.cards) {
+            go_on_with(uuid, model::card_name(card.uuid));
+        }
+    }
+
+    void go_on_with(const Uuid& uuid, const std::string& card) {
+        // To take a container up admits its cards.
+        if (seen_.watched.contains(uuid) && seen_.misadmitted.contains(card)) {
             add(Act::admit_card,
                 uuid,
                 name_of(uuid),
@@ -259,7 +261,7 @@ class Planner {
     void directories() {
         for (const auto& [name, directory] : seen_.directories) {
             const Uuid uuid = Uuid::parse(name).value_or(Uuid{});
-            if (uuid == Uuid{} || row_of(uuid) != nullptr || is_held(uuid) || is_left(uuid)) {
+            if (uuid == Uuid{} || is_claimed_directory(uuid) || is_held(uuid) || is_left(uuid)) {
                 continue;
             }
             if (directory.is_kept) {
@@ -276,10 +278,7 @@ class Planner {
             }
         }
         for (const auto& [uuid, row] : seen_.rows) {
-            const auto directory = seen_.directories.find(uuid.to_string());
-            const bool has_image =
-                directory != seen_.directories.end() && directory->second.has_image;
-            if (row.published && !has_image && !is_held(uuid)) {
+            if (row.published && !is_held(uuid) && !has_volumes(row.container)) {
                 add(Act::report,
                     uuid,
                     name_of(uuid),
@@ -288,16 +287,31 @@ class Planner {
         }
     }
 
+    // Of a container's record, or of a volume's image.
+    bool is_claimed_directory(const Uuid& uuid) const {
+        return row_of(uuid) != nullptr || owner_of_volume(uuid) != Uuid{};
+    }
+
+    bool has_volumes(const model::Container& container) const {
+        return std::ranges::all_of(container.disks, [&](const model::Disk& disk) {
+            const auto directory = seen_.directories.find(disk.uuid.to_string());
+            return directory != seen_.directories.end() && directory->second.has_image;
+        });
+    }
+
     void cards() {
         for (const std::string& card : seen_.cards) {
-            if (is_card_of_ours(card) && !is_claimed_card(card)) {
-                add(Act::remove_card, owner_of(card), card, "a card that no running container has");
+            if (model::is_card_name(card) && !is_claimed_card(card)) {
+                add(Act::remove_card,
+                    owner_of_card(card),
+                    card,
+                    "a card that no running container has");
             }
         }
         for (const std::string& card : seen_.admitted) {
-            if (is_card_of_ours(card) && !is_claimed_card(card)) {
+            if (model::is_card_name(card) && !is_claimed_card(card)) {
                 add(Act::expel_card,
-                    owner_of(card),
+                    owner_of_card(card),
                     card,
                     "the firewall admits a card that no running container has");
             }
@@ -305,17 +319,16 @@ class Planner {
     }
 
     bool is_claimed_card(const std::string& card) const {
-        if (claimed_cards_.contains(card)) {
-            return true;
-        }
-        // A create's UUID is known from its operation before there is a row.
-        for (const std::string& held : seen_.held) {
+        return claimed_cards_.contains(card) || is_made_;
+    }
+
+    // A create that began while we looked: its UUID is known from its operation, and the cards of
+    // its row are not.
+    bool is_something_made() const {
+        return std::ranges::any_of(seen_.held, [&](const std::string& held) {
             const auto uuid = Uuid::parse(held);
-            if (uuid && card_of(*uuid) == card) {
-                return true;
-            }
-        }
-        return false;
+            return uuid && row_of(*uuid) == nullptr;
+        });
     }
 
     void consoles() {
@@ -333,10 +346,14 @@ class Planner {
     void devices() {
         std::set<Uuid> told;
         for (const storage::BlockDevice& device : seen_.devices) {
-            const Uuid uuid = uuid_behind(kVolumePrefix, device.label);
-            const std::string place = seen_.containers_directory + "/" + uuid.to_string() + "/";
-            if (uuid != Uuid{} && device.image.starts_with(place) && !claimed_.contains(uuid) &&
-                !is_held(uuid) && told.insert(uuid).second) {
+            const auto volume = model::volume_of_label(device.label);
+            if (!volume || !device.image.starts_with(seen_.containers_directory + "/" +
+                                                     volume->to_string() + "/")) {
+                continue;
+            }
+            const Uuid owner = owner_of_volume(*volume);
+            const Uuid uuid = owner == Uuid{} ? *volume : owner;
+            if (!claimed_.contains(uuid) && !is_held(uuid) && told.insert(uuid).second) {
                 add(Act::close_volume,
                     uuid,
                     name_of(uuid),
@@ -394,8 +411,8 @@ class Planner {
     const Inventory& seen_;
     std::set<Uuid> claimed_; ///< by a container that runs, or whose step removes all of it
     std::set<Uuid> removed_; ///< rows that go
-    std::set<Uuid> swept_;
     std::set<std::string> claimed_cards_;
+    bool is_made_ = false;      ///< see is_something_made()
     bool kept_volumes_ = false; ///< there are such as no row claims: a database was lost
     std::vector<RecoveryStep> steps_;
 };

@@ -68,7 +68,11 @@ Result<model::Container> row_or_name(const Parts& parts, const LoggedOperation& 
     }
     nameless.spec.name = left.resource;
     nameless.spec.encryption = model::Encryption::none;
-    nameless.mac_address = network::mac_address_of(nameless.uuid);
+    // Their objects went before the row: the names need not be theirs, but each step is known.
+    nameless.disks.push_back({.uuid = nameless.uuid});
+    nameless.cards.push_back({.uuid = nameless.uuid,
+                              .mac_address = network::mac_address_of(nameless.uuid),
+                              .addresses = {}});
     return nameless;
 }
 

@@ -4,6 +4,7 @@
 #include "lib/kernel/fs.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 #include <set>
 #include <tuple>
@@ -57,12 +58,19 @@ Result<ContainerRecord> take(const Settings& settings,
     return record;
 }
 
-Status check_image(const ContainerRecord& record, const Beside& beside) {
-    if (!beside.image) {
-        return refuse("its record is there, but not its image 'volume.img'");
-    }
-    if (beside.bytes < record.container.spec.disk_bytes) {
-        return refuse("its image 'volume.img' is shorter than its volume: it was cut");
+Status check_images(const Settings& settings, const ContainerRecord& record) {
+    for (const model::Disk& disk : record.container.disks) {
+        const auto place = look_beside(settings.volume_directory(disk.uuid));
+        if (!place && place.error().sys_errno() != ENOENT) {
+            return std::unexpected<Error>(place.error());
+        }
+        const std::string image = std::string("its image '") + model::kImageName + "'";
+        if (!place || !place->image) {
+            return refuse("its record is there, but not " + image);
+        }
+        if (place->bytes < record.container.spec.disk_bytes) {
+            return refuse(image + " is shorter than its volume: it was cut");
+        }
     }
     return {};
 }
@@ -73,7 +81,7 @@ class Claims {
     Status claim(const model::Container& container) {
         std::vector<std::string> claims{"the name '" + container.spec.name + "'",
                                         "the id range from " + std::to_string(container.uid_base)};
-        for (const model::CidrAddress& address : container.addresses) {
+        for (const model::CidrAddress& address : container.addresses()) {
             claims.push_back("the address " + address.address.to_string());
         }
         for (const std::string& claim : claims) {
@@ -139,7 +147,7 @@ Result<ContainerRecord> judge(const Settings& settings,
                      look_beside(settings.container_directory(uuid.to_string())));
     ASSIGN_OR_RETURN(ContainerRecord record, take(settings, uuid, beside, master));
     name = record.container.spec.name;
-    RETURN_IF_ERROR(check_image(record, beside));
+    RETURN_IF_ERROR(check_images(settings, record));
     RETURN_IF_ERROR(check_template(record.container, templates));
     return record;
 }

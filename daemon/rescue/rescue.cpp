@@ -124,7 +124,7 @@ Status look_for_monitor(MonitorLauncher& launcher,
 
 Status
 insert(ContainerRepository& containers, const ContainerRecord& record, const std::string& boot_id) {
-    RETURN_IF_ERROR(containers.insert(record.container, record.sealed_key));
+    RETURN_IF_ERROR(containers.insert(record.container, record.sealed_keys));
     RETURN_IF_ERROR(containers.publish(record.container.uuid));
     return containers.update_state(record.container, boot_id);
 }

@@ -41,7 +41,6 @@ struct ContainerView {
     model::Container container;
     std::string busy_with; ///< verb of the unfinished operation, or empty
     std::string image_path;
-    std::string card;                             ///< of the network: its name on the host
     std::string template_ready;                   ///< "ssh" or "running"
     std::optional<std::uint64_t> uptime_seconds;  ///< of its init
     ContainerUse use;                             ///< only if asked for

@@ -20,7 +20,7 @@ std::optional<T> read_optional(const Value& value) {
 }
 
 constexpr const char* kColumns =
-    "uuid, spec, template_digest, uid_base, mac_address, state, init_pid, "
+    "uuid, spec, template_digest, uid_base, state, init_pid, "
     "init_start_time, last_exit, broken_why, created_at, "
     "started_at, start_at, resume, restarts, last_error, name, template_name";
 
@@ -29,22 +29,21 @@ Result<model::Container> container_of(const db::Row& row) {
     ASSIGN_OR_RETURN(container.uuid, Uuid::parse(db::text(row[0])));
     const auto spec = nlohmann::json::parse(db::text(row[1]), nullptr, false);
     ASSIGN_OR_RETURN(container.spec, api::unjudged_spec_from_json(spec));
-    container.spec.name = db::text(row[16]);
-    container.spec.template_name = db::text(row[17]);
+    container.spec.name = db::text(row[15]);
+    container.spec.template_name = db::text(row[16]);
     container.template_digest = db::text(row[2]);
     container.uid_base = static_cast<std::uint32_t>(db::integer(row[3]));
-    container.mac_address = db::text(row[4]);
-    ASSIGN_OR_RETURN(container.state, model::parse_state(db::text(row[5])));
-    container.init_pid = read_optional<std::int32_t>(row[6]);
-    container.init_start_time = read_optional<std::uint64_t>(row[7]);
-    container.last_exit = db::text(row[8]);
-    container.broken_why = db::text(row[9]);
-    container.created_at = db::integer(row[10]);
-    container.started_at = db::integer(row[11]);
-    container.start_at = read_optional<std::int64_t>(row[12]);
-    container.resume = db::integer(row[13]) != 0;
-    container.restarts = static_cast<std::uint32_t>(db::integer(row[14]));
-    container.last_error = db::text(row[15]);
+    ASSIGN_OR_RETURN(container.state, model::parse_state(db::text(row[4])));
+    container.init_pid = read_optional<std::int32_t>(row[5]);
+    container.init_start_time = read_optional<std::uint64_t>(row[6]);
+    container.last_exit = db::text(row[7]);
+    container.broken_why = db::text(row[8]);
+    container.created_at = db::integer(row[9]);
+    container.started_at = db::integer(row[10]);
+    container.start_at = read_optional<std::int64_t>(row[11]);
+    container.resume = db::integer(row[12]) != 0;
+    container.restarts = static_cast<std::uint32_t>(db::integer(row[13]));
+    container.last_error = db::text(row[14]);
     return container;
 }
 
@@ -53,16 +52,71 @@ Result<model::CidrAddress> read_address(const Value& address, const Value& prefi
     return model::CidrAddress{parsed, static_cast<unsigned>(db::integer(prefix))};
 }
 
-Status add_addresses(db::Source& source, model::Container& container) {
-    ASSIGN_OR_RETURN(const auto rows,
-                     source.query("SELECT address, prefix FROM address WHERE container = ? "
-                                  "ORDER BY address",
-                                  {container.uuid.to_string()}));
-    for (const db::Row& row : rows) {
-        ASSIGN_OR_RETURN(const model::CidrAddress address, read_address(row[0], row[1]));
-        container.addresses.push_back(address);
+constexpr const char* kDisks = "SELECT container, uuid, slot FROM volume ";
+constexpr const char* kCards = "SELECT container, uuid, slot, mac_address, address, prefix "
+                               "FROM card LEFT JOIN address ON address.card = card.uuid ";
+
+Status add_disk(const db::Row& row, model::Container& container) {
+    ASSIGN_OR_RETURN(const Uuid uuid, Uuid::parse(db::text(row[1])));
+    container.disks.push_back(
+        {.uuid = uuid, .slot = static_cast<std::uint32_t>(db::integer(row[2]))});
+    return {};
+}
+
+// One row for each address of a card, and one for a card without any.
+Status add_card(const db::Row& row, model::Container& container) {
+    ASSIGN_OR_RETURN(const Uuid uuid, Uuid::parse(db::text(row[1])));
+    if (container.cards.empty() || container.cards.back().uuid != uuid) {
+        container.cards.push_back({.uuid = uuid,
+                                   .slot = static_cast<std::uint32_t>(db::integer(row[2])),
+                                   .mac_address = db::text(row[3]),
+                                   .addresses = {}});
+    }
+    if (!db::is_null(row[4])) {
+        ASSIGN_OR_RETURN(const model::CidrAddress address, read_address(row[4], row[5]));
+        container.cards.back().addresses.push_back(address);
     }
     return {};
+}
+
+// Every row has a root volume: without one it was removed between the queries.
+bool is_removed(const model::Container& container) {
+    return container.disks.empty();
+}
+
+Status add_parts(db::Source& source, model::Container& container) {
+    const std::vector<Value> uuid{container.uuid.to_string()};
+    ASSIGN_OR_RETURN(const auto disks,
+                     source.query(std::string(kDisks) + "WHERE container = ? ORDER BY slot", uuid));
+    for (const db::Row& row : disks) {
+        RETURN_IF_ERROR(add_disk(row, container));
+    }
+    ASSIGN_OR_RETURN(
+        const auto cards,
+        source.query(std::string(kCards) + "WHERE container = ? ORDER BY slot, address", uuid));
+    for (const db::Row& row : cards) {
+        RETURN_IF_ERROR(add_card(row, container));
+    }
+    return {};
+}
+
+// One query for all disks and one for all cards, not two per container.
+Status add_all_parts(db::Source& source, std::vector<model::Container>& containers) {
+    std::unordered_map<std::string, model::Container*> by_uuid;
+    for (model::Container& container : containers) {
+        by_uuid[container.uuid.to_string()] = &container;
+    }
+    const auto add_each = [&](const std::string& query, auto&& add) -> Status {
+        ASSIGN_OR_RETURN(const auto rows, source.query(query));
+        for (const db::Row& row : rows) {
+            if (const auto owner = by_uuid.find(db::text(row[0])); owner != by_uuid.end()) {
+                RETURN_IF_ERROR(add(row, *owner->second));
+            }
+        }
+        return {};
+    };
+    RETURN_IF_ERROR(add_each(std::string(kDisks) + "ORDER BY container, slot", add_disk));
+    return add_each(std::string(kCards) + "ORDER BY container, slot, address", add_card);
 }
 
 } // namespace
@@ -75,34 +129,23 @@ Result<std::vector<model::Container>> read_containers(db::Source& source,
                                       " ORDER BY name",
                                   values));
     std::vector<model::Container> containers;
-    std::unordered_map<std::string, std::size_t> places;
     for (const db::Row& row : rows) {
         ASSIGN_OR_RETURN(model::Container container, container_of(row));
-        places[db::text(row[0])] = containers.size();
         containers.push_back(std::move(container));
     }
     constexpr std::size_t kFew = 16;
-    if (containers.size() <= kFew) { // what is to be started now, among many that are not
-        for (model::Container& container : containers) {
-            RETURN_IF_ERROR(add_addresses(source, container));
-        }
-        return containers;
-    }
-    // One query for all addresses, not one per container.
-    ASSIGN_OR_RETURN(const auto addresses,
-                     source.query("SELECT container, address, prefix FROM address "
-                                  "ORDER BY container, address"));
-    for (const db::Row& row : addresses) {
-        const auto place = places.find(db::text(row[0]));
-        if (place != places.end()) {
-            ASSIGN_OR_RETURN(const auto address, read_address(row[1], row[2]));
-            containers[place->second].addresses.push_back(address);
+    if (containers.size() > kFew) {
+        RETURN_IF_ERROR(add_all_parts(source, containers));
+    } else {
+        for (model::Container& container : containers) { // what is to be started now, among many
+            RETURN_IF_ERROR(add_parts(source, container));
         }
     }
+    std::erase_if(containers, is_removed);
     return containers;
 }
 
-// Costs the same however many there are: what asks for one row asks for its addresses alone.
+// Costs the same however many there are: what asks for one row asks for its parts alone.
 Result<std::optional<model::Container>>
 read_container(db::Source& source, const std::string& where, const Value& value) {
     ASSIGN_OR_RETURN(
@@ -113,8 +156,8 @@ read_container(db::Source& source, const std::string& where, const Value& value)
         return std::nullopt;
     }
     ASSIGN_OR_RETURN(model::Container container, container_of(rows[0]));
-    RETURN_IF_ERROR(add_addresses(source, container));
-    return container;
+    RETURN_IF_ERROR(add_parts(source, container));
+    return is_removed(container) ? std::nullopt : std::optional(std::move(container));
 }
 
 std::string document_of(const model::ContainerSpec& spec) {
@@ -125,9 +168,40 @@ std::string document_of(const model::ContainerSpec& spec) {
     return api::to_text(document);
 }
 
+Status insert_parts(db::Transaction& transaction,
+                    const model::Container& c,
+                    const model::SealedKeys& keys) {
+    const std::string owner = c.uuid.to_string();
+    for (const model::Disk& disk : c.disks) {
+        const std::string& key = keys.at(disk.uuid);
+        RETURN_IF_ERROR(transaction.execute(
+            "INSERT INTO volume (uuid, container, slot, sealed_key) VALUES (?,?,?,?)",
+            {disk.uuid.to_string(),
+             owner,
+             std::int64_t{disk.slot},
+             db::Blob(key.begin(), key.end())}));
+    }
+    for (const model::Card& card : c.cards) {
+        RETURN_IF_ERROR(transaction.execute(
+            "INSERT INTO card (uuid, container, slot, mac_address) VALUES (?,?,?,?)",
+            {card.uuid.to_string(), owner, std::int64_t{card.slot}, card.mac_address}));
+        for (const model::CidrAddress& address : card.addresses) {
+            const auto added = transaction.execute(
+                "INSERT INTO address (address, prefix, card) VALUES (?,?,?)",
+                {address.address.to_string(), std::int64_t{address.prefix}, card.uuid.to_string()});
+            if (!added && added.error().code() == ErrorCode::already_exists) {
+                return fail(ErrorCode::already_exists,
+                            "the address " + address.address.to_string() + " is in use");
+            }
+            RETURN_IF_ERROR(added);
+        }
+    }
+    return {};
+}
+
 Status insert_container(db::Transaction& transaction,
                         const model::Container& c,
-                        const std::string& sealed_key) {
+                        const model::SealedKeys& keys) {
     const model::ContainerSpec& spec = c.spec;
     // Here, where no removal can come between: see TemplateRepository::remove.
     ASSIGN_OR_RETURN(const auto made_of,
@@ -139,15 +213,13 @@ Status insert_container(db::Transaction& transaction,
     }
     const auto inserted = transaction.execute(
         "INSERT INTO container (uuid, name, template_name, template_digest, spec, uid_base, "
-        "mac_address, sealed_key, state, created_at) VALUES (?,?,?,?,?,?,?,?,?,?)",
+        "state, created_at) VALUES (?,?,?,?,?,?,?,?)",
         {c.uuid.to_string(),
          spec.name,
          spec.template_name,
          c.template_digest,
          document_of(spec),
          static_cast<std::int64_t>(c.uid_base),
-         c.mac_address,
-         db::Blob(sealed_key.begin(), sealed_key.end()),
          std::string(model::to_string(c.state)),
          c.created_at});
     if (!inserted && inserted.error().code() == ErrorCode::already_exists) {
@@ -155,17 +227,7 @@ Status insert_container(db::Transaction& transaction,
                     "a container called '" + spec.name + "' exists already");
     }
     RETURN_IF_ERROR(inserted);
-    for (const model::CidrAddress& address : c.addresses) {
-        const auto added = transaction.execute(
-            "INSERT INTO address (address, prefix, container) VALUES (?,?,?)",
-            {address.address.to_string(), std::int64_t{address.prefix}, c.uuid.to_string()});
-        if (!added && added.error().code() == ErrorCode::already_exists) {
-            return fail(ErrorCode::already_exists,
-                        "the address " + address.address.to_string() + " is in use");
-        }
-        RETURN_IF_ERROR(added);
-    }
-    return {};
+    return insert_parts(transaction, c, keys);
 }
 
 } // namespace lodge::daemon

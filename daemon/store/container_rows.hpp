@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-// Rows of the tables `container` and `address` as containers, and back.
+// Rows of the tables `container`, `volume`, `card` and `address` as containers, and back.
 namespace lodge::daemon {
 
 /// NULL for none.
@@ -31,10 +31,11 @@ read_container(db::Source& source, const std::string& where, const db::Value& va
 /// keys and wished addresses were used up when the container was made.
 [[nodiscard]] std::string document_of(const model::ContainerSpec& spec);
 
-/// Unpublished. already_exists when the name, an address or the id range is taken; invalid_state
-/// when its template was removed meanwhile.
+/// Unpublished, with its volumes and cards. Pre: `keys` has one for each of its disks.
+/// already_exists when the name, an address or the id range is taken; invalid_state when its
+/// template was removed meanwhile.
 [[nodiscard]] Status insert_container(db::Transaction& transaction,
                                       const model::Container& container,
-                                      const std::string& sealed_key);
+                                      const model::SealedKeys& keys);
 
 } // namespace lodge::daemon

@@ -33,16 +33,16 @@ Status ContainerRepository::write(db::Durability durability,
 }
 
 Status ContainerRepository::insert(const model::Container& container,
-                                   const std::string& sealed_key) {
+                                   const model::SealedKeys& keys) {
     const Status inserted = write(db::Durability::host, [&](db::Transaction& transaction) {
-        return insert_container(transaction, container, sealed_key);
+        return insert_container(transaction, container, keys);
     });
     const std::lock_guard guard(taking_);
     if (!inserted) {
         taken_.reset(); // it may have come about, or what we know is not so
     } else if (taken_) {
         taken_->add(container.uuid, container.uid_base);
-        for (const model::CidrAddress& address : container.addresses) {
+        for (const model::CidrAddress& address : container.addresses()) {
             taken_->add(container.uuid, address.address);
         }
     }
@@ -213,8 +213,10 @@ Status ContainerRepository::know_taken() {
         ASSIGN_OR_RETURN(const Uuid uuid, Uuid::parse(db::text(row[0])));
         taken.add(uuid, static_cast<std::uint32_t>(db::integer(row[1])));
     }
-    ASSIGN_OR_RETURN(const auto addresses,
-                     database_.query("SELECT container, address FROM address"));
+    ASSIGN_OR_RETURN(
+        const auto addresses,
+        database_.query(
+            "SELECT container, address FROM address JOIN card ON card.uuid = address.card"));
     for (const db::Row& row : addresses) {
         ASSIGN_OR_RETURN(const Uuid uuid, Uuid::parse(db::text(row[0])));
         ASSIGN_OR_RETURN(const auto address, model::IpAddress::parse(db::text(row[1])));
@@ -278,12 +280,12 @@ Result<std::optional<model::State>> ContainerRepository::state(const Uuid& uuid)
     return state;
 }
 
-Result<std::string> ContainerRepository::sealed_key(const Uuid& uuid) {
+Result<std::string> ContainerRepository::sealed_key(const Uuid& volume) {
     ASSIGN_OR_RETURN(
         const auto rows,
-        database_.query("SELECT sealed_key FROM container WHERE uuid = ?", {uuid.to_string()}));
+        database_.query("SELECT sealed_key FROM volume WHERE uuid = ?", {volume.to_string()}));
     if (rows.empty()) {
-        return fail(ErrorCode::not_found, "no container has the UUID " + uuid.to_string());
+        return fail(ErrorCode::not_found, "no volume has the UUID " + volume.to_string());
     }
     const db::Blob bytes = db::blob(rows[0][0]);
     return std::string(bytes.begin(), bytes.end());

@@ -7,7 +7,7 @@ namespace lodge::daemon {
 namespace {
 
 // Append only: what was released stays as it is.
-constexpr std::array<const char*, 6> kMigrations{
+constexpr std::array<const char*, 7> kMigrations{
     R"sql(
 CREATE TABLE container (
     uuid            TEXT PRIMARY KEY,
@@ -113,6 +113,39 @@ ALTER TABLE container DROP COLUMN restart_backoff;
 )sql",
     R"sql(
 ALTER TABLE step ADD COLUMN object TEXT NOT NULL DEFAULT '';
+)sql",
+    // Volumes and cards as rows of their own. Those of earlier releases keep the container's UUID,
+    // from which the names of what is running were made.
+    R"sql(
+CREATE TABLE volume (
+    uuid       TEXT PRIMARY KEY,
+    container  TEXT NOT NULL REFERENCES container(uuid) ON DELETE CASCADE,
+    slot       INTEGER NOT NULL,
+    sealed_key BLOB NOT NULL,
+    UNIQUE (container, slot)
+) STRICT;
+INSERT INTO volume SELECT uuid, uuid, 0, sealed_key FROM container;
+ALTER TABLE container DROP COLUMN sealed_key;
+CREATE TABLE card (
+    uuid        TEXT PRIMARY KEY,
+    container   TEXT NOT NULL REFERENCES container(uuid) ON DELETE CASCADE,
+    slot        INTEGER NOT NULL,
+    mac_address TEXT NOT NULL,
+    UNIQUE (container, slot)
+) STRICT;
+INSERT INTO card SELECT uuid, uuid, 0, mac_address FROM container;
+ALTER TABLE container DROP COLUMN mac_address;
+ALTER TABLE address RENAME TO address_of_container;
+CREATE TABLE address (
+    address TEXT PRIMARY KEY,
+    prefix  INTEGER NOT NULL,
+    card    TEXT NOT NULL REFERENCES card(uuid) ON DELETE CASCADE
+) STRICT;
+INSERT INTO address SELECT address, prefix, container FROM address_of_container;
+DROP TABLE address_of_container;
+CREATE INDEX address_card ON address(card);
+UPDATE step SET object = 'eth0' WHERE name IN ('admit', 'attach', 'expel', 'detach');
+UPDATE step SET object = 'root' WHERE name IN ('volume', 'open', 'close volume', 'erase');
 )sql",
 };
 

@@ -32,10 +32,10 @@ class ContainerRepository {
   public:
     explicit ContainerRepository(db::Database& database) : database_(database) {}
 
-    /// Inserts an unpublished row with its addresses and its sealed volume key, durably.
-    /// already_exists when the name, an address or the id range is taken; invalid_state when the
-    /// template no longer exists.
-    [[nodiscard]] Status insert(const model::Container& container, const std::string& sealed_key);
+    /// Inserts an unpublished row with its volumes and cards, durably. Pre: `keys` has the wrapped
+    /// key of each volume. already_exists when the name, an address or the id range is taken;
+    /// invalid_state when the template no longer exists.
+    [[nodiscard]] Status insert(const model::Container& container, const model::SealedKeys& keys);
     [[nodiscard]] Status publish(const Uuid& uuid);
     /// Writes state, init, last exit and times, without fsync: these values do not outlive a boot.
     [[nodiscard]] Status update_state(const model::Container& container,
@@ -79,7 +79,7 @@ class ContainerRepository {
     [[nodiscard]] Result<bool> is_published(const Uuid& uuid);
     /// None: there is no such row.
     [[nodiscard]] Result<std::optional<model::State>> state(const Uuid& uuid);
-    [[nodiscard]] Result<std::string> sealed_key(const Uuid& uuid);
+    [[nodiscard]] Result<std::string> sealed_key(const Uuid& volume);
     /// The columns that are no part of a container as users see it.
     struct Mark {
         bool published = false;

@@ -84,6 +84,22 @@ Result<State> parse_state(std::string_view text) {
     return value_of(kStateNames, text, "a state");
 }
 
+std::string Disk::name() const {
+    return slot == 0 ? "root" : "disk" + std::to_string(slot);
+}
+
+std::string Card::name() const {
+    return "eth" + std::to_string(slot);
+}
+
+std::vector<CidrAddress> Container::addresses() const {
+    std::vector<CidrAddress> all;
+    for (const Card& card : cards) {
+        all.insert(all.end(), card.addresses.begin(), card.addresses.end());
+    }
+    return all;
+}
+
 Status validate_name(std::string_view name) {
     if (!is_label(name)) {
         return fail(

@@ -55,6 +55,30 @@ struct ContainerSpec {
     std::map<std::string, std::string> labels; ///< to find it by
 };
 
+/// A volume of a container, in its slot. The names of its image, loop device and mapping come from
+/// its own UUID, so that it can change its container.
+struct Disk {
+    Uuid uuid;
+    std::uint32_t slot = 0; ///< 0: the root filesystem is on it
+    bool operator==(const Disk&) const = default;
+
+    [[nodiscard]] std::string name() const; ///< "root", "disk1"
+};
+
+/// The wrapped key of each volume, by its UUID.
+using SealedKeys = std::map<Uuid, std::string>;
+
+/// A network card of a container, in its slot. The name of the host's end comes from its own UUID.
+struct Card {
+    Uuid uuid;
+    std::uint32_t slot = 0;
+    std::string mac_address;            ///< of the container's end, "02:xx:.."
+    std::vector<CidrAddress> addresses; ///< assigned
+    bool operator==(const Card&) const = default;
+
+    [[nodiscard]] std::string name() const; ///< of the container's end: "eth0"
+};
+
 /// A container as the daemon knows it.
 struct Container {
     Uuid uuid;
@@ -62,8 +86,8 @@ struct Container {
     State state = State::stopped;
     std::uint32_t uid_base = 0; ///< first of 65,536 host ids
     std::string template_digest;
-    std::vector<CidrAddress> addresses; ///< assigned
-    std::string mac_address;            ///< "02:xx:..", of eth0 inside
+    std::vector<Disk> disks; ///< in the order of their slots; slot 0 is there
+    std::vector<Card> cards; ///< in the order of their slots
     std::optional<std::int32_t> init_pid;
     std::optional<std::uint64_t> init_start_time; ///< field 22 of /proc/PID/stat
     std::string last_exit;  ///< how init ended last: "", "halt", "reboot", "exit 1", "signal 11"
@@ -75,6 +99,11 @@ struct Container {
         start_at;               ///< the daemon will start it: CLOCK_BOOTTIME, milliseconds
     bool resume = false;        ///< a shutdown of the host stopped it
     std::uint32_t restarts = 0; ///< by its restart policy, in a row
+
+    /// Pre: there is a disk, as in every row.
+    [[nodiscard]] const Disk& root() const { return disks.front(); }
+    /// Of all cards, in the order of their slots.
+    [[nodiscard]] std::vector<CidrAddress> addresses() const;
 };
 
 /// A name is a DNS label (RFC 1123): 1 to 63 of a-z, 0-9 and '-', neither first nor last a '-'.

@@ -103,9 +103,7 @@ class CheckTest : public LodgeTest {
                witness({"nft", "-s", "list", "table", "bridge", "lodge"});
     }
     [[nodiscard]] std::string card_of(const std::string& name) const {
-        std::string hex = host->field(name, "uuid");
-        std::erase(hex, '-');
-        return "ve-" + hex.substr(0, 12);
+        return host->field(name, "card");
     }
     [[nodiscard]] std::string address_of(const std::string& name) const {
         const json info = json::parse(host->lodge({"info", name, "--json"}).out);

@@ -36,11 +36,11 @@ TEST_F(RecordTest, LiesBesideEachVolumeFromCreateToDestroy) {
     ASSERT_TRUE(record) << record.error().to_string();
     EXPECT_EQ(record->container.uuid.to_string(), host->field("web1", "uuid"));
     EXPECT_EQ(record->container.spec.name, "web1");
-    EXPECT_EQ(record->container.mac_address, host->field("web1", "mac_address"));
+    EXPECT_EQ(record->container.cards.at(0).mac_address, host->field("web1", "mac_address"));
     // Held open, its bytes can be seen after it was unlinked.
     const auto held = kernel::open_file(path, O_RDONLY);
     ASSERT_TRUE(held);
-    const std::string sealed = secret::to_hex(record->sealed_key);
+    const std::string sealed = secret::to_hex(record->sealed_keys.begin()->second);
     ASSERT_EQ(host->lodge({"destroy", "web1"}).code, 0) << host->daemon_log();
     EXPECT_FALSE(std::filesystem::exists(path));
     EXPECT_EQ(kernel::read_all(held->get(), daemon::kLongestRecord)->find(sealed),

@@ -16,7 +16,7 @@ class FakeNetwork : public ::testing::Test {
     network::FirewallDriver& firewall() { return *firewall_; }
     static network::Nic card(int number) {
         const std::string address = "10.99.0." + std::to_string(number) + "/24";
-        return {.container = Uuid::generate().value(),
+        return {.uuid = Uuid::generate().value(),
                 .bridge = "lodge0",
                 .addresses = {model::CidrAddress::parse(address).value()}};
     }

@@ -93,7 +93,7 @@ const std::vector<Left> kLeft{
      "web1",
      {StepId{"reserve", ""},
       StepId{"directory", ""},
-      StepId{"volume", ""},
+      StepId{"volume", "root"},
       StepId{"seed", ""},
       StepId{"close", ""},
       StepId{"write record", ""},

@@ -2,7 +2,6 @@
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/process.hpp"
 #include "lib/kernel/program.hpp"
-#include "network/network.hpp"
 #include "tests/support/lodge_host.hpp"
 #include "tests/support/patience.hpp"
 
@@ -104,11 +103,9 @@ class CrowdTest : public LodgeTest {
         for (const auto& seen : nlohmann::json::parse(host->lodge({"list", "--json"}).out)) {
             const std::string name = seen.at("name");
             const std::string pid = std::to_string(seen.at("pid").get<int>());
-            const network::Nic nic{.container =
-                                       Uuid::parse(seen.at("uuid").get<std::string>()).value()};
             EXPECT_EQ(seen.at("state"), "running") << name;
-            const auto card = all_cards.find(nic.host_name());
-            EXPECT_TRUE(card != all_cards.end()) << nic.host_name();
+            const auto card = all_cards.find(seen.at("card"));
+            EXPECT_TRUE(card != all_cards.end()) << seen;
             if (card != all_cards.end()) {
                 lives[name] = {.init = identity(pid),
                                .monitor = identity(parent_as_text(pid)),

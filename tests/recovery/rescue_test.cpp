@@ -272,7 +272,7 @@ TEST_F(RescueTest, LeavesInPlaceWhatDoesNotHoldTogether) {
     const auto master = master_key_of(*host).value();
     auto twin = daemon::decode_record(record(uuid["twin"]), master).value();
     const auto good = daemon::decode_record(record(uuid["good"]), master).value();
-    twin.container.addresses = good.container.addresses;
+    twin.container.cards.at(0).addresses = good.container.addresses();
     ++twin.container.created_at; // the younger
     ASSERT_NO_FATAL_FAILURE(
         replace_record(uuid["twin"], daemon::encode_record(twin, master).value()));
@@ -307,7 +307,7 @@ TEST_F(RescueTest, LeavesInPlaceWhatDoesNotHoldTogether) {
     ASSERT_NO_FATAL_FAILURE(replace_record(uuid["changed"], text));
     fs::rename(state() + "/kept.json", place_of(uuid["keyless"]) + "/container.json");
     fs::rename(state() + "/kept.img", place_of(uuid["imageless"]) + "/volume.img");
-    twin.container.addresses = {model::CidrAddress::parse("10.77.9.9/16").value()};
+    twin.container.cards.at(0).addresses = {model::CidrAddress::parse("10.77.9.9/16").value()};
     ASSERT_NO_FATAL_FAILURE(
         replace_record(uuid["twin"], daemon::encode_record(twin, master).value()));
     const CliResult again = recover();

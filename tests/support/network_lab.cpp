@@ -124,13 +124,13 @@ void NetworkLab::TearDown() {
 
 network::Nic NetworkLab::make_nic(int number) const {
     network::Nic nic{
-        .container = Uuid::generate().value(),
+        .uuid = Uuid::generate().value(),
         .bridge = bridge_.name,
         .addresses =
             {model::CidrAddress::parse("10.99.0." + std::to_string(number) + "/24").value(),
              model::CidrAddress::parse("fd99::" + std::to_string(number) + "/64").value()},
         .gateways = {bridge_.addresses[0].address, bridge_.addresses[1].address}};
-    nic.mac_address = network::mac_address_of(nic.container);
+    nic.mac_address = network::mac_address_of(nic.uuid);
     return nic;
 }
 

@@ -99,9 +99,13 @@ TEST_F(BackupsTest, HoldNothingThatIsOnItsWay) {
         made.spec.encryption = model::Encryption::none;
         made.template_digest = "sha256:0";
         made.uid_base = number * 65536;
-        made.addresses = {
-            model::CidrAddress::parse("192.0.2." + std::to_string(number) + "/24").value()};
-        EXPECT_TRUE(rows.insert(made, "the wrapped key of " + name));
+        made.disks = {{.uuid = made.uuid}};
+        made.cards = {
+            {.uuid = Uuid::generate().value(),
+             .mac_address = "02:00:00:00:00:05",
+             .addresses = {
+                 model::CidrAddress::parse("192.0.2." + std::to_string(number) + "/24").value()}}};
+        EXPECT_TRUE(rows.insert(made, {{made.uuid, "the wrapped key of " + name}}));
         return made.uuid;
     };
     ASSERT_TRUE(rows.publish(add("web1", 1)));

@@ -236,7 +236,7 @@ TEST(InfoRows, ShowEveryFieldAndTheUseBesideTheLimit) {
     view.container.spec.name = "web1";
     view.container.spec.resources.memory_bytes = std::uint64_t{512} << 20;
     view.container.spec.labels = {{"tier", "gold"}, {"zone", "a"}};
-    view.card = "ve-0000000000";
+    view.container.cards = {{.uuid = {}, .mac_address = {}, .addresses = {}}};
     view.use.memory_bytes = std::uint64_t{3} << 20;
     view.limits_not_enforced = {"memory"};
     json one = json::parse(daemon::ContainerJson::whole().of(view).dump());

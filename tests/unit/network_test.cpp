@@ -22,7 +22,7 @@ BridgeSpec bridge(const std::string& network) {
 }
 
 Nic nic(const std::vector<std::string>& addresses) {
-    Nic made{.container = Uuid::parse("00112233-4455-4677-8899-aabbccddeeff").value(),
+    Nic made{.uuid = Uuid::parse("00112233-4455-4677-8899-aabbccddeeff").value(),
              .bridge = "lodge0",
              .mac_address = "02:bb:cc:dd:ee:ff"};
     for (const std::string& address : addresses) {

@@ -21,13 +21,21 @@ class Record : public ::testing::Test {
                   .rootfs = model::Rootfs::private_tree};
         c.uid_base = 0x40010000;
         c.template_digest = "sha256:abc";
-        c.addresses = {model::CidrAddress::parse("10.77.0.5/16").value(),
-                       model::CidrAddress::parse("fd4c:6f64:6765::5/64").value()};
-        c.mac_address = "02:00:00:00:00:05";
+        c.disks = {{.uuid = c.uuid}, {.uuid = Uuid::generate().value(), .slot = 3}};
+        c.cards = {{.uuid = Uuid::generate().value(),
+                    .mac_address = "02:00:00:00:00:05",
+                    .addresses = {model::CidrAddress::parse("10.77.0.5/16").value(),
+                                  model::CidrAddress::parse("fd4c:6f64:6765::5/64").value()}},
+                   {.uuid = Uuid::generate().value(),
+                    .slot = 1,
+                    .mac_address = "02:00:00:00:00:06",
+                    .addresses = {}}};
         c.created_at = 1'700'000'000;
-        record_.sealed_key =
-            secret::seal(master_, secret::SecretBuffer::random(64).value(), c.uuid.to_string())
-                .value();
+        for (const model::Disk& disk : c.disks) {
+            record_.sealed_keys[disk.uuid] =
+                secret::seal(master_, secret::SecretBuffer::random(64).value(), c.uuid.to_string())
+                    .value();
+        }
     }
     std::string encoded() const { return encode_record(record_, master_).value(); }
     ErrorCode refusal(const std::string& text) const {
@@ -60,10 +68,10 @@ TEST_F(Record, BringsBackWhatTheRowHas) {
     EXPECT_EQ(after.spec.rootfs, before.spec.rootfs);
     EXPECT_EQ(after.uid_base, before.uid_base);
     EXPECT_EQ(after.template_digest, before.template_digest);
-    EXPECT_EQ(after.addresses, before.addresses);
-    EXPECT_EQ(after.mac_address, before.mac_address);
+    EXPECT_EQ(after.disks, before.disks);
+    EXPECT_EQ(after.cards, before.cards);
     EXPECT_EQ(after.created_at, before.created_at);
-    EXPECT_EQ(decoded->sealed_key, record_.sealed_key);
+    EXPECT_EQ(decoded->sealed_keys, record_.sealed_keys);
     EXPECT_EQ(encode_record(*decoded, master_).value(), encoded()) << "equal content, equal text";
 }
 
@@ -100,8 +108,8 @@ TEST_F(Record, IsRefusedWithAnotherContainersKey) {
 }
 
 TEST_F(Record, OfANewerReleaseIsCalledThat) {
-    EXPECT_EQ(refusal(with(encoded(), "\"format\": 1", "\"format\": 2")), ErrorCode::unsupported);
-    EXPECT_EQ(refusal(with(encoded(), "\"format\": 1", "\"format\": 0")), ErrorCode::corrupt);
+    EXPECT_EQ(refusal(with(encoded(), "\"format\": 2", "\"format\": 3")), ErrorCode::unsupported);
+    EXPECT_EQ(refusal(with(encoded(), "\"format\": 2", "\"format\": 0")), ErrorCode::corrupt);
 }
 
 TEST_F(Record, OfATemplateIsNoneOfAContainer) {

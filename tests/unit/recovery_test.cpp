@@ -24,6 +24,8 @@ using Cells = std::vector<std::string>;
 using Acts = std::vector<std::string>;
 
 const Uuid kUuid = Uuid::parse("0123abcd-4567-4abc-8def-0123456789ab").value();
+const Uuid kCard = Uuid::parse("c0ffee00-4567-4abc-8def-0123456789ab").value();
+const Uuid kSecondVolume = Uuid::parse("70100001-4567-4abc-8def-0123456789ab").value();
 const std::string kDigest = "sha256:" + std::string(64, 'd');
 constexpr const char* kPlace = "/state/containers";
 constexpr SeenDirectory kContainer{.has_image = true, .is_kept = true};
@@ -77,7 +79,7 @@ Acts acts_of(const Inventory& seen) {
 }
 
 std::string card() {
-    return network::Nic{.container = kUuid}.host_name();
+    return model::card_name(kCard);
 }
 
 Inventory nothing_at_all() {
@@ -90,6 +92,8 @@ SeenRow row(State state) {
     model::Container container{.uuid = kUuid, .state = state};
     container.spec.name = "web1";
     container.template_digest = kDigest;
+    container.disks = {{.uuid = kUuid}};
+    container.cards = {{.uuid = kCard, .mac_address = {}, .addresses = {}}};
     if (state == State::running || state == State::frozen) {
         container.init_pid = 100;
         container.init_start_time = 7;
@@ -216,6 +220,8 @@ TEST(Recovery, DoesWithEveryCombinationWhatTheTableOfContainersSays) {
         if (then == "nothing" || then == "mark_stopped") {
             expected = then == "nothing" ? Acts{} : Acts{then};
             expected.emplace_back("remove_card"); // it has none now
+        } else if (then == "sweep") {
+            expected.emplace_back("remove_card"); // without a row it is found by its name
         }
         EXPECT_EQ(acts_of(inventory_of(is)), expected) << ::testing::PrintToString(words);
     });
@@ -500,6 +506,54 @@ TEST(Recovery, RemovesTheImageOfACreateThatIsUndone) {
     seen.rows[kUuid].published = false;
     put(seen, "device over its volume", "lodge-" + kUuid.to_string());
     EXPECT_EQ(acts_of(seen), (Acts{"remove_row", "remove_image"}));
+}
+
+// The names of a volume and of a card come from their own UUIDs.
+TEST(Recovery, KnowsEachVolumeAndCardByItsOwnUuid) {
+    const Uuid second_card = Uuid::parse("c0ffee01-4567-4abc-8def-0123456789ab").value();
+    const auto with_two_of_each = [&](Inventory seen) {
+        model::Container& container = seen.rows[kUuid].container;
+        container.disks.push_back({.uuid = kSecondVolume, .slot = 1});
+        container.cards.push_back(
+            {.uuid = second_card, .slot = 1, .mac_address = {}, .addresses = {}});
+        seen.directories[kSecondVolume.to_string()] = {.has_image = true};
+        seen.cards.insert({card(), model::card_name(second_card)});
+        seen.devices.push_back({.name = "/dev/loop4",
+                                .label = model::volume_label(kSecondVolume),
+                                .image = std::string(kPlace) + "/" + kSecondVolume.to_string() +
+                                         "/" + model::kImageName});
+        return seen;
+    };
+    Inventory seen = with_two_of_each(running_container());
+    EXPECT_EQ(acts_of(seen), Acts{});
+    seen.misadmitted.insert(model::card_name(second_card));
+    seen.card_faults[card()] = "is down";
+    EXPECT_EQ(acts_of(seen), (Acts{"mend_card", "admit_card"}));
+    seen = with_two_of_each(stopped_container());
+    const auto steps = plan_recovery(seen);
+    ASSERT_EQ(steps.size(), 3U);
+    EXPECT_EQ(steps[0].act, RecoveryStep::Act::close_volume);
+    for (const RecoveryStep& step : steps) {
+        EXPECT_EQ(step.uuid, kUuid) << to_string(step.act) << ": whose lock is needed";
+    }
+    seen.directories.erase(kSecondVolume.to_string());
+    EXPECT_EQ(acts_of(seen).back(), "remove_card");
+    EXPECT_EQ(acts_of(seen)[1], "report") << "an image is gone";
+    seen = with_two_of_each(stopped_container());
+    seen.rows.clear(); // all that is left are the names
+    EXPECT_EQ(acts_of(seen),
+              (Acts{"close_volume", "report", "remove_directory", "remove_card", "remove_card"}));
+}
+
+// A create that began during the look: its row, and so its cards, are not known yet.
+TEST(Recovery, RemovesNoCardWhileOneIsMade) {
+    Inventory seen = stopped_container();
+    seen.cards.insert(model::card_name(kSecondVolume));
+    EXPECT_EQ(acts_of(seen), Acts{"remove_card"});
+    seen.held = {"web1", kUuid.to_string()};
+    EXPECT_EQ(acts_of(seen), Acts{"remove_card"});
+    seen.held = {"web2", kSecondVolume.to_string()};
+    EXPECT_EQ(acts_of(seen), Acts{});
 }
 
 // Whose lock is needed.

@@ -38,15 +38,26 @@ class Store : public ::testing::Test {
         one.uid_base = 0x40000000 + number * model::kIdsPerContainer;
         const std::string low =
             std::to_string(number / 250) + "." + std::to_string(number % 250 + 2);
-        one.addresses = {
-            model::CidrAddress::parse("10.77." + low + "/16").value(),
-            model::CidrAddress::parse("fd4c:6f64:6765::" + std::to_string(number) + "/64").value()};
+        one.disks = {{.uuid = one.uuid}};
+        one.cards = {{.uuid = Uuid::generate().value(),
+                      .mac_address = "02:00:00:00:00:05",
+                      .addresses = {model::CidrAddress::parse("10.77." + low + "/16").value(),
+                                    model::CidrAddress::parse(
+                                        "fd4c:6f64:6765::" + std::to_string(number) + "/64")
+                                        .value()}}};
         return one;
+    }
+    static model::SealedKeys keys_of(const model::Container& container) {
+        model::SealedKeys keys;
+        for (const model::Disk& disk : container.disks) {
+            keys[disk.uuid] = kKey + disk.name();
+        }
+        return keys;
     }
     void add_until(unsigned count) {
         for (; number_ < count; ++number_) {
             const model::Container one = container(number_);
-            ASSERT_TRUE(rows_.insert(one, kKey));
+            ASSERT_TRUE(rows_.insert(one, keys_of(one)));
             ASSERT_TRUE(rows_.publish(one.uuid));
             uuids_.push_back(one.uuid);
         }
@@ -133,7 +144,7 @@ TEST_F(Store, ListsWhatEachWriteLeft) {
     ASSERT_TRUE(rows_.remove(one.uuid));
     expect_list("remove");
     const model::Container unpublished = container(7);
-    ASSERT_TRUE(rows_.insert(unpublished, kKey));
+    ASSERT_TRUE(rows_.insert(unpublished, keys_of(unpublished)));
     EXPECT_EQ(rows_.list().value().size(), 2U);
     ASSERT_TRUE(rows_.publish(unpublished.uuid));
     expect_list("publish");
@@ -149,8 +160,9 @@ TEST_F(Store, KnowsWhatIsTakenThroughCreatesAndDestroys) {
     ASSERT_TRUE(rows_.remove(uuids_[3]));
     ASSERT_NO_FATAL_FAILURE(add_until(22));
     model::Container twin = container(500);
-    twin.addresses = container(7).addresses; // in use: refused, and nothing of it is taken
-    EXPECT_EQ(rows_.insert(twin, kKey).error().code(), ErrorCode::already_exists);
+    twin.cards[0].addresses =
+        container(7).addresses(); // in use: refused, and nothing of it is taken
+    EXPECT_EQ(rows_.insert(twin, keys_of(twin)).error().code(), ErrorCode::already_exists);
     ASSERT_TRUE(rows_.remove(twin.uuid));
     ContainerRepository fresh(*database_); // asks the database
     EXPECT_EQ(taken(rows_), taken(fresh));
@@ -199,6 +211,39 @@ TEST_F(Store, PlansNoStartOverWhatSomebodyElseWrote) {
     ASSERT_TRUE(rows_.update_state(row, "boot")); // or a person's start
     row.start_at = 3000;
     EXPECT_EQ(rows_.plan_start(row, {}).value(), false);
+}
+
+// By its name, and in a list of few and of many, which are read otherwise.
+TEST_F(Store, KeepsVolumesAndCardsOfAContainer) {
+    model::Container one = container(number_++);
+    one.disks.push_back({.uuid = Uuid::generate().value(), .slot = 2});
+    one.cards.push_back({.uuid = Uuid::generate().value(),
+                         .slot = 1,
+                         .mac_address = "02:00:00:00:00:06",
+                         .addresses = {model::CidrAddress::parse("10.78.0.2/16").value()}});
+    one.cards.push_back({.uuid = Uuid::generate().value(),
+                         .slot = 3,
+                         .mac_address = "02:00:00:00:00:07",
+                         .addresses = {}});
+    ASSERT_TRUE(rows_.insert(one, keys_of(one)));
+    ASSERT_TRUE(rows_.publish(one.uuid));
+    for (const unsigned count : {2U, 40U}) {
+        add_until(count);
+        for (const model::Container& read : {rows_.find(one.spec.name).value(),
+                                             rows_.list()->front(),
+                                             rows_.list_all()->front()}) {
+            EXPECT_EQ(read.disks, one.disks) << count;
+            EXPECT_EQ(read.cards, one.cards) << count;
+        }
+    }
+    EXPECT_EQ(rows_.sealed_key(one.disks[0].uuid).value(), std::string(kKey) + "root");
+    EXPECT_EQ(rows_.sealed_key(one.disks[1].uuid).value(), std::string(kKey) + "disk2");
+    model::Container twin = container(number_++);
+    twin.cards[0].addresses = one.cards[1].addresses;
+    EXPECT_EQ(rows_.insert(twin, keys_of(twin)).error().code(), ErrorCode::already_exists);
+    ASSERT_TRUE(rows_.remove(one.uuid));
+    EXPECT_FALSE(rows_.sealed_key(one.disks[1].uuid));
+    EXPECT_TRUE(rows_.insert(twin, keys_of(twin))) << "its addresses are free again";
 }
 
 } // namespace

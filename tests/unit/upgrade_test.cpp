@@ -42,6 +42,16 @@ secret::SecretBuffer master_key() {
 const char* const kWeb1 = "0123e456-89ab-4def-8123-456789abcdef";
 const char* const kWeb2 = "11111111-2222-4333-8444-555555555555";
 
+// One volume and one card, which were the container's own and keep the names that they were made
+// with: what is running must be found.
+void expect_parts_of_the_container(const model::Container& container) {
+    EXPECT_EQ(container.disks, std::vector<model::Disk>{{.uuid = container.uuid}});
+    ASSERT_EQ(container.cards.size(), 1U);
+    EXPECT_EQ(container.cards[0].uuid, container.uuid);
+    EXPECT_EQ(container.cards[0].slot, 0U);
+    EXPECT_EQ(container.cards[0].mac_address, "02:01:23:e4:56:89");
+}
+
 TEST(Upgrade, FindsAllInADatabaseOfSchema1) {
     const test::TempDir directory;
     const std::string path = directory.path() + "/lodge.db";
@@ -66,7 +76,8 @@ TEST(Upgrade, FindsAllInADatabaseOfSchema1) {
     EXPECT_EQ(web1->spec.encryption, model::Encryption::luks2);
     EXPECT_EQ(web1->spec.rootfs, model::Rootfs::private_tree);
     EXPECT_EQ(web1->uid_base, 1073807360U);
-    EXPECT_EQ(web1->addresses.size(), 2U);
+    EXPECT_EQ(web1->addresses().size(), 2U);
+    expect_parts_of_the_container(*web1);
     EXPECT_EQ(web1->last_exit, "halt");
     EXPECT_EQ(containers.sealed_key(web1->uuid).value(), std::string("\x00\x11\x22\x33", 4));
     const auto web2 = containers.find("web2");
@@ -179,11 +190,11 @@ TEST(Upgrade, ReadsRecordsOfFormat1) {
     EXPECT_EQ(web1.spec.resources.cpu_millis, 1500U);
     EXPECT_EQ(web1.spec.rootfs, model::Rootfs::private_tree);
     EXPECT_EQ(web1.uid_base, 1073807360U);
-    EXPECT_EQ(web1.mac_address, "02:01:23:e4:56:89");
-    ASSERT_EQ(web1.addresses.size(), 2U);
-    EXPECT_EQ(web1.addresses[0].to_string(), "10.77.0.2/16");
+    expect_parts_of_the_container(web1);
+    ASSERT_EQ(web1.addresses().size(), 2U);
+    EXPECT_EQ(web1.addresses()[0].to_string(), "10.77.0.2/16");
     EXPECT_EQ(web1.created_at, 1763710000);
-    const auto key = secret::open_sealed(master_key(), record->sealed_key, kWeb1);
+    const auto key = secret::open_sealed(master_key(), record->sealed_keys.at(web1.uuid), kWeb1);
     ASSERT_TRUE(key);
     EXPECT_EQ(key->size(), 64U);
     const auto made = decode_template_record(fixture("1/template.json"), master_key());
@@ -211,11 +222,15 @@ TEST(Upgrade, DISABLED_WriteRecords) {
         .rootfs = model::Rootfs::private_tree};
     record.container.uid_base = 1073807360;
     record.container.template_digest = "sha256:" + std::string(64, 'a');
-    record.container.addresses = {model::CidrAddress::parse("10.77.0.2/16").value(),
-                                  model::CidrAddress::parse("fd4c:6f64:6765::2/64").value()};
-    record.container.mac_address = "02:01:23:e4:56:89";
+    const Uuid& uuid = record.container.uuid;
+    record.container.disks = {{.uuid = uuid}};
+    record.container.cards = {
+        {.uuid = Uuid::parse(kWeb2).value(),
+         .mac_address = "02:01:23:e4:56:89",
+         .addresses = {model::CidrAddress::parse("10.77.0.2/16").value(),
+                       model::CidrAddress::parse("fd4c:6f64:6765::2/64").value()}}};
     record.container.created_at = 1763710000;
-    record.sealed_key =
+    record.sealed_keys[uuid] =
         secret::seal(master_key(), secret::SecretBuffer::random(64).value(), kWeb1).value();
     ASSERT_TRUE(kernel::replace_file(
         directory->get(), "container.json", encode_record(record, master_key()).value(), 0644));
