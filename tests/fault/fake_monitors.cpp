@@ -12,8 +12,11 @@ namespace {
 
 daemon::InitExit exit_of(const std::string& how) {
     using Kind = daemon::InitExit::Kind;
-    if (how == "halt" || how == "reboot") {
-        return {.kind = how == "halt" ? Kind::halted : Kind::rebooted, .status = 0};
+    if (how == "halt") { // the signals are the kernel's: man 2 reboot
+        return {.kind = Kind::halted, .status = SIGINT};
+    }
+    if (how == "reboot") {
+        return {.kind = Kind::rebooted, .status = SIGHUP};
     }
     return {.kind = Kind::signalled, .status = SIGKILL};
 }
@@ -37,8 +40,8 @@ class LivingMonitor final : public daemon::Monitor {
             if (number == SIGPWR && things.contains("frozen ct-" + uuid_)) {
                 return refuse(things, "asked to halt while it is frozen");
             }
-            if (number == SIGPWR) {
-                end_processes(things, uuid_, "halt");
+            if (number == SIGPWR || number == SIGKILL) {
+                end_processes(things, uuid_, number == SIGPWR ? "halt" : "signal 9");
             } else {
                 things.insert("signal " + std::to_string(number) + " to " + uuid_);
             }

@@ -177,9 +177,9 @@ Status GuestContainer::start() {
     return {};
 }
 
-Status GuestContainer::await_up() {
+Status GuestContainer::await_up(daemon::Monitor& monitor) {
     ASSIGN_OR_RETURN(auto sockets, make_stream_pair());
-    RETURN_IF_ERROR(monitor_->console(give(sockets.second)));
+    RETURN_IF_ERROR(monitor.console(give(sockets.second)));
     RETURN_IF_ERROR(read_until(sockets.first.get(), "guest: up"));
     return {};
 }

@@ -26,7 +26,8 @@ class GuestContainer {
     /// begin() and finish().
     [[nodiscard]] Status start();
     /// Waits until init says on its console that it handles signals.
-    [[nodiscard]] Status await_up();
+    [[nodiscard]] Status await_up() { return await_up(*monitor_); }
+    [[nodiscard]] static Status await_up(daemon::Monitor& monitor);
     /// A launcher of its own over the same run directory: what a restarted daemon has.
     [[nodiscard]] std::unique_ptr<daemon::MonitorLauncher> another_launcher() const;
     /// Waits until init has exited, says how, and lets the monitor go.

@@ -37,19 +37,6 @@ class DatabaseTest : public ::testing::Test {
     std::string directory_ = "/tmp/lodge-db-XXXXXX";
 };
 
-TEST_F(DatabaseTest, ShowsToReadersWhatWasCommitted) {
-    const auto database = open_database(path(), kMigrations).value();
-    EXPECT_TRUE(database->query("SELECT * FROM t").value().empty());
-    ASSERT_TRUE(put(*database, "a"));
-    const auto rows =
-        database->query("SELECT k, n, b, extra FROM t WHERE k = ?", {std::string("a")}).value();
-    ASSERT_EQ(rows.size(), 1U);
-    EXPECT_EQ(text(rows[0][0]), "a");
-    EXPECT_EQ(integer(rows[0][1]), 7);
-    EXPECT_EQ(blob(rows[0][2]), (Blob{1, 0, 2}));
-    EXPECT_TRUE(is_null(rows[0][3]));
-}
-
 TEST_F(DatabaseTest, LeavesNothingOfADeletedRowInItsFiles) {
     const std::string secret = "wrapped-key-4c1d";
     const auto files = [&] {
@@ -70,19 +57,6 @@ TEST_F(DatabaseTest, LeavesNothingOfADeletedRowInItsFiles) {
         }));
     } // closing folds the log into the database
     EXPECT_EQ(files().find(secret), std::string::npos);
-}
-
-TEST_F(DatabaseTest, RollsBackWhatFailed) {
-    const auto database = open_database(path(), kMigrations).value();
-    const Status failed =
-        database->write(Durability::host, [&](Transaction& transaction) -> Status {
-            RETURN_IF_ERROR(transaction.execute("INSERT INTO t (k) VALUES ('a')"));
-            return fail(ErrorCode::cancelled, "no");
-        });
-    EXPECT_EQ(failed.error().code(), ErrorCode::cancelled);
-    EXPECT_TRUE(database->query("SELECT * FROM t").value().empty());
-    ASSERT_TRUE(put(*database, "a"));
-    EXPECT_EQ(put(*database, "a").error().code(), ErrorCode::already_exists);
 }
 
 TEST_F(DatabaseTest, AppliesMigrationsOnceAndRefusesANewerSchema) {
