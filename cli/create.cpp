@@ -262,7 +262,7 @@ Result<int> create(const Globals& globals, const CreateOptions& options) {
                                       : make(globals, options, asked));
     RETURN_IF_ERROR(await(globals, spec.name, options.wait));
     ASSIGN_OR_RETURN(const std::string text,
-                     globals.client().call("GET", container_path(spec.name)));
+                     of_same_daemon(globals.client().call("GET", container_path(spec.name))));
     ASSIGN_OR_RETURN(const auto info, parse_answer(text));
     if (globals.json) {
         print_json(info);

@@ -34,16 +34,35 @@ Result<int> list_operations(const Globals& globals, bool all) {
     return 0;
 }
 
+// As long as it takes; what takes more than a second is named.
+Status await_end(const Globals& globals, const std::string& path) {
+    for (const char* wait : {"1s", "1h"}) {
+        const auto answer = globals.client().call("GET", path + "/wait?wait=" + wait);
+        if (!answer) {
+            // One that failed, as a cancelled one has, is answered with why.
+            return answer.error().code() == ErrorCode::cancelled
+                       ? Status{}
+                       : Status(std::unexpected<Error>(answer.error()));
+        }
+        ASSIGN_OR_RETURN(const json operation, parse_answer(*answer));
+        if (operation.value("status", "") != "running") {
+            break;
+        }
+        confirm(globals,
+                "waiting for " + operation.value("verb", "") + " '" +
+                    operation.value("resource", "") + "', which cannot be ended in its step '" +
+                    operation.value("step", "") + "' or is being undone ...");
+    }
+    return {};
+}
+
 // Until it is undone: only then is the container or template free.
 Result<int> cancel(const Globals& globals, const std::string& id) {
     const std::string path = "/v1/operations/" + escaped(id);
     RETURN_IF_ERROR(globals.client().call("POST", path + "/cancel"));
-    // As long as it takes; an operation that failed, as a cancelled one has, is answered with why.
-    const auto ended = globals.client().call("GET", path + "/wait?wait=1h");
-    if (!ended && ended.error().code() != ErrorCode::cancelled) {
-        return std::unexpected<Error>(ended.error());
-    }
-    ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", path));
+    RETURN_IF_ERROR(of_same_daemon(await_end(globals, path)));
+    ASSIGN_OR_RETURN(const std::string text,
+                     of_same_daemon(globals.client().call("GET", path)));
     ASSIGN_OR_RETURN(const json operation, parse_answer(text));
     if (operation.value("status", "") == "succeeded") {
         return fail(ErrorCode::invalid_state, "it was done before it could be cancelled");

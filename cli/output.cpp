@@ -1,5 +1,6 @@
 #include "cli/output.hpp"
 
+#include "cli/underway.hpp"
 #include "cli/values.hpp"
 #include "lib/api/json.hpp"
 #include "lib/base/clock.hpp"
@@ -90,14 +91,23 @@ Result<json> parse_answer(const std::string& text) {
 
 namespace {
 
-// A daemon that has ended since it took the operation, or has begun anew and knows nothing of it.
-Result<json> parse_answer_of_same(const Result<std::string>& answer) {
-    if (!answer && (answer.error().code() == ErrorCode::unreachable ||
-                    answer.error().code() == ErrorCode::not_found)) {
+// One that has begun anew knows nothing of the operation.
+Result<json> parse_answer_of_same(Result<std::string> answer) {
+    if (!answer && answer.error().code() == ErrorCode::not_found) {
         return std::unexpected<Error>(api::broke_off());
     }
-    RETURN_IF_ERROR(answer);
-    return parse_answer(*answer);
+    ASSIGN_OR_RETURN(const std::string text, of_same_daemon(std::move(answer)));
+    return parse_answer(text);
+}
+
+// "start: init 01:23"
+std::string told_step(const json& operation, Deadline::Clock::duration since) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since).count();
+    const auto two = [](std::int64_t number) {
+        return (number < 10 ? "0" : "") + std::to_string(number);
+    };
+    return operation.value("verb", "") + ": " + operation.value("step", "") + " " +
+           two(seconds / 60) + ":" + two(seconds % 60);
 }
 
 // Whatever is put into it makes its stream fail.
@@ -201,20 +211,21 @@ Result<json> run_operation(const Globals& globals,
                            const std::string& body) {
     const api::Client client = globals.client();
     ProgressLine progress(globals);
-    // Without somebody to show steps to, one round trip serves; else a look every quarter of a
-    // second.
-    const char* first_wait = progress.shown() ? "250ms" : "1h";
+    Underway underway("lodged has not answered yet; `lodge operation list` shows whether that goes "
+                      "on which it was asked for");
+    // Most have ended by then; of the others the id is known.
+    const auto begun = Deadline::Clock::now();
     const std::string mark = path.find('?') == std::string::npos ? "?" : "&";
-    ASSIGN_OR_RETURN(std::string text,
-                     client.call(method, path + mark + "wait=" + first_wait, body));
+    ASSIGN_OR_RETURN(std::string text, client.call(method, path + mark + "wait=250ms", body));
     ASSIGN_OR_RETURN(json operation, parse_answer(text));
     while (operation.value("status", "") == "running") {
-        progress.show(operation.value("verb", "") + ": " + operation.value("step", ""));
+        underway.know(operation);
+        progress.show(told_step(operation, Deadline::Clock::now() - begun));
         const Deadline look = Deadline::after(kLook);
-        const auto looked = client.call("GET",
-                                        "/v1/operations/" + operation.value("id", "") +
-                                            "/wait?wait=" + (progress.shown() ? "250ms" : "1h"));
-        ASSIGN_OR_RETURN(operation, parse_answer_of_same(looked));
+        auto looked = client.call("GET",
+                                  "/v1/operations/" + operation.value("id", "") +
+                                      "/wait?wait=" + (progress.shown() ? "250ms" : "1h"));
+        ASSIGN_OR_RETURN(operation, parse_answer_of_same(std::move(looked)));
         if (operation.value("status", "") == "running") {
             // A daemon for which too many wait answers at once.
             (void)::poll(nullptr, 0, look.poll_timeout()); // only time passes

@@ -11,6 +11,15 @@ namespace lodge::cli {
 
 /// Parses an answer of the daemon.
 [[nodiscard]] Result<nlohmann::json> parse_answer(const std::string& text);
+/// An answer to a look at what an earlier request changed: a lodged that has gone since is told as
+/// one that broke off, since it did what it was asked for, or will.
+template <typename T>
+[[nodiscard]] Result<T> of_same_daemon(Result<T> answer) {
+    if (!answer && answer.error().code() == ErrorCode::unreachable) {
+        return std::unexpected<Error>(api::broke_off());
+    }
+    return answer;
+}
 /// Writes out what stdout still holds; fails when some of what was printed could not be written. A
 /// reader who has gone is no failure.
 [[nodiscard]] Status flush_output();
@@ -36,8 +45,9 @@ void tell_error(const Globals& globals, const Error& error, const std::string& p
 /// What an operation warns of, on stderr, also with --quiet and --json.
 void show_warnings(const nlohmann::json& operation);
 
-/// Begins an operation (POST or DELETE of `path`), shows its steps on stderr when that is a
-/// terminal, and waits for its end, showing what it warns of. The operation as JSON.
+/// Begins an operation (POST or DELETE of `path`), shows its step and a clock on stderr when that
+/// is a terminal, and waits for its end, showing what it warns of. A SIGINT meanwhile ends the
+/// command with a word about it (Underway). The operation as JSON.
 [[nodiscard]] Result<nlohmann::json> run_operation(const Globals& globals,
                                                    const std::string& method,
                                                    const std::string& path,

@@ -1,6 +1,7 @@
 #include "cli/starting.hpp"
 
 #include "cli/output.hpp"
+#include "cli/underway.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -30,7 +31,9 @@ Result<json> wait_for(const Globals& globals,
 
 Status await(const Globals& globals, const std::string& name, const std::string& what) {
     if (!what.empty()) {
-        RETURN_IF_ERROR(wait_for(globals, name, what, "5m"));
+        const Underway underway("'" + name + "' is started and not awaited any more; `lodge wait " +
+                                name + "` does it again");
+        RETURN_IF_ERROR(of_same_daemon(wait_for(globals, name, what, "5m")));
     }
     return {};
 }
@@ -42,7 +45,8 @@ Result<Outcome> start_if_needed(const Globals& globals, const std::string& name)
         return Outcome{.answer = std::move(*operation), .told = "'" + name + "' is running"};
     }
     if (operation.error().code() == ErrorCode::invalid_state) {
-        ASSIGN_OR_RETURN(const std::string text, globals.client().call("GET", path));
+        ASSIGN_OR_RETURN(const std::string text,
+                         of_same_daemon(globals.client().call("GET", path)));
         ASSIGN_OR_RETURN(const json now, parse_answer(text));
         if (now.value("state", "") == "running") {
             return Outcome{.answer = json::object(), .told = "'" + name + "' was running already"};

@@ -1,4 +1,5 @@
 #include "cli/output.hpp"
+#include "cli/underway.hpp"
 #include "cli/values.hpp"
 #include "cli/words.hpp"
 
@@ -78,6 +79,9 @@ Result<int> import(const Globals& globals, const TemplateOptions& options) {
     if (!file) {
         return fail(ErrorCode::invalid_argument, "the file '" + options.file + "' cannot be read");
     }
+    const Underway underway("the template '" + options.name +
+                            "' is not imported unless all of its archive was sent; `lodge "
+                            "operation list` shows it then");
     if (::isatty(STDERR_FILENO) == 1) {
         confirm(globals, "importing '" + options.file + "' ...");
     }

@@ -135,7 +135,8 @@ nlohmann::json to_json(const OperationView& operation) {
                         {"step", operation.step},
                         {"warnings", operation.warnings},
                         {"started_at_ms", operation.started_at},
-                        {"ended_at_ms", operation.ended_at}};
+                        {"ended_at_ms", operation.ended_at},
+                        {"cancellable", operation.cancellable}};
     if (operation.error) {
         json["error"] = api::to_json(*operation.error)["error"];
     }

@@ -74,7 +74,8 @@ Result<OperationEngine::RunningPtr> OperationEngine::enter(const LoggedOperation
     operation->view = {.id = what.id,
                        .verb = what.verb,
                        .resource = what.resource,
-                       .started_at = unix_milliseconds()};
+                       .started_at = unix_milliseconds(),
+                       .cancellable = true};
     operation->arguments = what.arguments;
     RETURN_IF_ERROR(take(operation));
     operation->cancelled.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -112,7 +113,7 @@ void OperationEngine::accept(const RunningPtr& operation) {
         const std::lock_guard guard(lock_);
         operation->accepted = true;
         operation->view.warnings = std::move(operation->plan.warnings);
-        operation->past_commit = must_be_done(operation->plan, 0);
+        operation->view.cancellable = !must_be_done(operation->plan, 0);
         queue_.push_back(operation);
         engage();
     }
@@ -206,6 +207,7 @@ void OperationEngine::give_up(const RunningPtr& operation, const Error& error) n
             operation->answered = true;
             operation->view.status = OperationStatus::failed;
             operation->view.ended_at = unix_milliseconds();
+            operation->view.cancellable = false;
             operation->view.error = error;
         }
         return {};
@@ -222,6 +224,7 @@ void OperationEngine::answer(const RunningPtr& operation, const Status& status) 
         const std::lock_guard guard(lock_);
         OperationView& view = operation->view;
         view.ended_at = unix_milliseconds();
+        view.cancellable = false;
         view.error.reset();
         if (status) {
             view.status = OperationStatus::succeeded;
@@ -420,7 +423,7 @@ Status OperationEngine::cancel(const Uuid& id) {
     if (!operation) {
         return fail(ErrorCode::not_found, "no operation has the id " + id.to_string());
     }
-    if (operation->answered || operation->past_commit) {
+    if (operation->answered || !operation->view.cancellable) {
         return fail(ErrorCode::invalid_state, "the operation has ended or can no longer be undone");
     }
     operation->cancel_asked = true;

@@ -121,8 +121,8 @@ Status OperationEngine::attempt(const RunningPtr& operation, std::size_t index) 
             operation->left = true;
             return fail(ErrorCode::unreachable, "lodged ends");
         }
-        operation->past_commit = must_be_done(operation->plan, index);
-        cancelled = operation->cancel_asked && !operation->past_commit;
+        operation->view.cancellable = !must_be_done(operation->plan, index);
+        cancelled = operation->cancel_asked && operation->view.cancellable;
         if (cancelled) {
             operation->view.error = Error(ErrorCode::cancelled, "cancelled on request");
         }

@@ -17,7 +17,6 @@ struct OperationEngine::Running {
     bool cancel_asked = false;
     bool left = false; ///< to the next daemon; its worker's alone
     bool accepted = false;
-    bool past_commit = false;
     bool answered = false;
     bool released = false;
 };

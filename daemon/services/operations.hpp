@@ -27,6 +27,7 @@ struct OperationView {
     std::optional<Error> error;
     std::int64_t started_at = 0; ///< Unix milliseconds
     std::int64_t ended_at = 0;   ///< 0: not yet
+    bool cancellable = false;    ///< cancel() would take it
 };
 
 /// One thing that happened. Kinds: "operation" (progress and end), "container" (state change),

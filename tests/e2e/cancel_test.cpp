@@ -9,8 +9,10 @@
 #include <nlohmann/json.hpp>
 
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -24,6 +26,33 @@ namespace {
 
 using nlohmann::json;
 using namespace std::chrono_literals;
+
+// A start takes two seconds longer while it lives.
+class SlowMonitor {
+  public:
+    explicit SlowMonitor(const std::string& directory) {
+        const std::string monitor = LODGE_BIN_DIR "/lodge-monitor";
+        const std::string real = directory + "/lodge-monitor";
+        std::filesystem::copy(monitor, real);
+        const std::string pipe = directory + "/nobody-writes"; // to wait without a child
+        EXPECT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+        slow_.emplace(
+            monitor, "#!/bin/bash\nread -r -t 2 <>" + pipe + "\nexec " + real + " \"$@\"\n", 0755);
+    }
+
+  private:
+    std::optional<ReplacedFile> slow_;
+};
+
+// Whether a process handles a signal (proc_pid_status(5)).
+bool catches(pid_t pid, int signal) {
+    const std::string mark = "SigCgt:\t";
+    const auto status = kernel::read_file("/proc/" + std::to_string(pid) + "/status", 65536);
+    const std::size_t at = status ? status->find(mark) : std::string::npos;
+    return at != std::string::npos &&
+           (std::stoull(status->substr(at + mark.size(), 16), nullptr, 16) >> (signal - 1) & 1) !=
+               0;
+}
 
 class CancelTest : public LodgeTest {
   protected:
@@ -78,14 +107,8 @@ TEST_F(CancelTest, UndoesAnImportThatIsOnItsWay) {
 
 TEST_F(CancelTest, UndoesAStartAndACreateThatAreOnTheirWay) {
     ASSERT_EQ(host->lodge({"create", "web1", "--template", "tiny"}).code, 0);
-    const std::string monitor = LODGE_BIN_DIR "/lodge-monitor";
-    const std::string real = host->directory() + "/lodge-monitor";
-    std::filesystem::copy(monitor, real);
-    const std::string pipe = host->directory() + "/nobody-writes"; // to wait without a child
-    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
     {
-        const ReplacedFile slow(
-            monitor, "#!/bin/bash\nread -r -t 2 <>" + pipe + "\nexec " + real + " \"$@\"\n", 0755);
+        const SlowMonitor slow(host->directory());
         for (const auto& [verb, words] :
              std::vector<std::pair<std::string, std::vector<std::string>>>{
                  {"start", {"start", "web1"}},
@@ -111,6 +134,56 @@ TEST_F(CancelTest, LeavesAStopToItsEnd) {
     EXPECT_NE(refused.err.find("can no longer be undone"), std::string::npos) << refused.err;
     EXPECT_EQ(host->lodge({"kill", "web1"}).code, 0);
     EXPECT_EQ(stop.wait(), 0);
+}
+
+// By Ctrl-C, as it is typed.
+TEST_F(CancelTest, IsOfferedToOneWhoInterruptsTheCommand) {
+    ASSERT_EQ(host->lodge({"create", "web1", "--template", "tiny"}).code, 0);
+    ASSERT_EQ(host->lodge({"create", "web2", "--template", "tiny", "--start"}).code, 0);
+    ASSERT_NO_FATAL_FAILURE(await_init("web2"));
+    ASSERT_EQ(host->lodge({"exec", "web2", "--", "/bin/guest", "write", "/stubborn", ""}).code, 0);
+    const SlowMonitor slow(host->directory());
+    std::string id;
+    for (const auto& [words, told] : std::vector<std::pair<std::vector<std::string>, std::string>>{
+             {{"start", "web1"}, "` cancels it"},
+             {{"stop", "web2", "--timeout", "1h"},
+              ", which can no longer be undone; `lodge operation list` shows it"}}) {
+        UserTerminal terminal = make_user_terminal(24, 200);
+        CliProcess asked(*host, words, terminal);
+        ASSERT_TRUE(await_text(terminal, words[0] + ": ")) << "its step is shown";
+        ASSERT_TRUE(await_text(terminal, " 00:01 ...")) << "and a clock";
+        type(terminal, "\x03");
+        ASSERT_TRUE(await_text(terminal, words[0] + " '" + words[1] + "' goes on as operation "));
+        const auto rest = await_text(terminal, told);
+        ASSERT_TRUE(rest) << told;
+        EXPECT_EQ(asked.wait(), 128 + SIGINT) << words[0];
+        id = id.empty() ? rest->substr(0, rest->find(';')) : id;
+    }
+    EXPECT_EQ(cancel(id).code, 0) << id << host->daemon_log();
+    EXPECT_EQ(host->field("web2", "busy_with"), "stop") << "it goes on";
+    EXPECT_EQ(host->lodge({"kill", "web2"}).code, 0);
+    expect_field("web2", "busy_with", "");
+}
+
+TEST_F(CancelTest, NeedsNoPatienceOfOneWhoInterruptsTwice) {
+    ASSERT_EQ(host->lodge({"create", "web1", "--template", "tiny", "--start"}).code, 0);
+    ASSERT_NO_FATAL_FAILURE(await_init("web1"));
+    ASSERT_EQ(host->lodge({"exec", "web1", "--", "/bin/guest", "write", "/stubborn", ""}).code, 0);
+    const Pipe full = make_pipe(); // nobody reads what is said
+    ASSERT_EQ(::fcntl(full.write.get(), F_SETPIPE_SZ, 4096), 4096);
+    ASSERT_TRUE(kernel::write_all(full.write.get(), std::string(4096, ' ')));
+    CliProcess stop(*host, {"stop", "web1", "--timeout", "1h"}, {.err = full.write.get()});
+    (void)await_operation("stop");
+    stop.signal(SIGINT);
+    const Deadline deadline = Deadline::after(patience(10s));
+    while (catches(stop.pid(), SIGINT) && !deadline.expired()) {
+        (void)::poll(nullptr, 0, 5); // the first one is not handled yet
+    }
+    EXPECT_TRUE(stop.running());
+    stop.signal(SIGINT);
+    EXPECT_EQ(stop.wait(), 128 + SIGINT);
+    EXPECT_EQ(host->lodge({"kill", "web1"}).code, 0);
+    expect_field("web1", "busy_with", "");
 }
 
 TEST_F(CancelTest, NamesWhatIsNoOperation) {
