@@ -1,4 +1,5 @@
 #include "daemon/api/server.hpp"
+#include "daemon/command_line.hpp"
 #include "daemon/config.hpp"
 #include "daemon/daemon.hpp"
 #include "daemon/log.hpp"
@@ -8,15 +9,15 @@
 #include "lib/base/standard_streams.hpp"
 #include "lib/kernel/fs.hpp"
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <exception>
-#include <optional>
+#include <span>
 #include <string>
 
 #include <fcntl.h>
@@ -30,21 +31,13 @@
 namespace lodge::daemon {
 namespace {
 
-struct Options {
-    std::string config;
-    std::string state_directory;
-    std::string run_directory;
-    std::string socket;
-    bool foreground = false;
-    bool recover = false;
-};
+constexpr std::size_t kLongestConfig = std::size_t{1} << 20;
 
-Result<Settings> read_settings(const Options& options) {
+Result<Settings> read_settings(const CommandLine& options) {
     ASSIGN_OR_RETURN(Settings settings, default_settings());
     const std::string standard = "/etc/lodge/lodge.yaml";
     const std::string file = options.config.empty() ? standard : options.config;
-    constexpr std::size_t kLongest = std::size_t{1} << 20;
-    const auto text = kernel::read_file(file, kLongest);
+    const auto text = kernel::read_file(file, kLongestConfig);
     if (text) {
         RETURN_IF_ERROR(apply_config(*text, file, settings));
     } else if (!options.config.empty()) {
@@ -195,7 +188,7 @@ class PidFile {
     UniqueFd place_;
 };
 
-Status serve(const Options& options, const Log& log) {
+Status serve(const CommandLine& options, const Log& log) {
     const sigset_t signals = block_signals();
     if (::geteuid() != 0) {
         return fail(ErrorCode::permission_denied, "lodged needs to be run by root");
@@ -220,7 +213,7 @@ Status serve(const Options& options, const Log& log) {
 }
 
 // With --recover lodged is no daemon: it rebuilds the database. `lodge recover` reads the answer.
-int recover(const Options& options, const Log& log) {
+int recover(const CommandLine& options, const Log& log) {
     constexpr int kInPart = 21;
     const auto rebuild = [&]() -> Result<Rescued> {
         if (::geteuid() != 0) {
@@ -241,31 +234,42 @@ int recover(const Options& options, const Log& log) {
     return rescued->left.empty() ? 0 : kInPart;
 }
 
-int run(int argc, char** argv) {
-    Options options;
-    CLI::App app("lodged, the container manager's daemon", "lodged");
-    app.add_option("--config",
-                   options.config,
-                   "Configuration file (default: /etc/lodge/lodge.yaml, if there)");
-    app.add_option(
-        "--state-dir", options.state_directory, "What outlives a reboot (default: /var/lib/lodge)");
-    app.add_option(
-        "--run-dir", options.run_directory, "What dies with the host (default: /run/lodge)");
-    app.add_option("--socket", options.socket, "Where to listen (default: RUN_DIR/lodged.sock)");
-    app.add_flag("--foreground",
-                 options.foreground,
-                 "Stay in the foreground; always so, for service managers of old");
-    app.add_flag(
-        "--recover", options.recover, "Build a lost database anew and end; see `lodge recover`");
-    app.set_version_flag("--version", LODGE_VERSION);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
+// A word of the command line that cannot be right, which no restart mends.
+int refuse(const Error& error) {
+    const std::string& why = error.message();
+    const char* const advice = why.ends_with('?') ? "" : "; see `lodged --help`";
+    (void)std::fprintf(stderr, "lodged: %s%s\n", why.c_str(), advice);
+    return 2;
+}
+
+Status check_named_files(const CommandLine& options) {
+    if (!options.config.empty()) {
+        const auto file = kernel::read_file(options.config, kLongestConfig);
+        if (!file) {
+            return fail(ErrorCode::invalid_argument,
+                        "--config: the file '" + options.config +
+                            "' cannot be read: " + file.error().message());
+        }
+    }
+    return {};
+}
+
+int run(std::span<char* const> words) {
+    const Result<CommandLine> line = parse_command_line(words);
+    if (!line) {
+        return refuse(line.error());
+    }
+    const CommandLine& options = *line;
+    if (options.help || options.version) {
+        (void)std::fputs(options.help ? usage().c_str() : LODGE_VERSION "\n", stdout);
+        return 0;
     }
     const Log log;
     if (options.recover) {
         return recover(options, log);
+    }
+    if (const Status readable = check_named_files(options); !readable) {
+        return refuse(readable.error());
     }
     if (const Status status = serve(options, log); !status) {
         log.write(LogLevel::error, status.error().to_string());
@@ -282,7 +286,8 @@ int main(int argc, char** argv) {
         return 1; // and perhaps nobody to tell
     }
     try {
-        return lodge::daemon::run(argc, argv);
+        const std::span all(argv, static_cast<std::size_t>(argc));
+        return lodge::daemon::run(all.subspan(std::min<std::size_t>(1, all.size())));
     } catch (const std::exception& error) { // of a library, or want of memory
         (void)std::fprintf(stderr, "lodged: %s\n", error.what());
         return 1;
