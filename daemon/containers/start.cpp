@@ -125,7 +125,7 @@ Status undo_record(const Parts& parts, const Uuid& uuid) {
 
 // Records why the container does not run. A create that is undone has no row any more.
 Status note_failure(const Parts& parts, const Uuid& uuid, const Error& error) {
-    return parts.containers.note_error(uuid, error.to_string());
+    return parts.containers.note_error(uuid, error.message());
 }
 
 Result<bool> is_recorded(const Parts& parts, const Uuid& uuid) {

@@ -188,7 +188,8 @@ Status send_failure(int socket, StartStage stage, const Error& error) {
                     .u8(static_cast<std::uint8_t>(stage))
                     .u16(static_cast<std::uint16_t>(error.code()))
                     .i32(error.sys_errno())
-                    .text(error.to_string().substr(0, kLongestText))
+                    .text(error.message().substr(0, kLongestText))
+                    .texts(error.trail())
                     .payload());
 }
 
@@ -201,11 +202,19 @@ Error decode_failure(std::string_view payload) {
     if (!reader.ok()) {
         return Error(ErrorCode::corrupt, "malformed failure message");
     }
+    // One of an earlier release has its trail in its text.
+    std::vector<std::string> trail = reader.texts();
+    if (!reader.ok()) {
+        trail.clear();
+    }
     // A newer monitor may know more codes than we do.
     const bool known = code >= static_cast<std::uint16_t>(ErrorCode::invalid_argument) &&
                        code <= static_cast<std::uint16_t>(ErrorCode::internal);
     Error error = Error(known ? static_cast<ErrorCode>(code) : ErrorCode::internal, std::move(text))
                       .with_errno(error_number);
+    for (std::string& step : trail) {
+        error = std::move(error).context(std::move(step));
+    }
     if (stage != StartStage::none) {
         return std::move(error).context("after stage '" + std::string(to_string(stage)) + "'");
     }

@@ -138,7 +138,8 @@ Status enter_directory(const Child& child) {
     }
     if (!directory) {
         return std::unexpected<Error>(
-            std::move(directory).error().with_code(ErrorCode::invalid_argument));
+            Error::from_errno("enter the directory", path, directory.error().sys_errno())
+                .with_code(ErrorCode::invalid_argument));
     }
     if (::fchdir(directory->get()) != 0) {
         return fail_errno("chdir", path);

@@ -67,6 +67,10 @@ TEST_F(DistributionTest, AStartWithoutAnInitIsNoMissingContainer) {
         EXPECT_EQ(refused.code, 5) << refused.out;
         EXPECT_NE(refused.out.find("\"invalid_state\""), std::string::npos) << refused.out;
         EXPECT_NE(refused.out.find("/sbin/init"), std::string::npos) << refused.out;
+        EXPECT_NE(refused.out.find("\"message\": \"its init cannot be executed"), std::string::npos)
+            << "without the stages of the implementation: " << refused.out;
+        EXPECT_TRUE(host->field("web1", "last_error").starts_with("its init cannot be executed"))
+            << host->field("web1", "last_error");
         EXPECT_EQ(host->field("web1", "state"), "stopped");
         EXPECT_EQ(host->lodge({"destroy", "web1"}).code, 0);
     }

@@ -135,14 +135,29 @@ TEST(MonitorProtocol, RefusesAnExecOrderOfNothing) {
 TEST(MonitorProtocol, CarriesAFailureWithItsStage) {
     auto pair = kernel::make_message_pair();
     ASSERT_TRUE(pair);
-    const Error error = Error(ErrorCode::no_space, "mkdir: full").with_errno(28);
+    const Error error =
+        Error(ErrorCode::no_space, "mkdir: full").with_errno(28).context("make the root");
     ASSERT_TRUE(send_failure(pair->first.get(), StartStage::root_mounted, error));
     const auto got =
         expect(pair->second.get(), MessageType::started, Deadline::after(std::chrono::seconds(1)));
     ASSERT_FALSE(got);
     EXPECT_EQ(got.error().code(), ErrorCode::no_space);
     EXPECT_EQ(got.error().sys_errno(), 28);
-    EXPECT_EQ(got.error().to_string(), "after stage 'root_mounted': mkdir: full");
+    EXPECT_EQ(got.error().message(), "mkdir: full");
+    EXPECT_EQ(got.error().to_string(), "after stage 'root_mounted': make the root: mkdir: full");
+}
+
+// A failure as a monitor of an earlier release sends it has no trail of its own.
+TEST(MonitorProtocol, TakesAFailureWithoutATrail) {
+    const std::string earlier = Writer()
+                                    .u8(static_cast<std::uint8_t>(StartStage::none))
+                                    .u16(static_cast<std::uint16_t>(ErrorCode::no_space))
+                                    .i32(28)
+                                    .text("make the root: mkdir: full")
+                                    .payload();
+    const Error error = decode_failure(earlier);
+    EXPECT_EQ(error.code(), ErrorCode::no_space);
+    EXPECT_EQ(error.to_string(), "make the root: mkdir: full");
 }
 
 TEST(MonitorProtocol, TellsThatThePeerHasGone) {
