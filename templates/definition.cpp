@@ -1,5 +1,6 @@
 #include "templates/definition.hpp"
 
+#include "lib/base/likeness.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/model/container.hpp"
 #include "lib/yaml/yaml.hpp"
@@ -129,12 +130,16 @@ Result<Definition> load_definition(const std::string& directory, const std::stri
         return std::unexpected<Error>(yaml.error());
     }
     ASSIGN_OR_RETURN(const auto known, load_definitions(directory));
-    std::string names;
+    std::string listed;
+    std::vector<std::string> names;
     for (const Definition& definition : known) {
-        names += (names.empty() ? "" : ", ") + definition.name;
+        listed += (listed.empty() ? "" : ", ") + definition.name;
+        names.push_back(definition.name);
     }
+    const std::string meant = did_you_mean(name, names);
     return fail(ErrorCode::not_found,
-                "no template definition is called '" + name + "'; there are " + names);
+                "no template definition is called '" + name + "'" +
+                    (meant.empty() ? "; there are: " + listed : meant));
 }
 
 Result<std::vector<Definition>> load_definitions(const std::string& directory) {

@@ -42,11 +42,13 @@ Status TemplateRepository::remove(const std::string& name, const std::string& di
     return database_.write(db::Durability::host, [&](db::Transaction& transaction) -> Status {
         ASSIGN_OR_RETURN(
             const auto users,
-            transaction.query("SELECT 1 FROM container WHERE template_digest = ? LIMIT 1",
-                              {digest}));
+            transaction.query(
+                "SELECT name FROM container WHERE template_digest = ? ORDER BY name LIMIT 1",
+                {digest}));
         if (!users.empty()) {
             return fail(ErrorCode::busy,
-                        "the template '" + name + "' is in use by containers; destroy them first");
+                        "the template '" + name + "' is in use by '" + db::text(users[0][0]) +
+                            "', perhaps by others too; destroy them first");
         }
         RETURN_IF_ERROR(transaction.execute("DELETE FROM template WHERE name = ?", {name}));
         return {};

@@ -97,6 +97,14 @@ class Store : public ::testing::Test {
     unsigned number_ = 0;
 };
 
+TEST_F(Store, NamesWhoUsesATemplateThatIsToGo) {
+    add_until(3);
+    TemplateRepository templates(*database_);
+    EXPECT_EQ(templates.remove("base", "sha256:0").error().message(),
+              "the template 'base' is in use by 'web0', perhaps by others too; destroy them first");
+    EXPECT_TRUE(templates.find("base"));
+}
+
 TEST_F(Store, AsksOneRowAtTheSameCostAmongMany) {
     ASSERT_NO_FATAL_FAILURE(add_until(4));
     const double among_few = cost_of_one();
