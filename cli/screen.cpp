@@ -2,10 +2,12 @@
 #include "cli/connection.hpp"
 #include "cli/flow.hpp"
 #include "cli/terminal.hpp"
+#include "lib/base/clock.hpp"
 #include "lib/kernel/fs.hpp"
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <optional>
 #include <string_view>
@@ -95,9 +97,9 @@ Status send_size(int connection) {
 constexpr char kDetachKey = 0x1d; // Ctrl-]
 
 // What an event of a console asks for: a code to end with, or to go on.
-using Outcome = Result<std::optional<int>>;
+using CodeAtEnd = Result<std::optional<int>>;
 
-Outcome show_console(int connection) {
+CodeAtEnd show_console(int connection) {
     ASSIGN_OR_RETURN(const session::Frame frame, session::receive_frame(connection));
     if (frame.type == FrameType::exited) {
         return 0;
@@ -113,7 +115,7 @@ Outcome show_console(int connection) {
     return std::nullopt;
 }
 
-Outcome take_console_signal(int connection, int signal_fd) {
+CodeAtEnd take_console_signal(int connection, int signal_fd) {
     const int number = next_signal(signal_fd);
     if (number != SIGWINCH) {
         return code_of_signal(number);
@@ -122,7 +124,7 @@ Outcome take_console_signal(int connection, int signal_fd) {
     return std::nullopt;
 }
 
-Outcome take_keys(int connection, bool& input_open) {
+CodeAtEnd take_keys(int connection, bool& input_open) {
     std::array<char, 4096> chunk{};
     const ssize_t size = ::read(STDIN_FILENO, chunk.data(), chunk.size());
     if (size <= 0 && hung_up()) {
@@ -133,7 +135,7 @@ Outcome take_keys(int connection, bool& input_open) {
     const std::string_view typed = keys.substr(0, keys.find(kDetachKey));
     RETURN_IF_ERROR(unless_closed(session::send_frame(
         connection, FrameType::terminal_data, std::as_bytes(std::span(typed)))));
-    return typed.size() < keys.size() ? Outcome(0) : Outcome(std::nullopt);
+    return typed.size() < keys.size() ? CodeAtEnd(0) : CodeAtEnd(std::nullopt);
 }
 
 } // namespace
@@ -176,21 +178,29 @@ Result<int> run_terminal(const UniqueFd& connection) {
     return ending.code;
 }
 
-Result<int> run_console(const UniqueFd& connection) {
+Result<int> run_console(const UniqueFd& connection, const std::function<void()>& greet) {
     ASSIGN_OR_RETURN(const UniqueFd signals, watch_signals());
     const RawTerminal raw(STDIN_FILENO);
     RETURN_IF_ERROR(send_size(connection.get()));
+    constexpr int kQuietMs = 100;
+    const Deadline last_moment = Deadline::after(std::chrono::seconds(1));
+    bool greeted = false;
     bool input_open = true;
     std::optional<int> code;
     while (!code) {
         std::array<pollfd, 3> waits{{{connection.get(), POLLIN, 0},
                                      {signals.get(), POLLIN, 0},
                                      {input_open ? STDIN_FILENO : -1, POLLIN, 0}}};
-        if (::poll(waits.data(), waits.size(), -1) < 0) {
+        const int ready = ::poll(waits.data(), waits.size(), greeted ? -1 : kQuietMs);
+        if (ready < 0) {
             if (errno != EINTR) {
                 return fail_errno("poll");
             }
             continue;
+        }
+        if (!greeted && (ready == 0 || last_moment.expired() || waits[2].revents != 0)) {
+            greeted = true;
+            greet();
         }
         if (waits[0].revents != 0) {
             ASSIGN_OR_RETURN(code, show_console(connection.get()));

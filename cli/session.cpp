@@ -3,11 +3,13 @@
 #include "cli/terminal.hpp"
 #include "cli/words.hpp"
 #include "lib/api/json.hpp"
+#include "lib/base/printable.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstdlib>
+#include <iostream>
 #include <memory>
 
 #include <unistd.h>
@@ -93,9 +95,15 @@ Result<int> console(const Globals& globals, const SessionOptions& options, bool 
             with_context(print_text(answer.value("log", "")), "write to standard output"));
         return 0;
     }
-    confirm(globals, "Connected to the console of '" + options.name + "'; leave it with Ctrl-]");
     ASSIGN_OR_RETURN(const UniqueFd connection, globals.client().upgrade(path + "/console", ""));
-    return run_console(connection);
+    return run_console(connection, [&] {
+        if (!globals.quiet && !globals.json) {
+            const std::string end = ::isatty(STDIN_FILENO) == 1 ? "\r\n" : "\n"; // it is raw
+            std::cerr << end + "Connected to the console of '" + printable(options.name) +
+                             "'; leave it with Ctrl-]" + end
+                      << std::flush;
+        }
+    });
 }
 
 } // namespace

@@ -164,6 +164,7 @@ TEST_F(TerminalTest, ATerminatedClientRestoresTheTerminal) {
 TEST_F(TerminalTest, AttachesToTheConsoleUntilTheDetachKey) {
     CliProcess first(*host, {"console", "web1"}, screen);
     see("guest: up");
+    see("leave it with Ctrl-]"); // behind what was kept
     EXPECT_TRUE(is_raw());
     type(screen, "hello\r");
     see("guest: heard hello");
