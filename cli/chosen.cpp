@@ -128,13 +128,15 @@ class Several {
 } // namespace
 
 void Chosen::add_to(CLI::App& command) {
+    verb_ = command.get_name();
     add_names(command, names_, "The containers");
     command.add_flag("--all", all_, "All containers instead, or those of --filter");
     add_list(command, "--filter", conditions_, kFilterHelp);
 }
 
 Result<std::vector<std::string>> Chosen::find(const Globals& globals, const Rules& rules) const {
-    ASSIGN_OR_RETURN(const Filter filter, Filter::parse(conditions_));
+    ASSIGN_OR_RETURN(const Filter filter,
+                     of_option(Filter::parse(conditions_), verb_ + " --filter"));
     std::string query = "?fields=name,state,start_planned";
     for (const std::string_view field : filter.fields()) {
         query.append(",").append(field);
@@ -155,9 +157,11 @@ Result<int> Chosen::each(const Globals& globals, const Rules& rules, const ActOn
     const bool by_search = all_ || !conditions_.empty();
     if (by_search != names_.empty()) {
         return fail(ErrorCode::invalid_argument,
-                    by_search ? std::string("names and --all or --filter exclude each other")
-                              : "NAME is required: one or more, or --all, or --filter" +
-                                    there_are(globals, "/v1/containers?fields=name"));
+                    verb_ +
+                        (by_search
+                             ? std::string(": NAME and --all or --filter exclude each other")
+                             : ": NAME is required: one or more, or --all, or --filter KEY=VALUE" +
+                                   there_are(globals, "/v1/containers?fields=name")));
     }
     if (all_ && conditions_.empty() && !rules.whole_host.empty()) {
         return fail(ErrorCode::invalid_argument, rules.whole_host);

@@ -48,6 +48,7 @@ class Chosen {
     [[nodiscard]] Result<std::vector<std::string>> find(const Globals& globals,
                                                         const Rules& rules) const;
 
+    std::string verb_;
     std::vector<std::string> names_;
     bool all_ = false;
     std::vector<std::string> conditions_;

@@ -1,6 +1,7 @@
 #include "cli/columns.hpp"
 
 #include "cli/values.hpp"
+#include "lib/base/likeness.hpp"
 #include "lib/yaml/emit.hpp"
 
 #include <nlohmann/json.hpp>
@@ -57,12 +58,16 @@ Result<const Column*> find_column(std::string_view key) {
     if (found != kColumns.end()) {
         return found;
     }
-    std::string known;
+    std::string listed;
+    std::vector<std::string> known;
     for (const Column& one : kColumns) {
-        known.append(known.empty() ? "" : ", ").append(one.key);
+        listed.append(listed.empty() ? "" : ", ").append(one.key);
+        known.emplace_back(one.key);
     }
+    const std::string meant = did_you_mean(key, known);
     return fail(ErrorCode::invalid_argument,
-                "'" + std::string(key) + "' is not a column; there are: " + known);
+                "'" + std::string(key) + "' is not a column" +
+                    (meant.empty() ? "; there are: " + listed : meant));
 }
 
 // Fields with one of these in them stand in quotes (RFC 4180, 2.6).

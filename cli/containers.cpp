@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <csignal>
 #include <memory>
@@ -69,14 +71,20 @@ Result<int> signal_number(const std::string& words) {
     if (error == std::errc{} && end == words.data() + words.size() && number >= 1 && number <= 64) {
         return number;
     }
-    const std::string name = words.rfind("SIG", 0) == 0 ? words.substr(3) : words;
+    std::string name = words;
+    std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::toupper(c); });
+    if (name.starts_with("SIG")) {
+        name.erase(0, 3);
+    }
     for (int candidate = 1; candidate < 32; ++candidate) {
         const char* known = sigabbrev_np(candidate);
         if (known != nullptr && name == known) {
             return candidate;
         }
     }
-    return fail(ErrorCode::invalid_argument, "'" + words + "' is not a signal's name or number");
+    return fail(ErrorCode::invalid_argument,
+                "'" + words +
+                    "' is not a signal; give a name such as TERM or a number from 1 to 64");
 }
 
 Result<int> container_info(const Globals& globals, const std::string& name) {
@@ -91,7 +99,7 @@ Result<int> container_info(const Globals& globals, const std::string& name) {
 }
 
 Result<int> start(const Globals& globals, const VerbOptions& options) {
-    RETURN_IF_ERROR(check_awaited(options.wait));
+    RETURN_IF_ERROR(check_awaited(options.wait, "start"));
     const auto act = [&options](const Globals& of_one, const std::string& name) -> Result<Outcome> {
         Outcome outcome;
         if (options.if_needed) {
@@ -108,7 +116,7 @@ Result<int> start(const Globals& globals, const VerbOptions& options) {
 }
 
 Result<int> restart(const Globals& globals, const VerbOptions& options) {
-    RETURN_IF_ERROR(check_awaited(options.wait));
+    RETURN_IF_ERROR(check_awaited(options.wait, "restart"));
     ASSIGN_OR_RETURN(const std::string body, stop_body(options, "restart"));
     const ActOnOne restarted =
         act_by({.method = "POST", .path = "/restart", .done = " is running", .body = body});
@@ -145,6 +153,10 @@ Result<int> kill(const Globals& globals, const VerbOptions& options) {
 }
 
 Result<int> wait(const Globals& globals, const VerbOptions& options) {
+    RETURN_IF_ERROR(check_state_awaited(options.wait_for));
+    if (!options.timeout.empty()) {
+        RETURN_IF_ERROR(of_option(parse_duration_ms(options.timeout), "wait --timeout"));
+    }
     const auto act = [&options](const Globals& of_one, const std::string& name) -> Result<Outcome> {
         ASSIGN_OR_RETURN(
             json answer,
@@ -160,7 +172,7 @@ Result<int> wait(const Globals& globals, const VerbOptions& options) {
 Result<int> destroy(const Globals& globals, const VerbOptions& options) {
     Chosen::Rules rules;
     if (!options.force) {
-        rules.whole_host = "destroy --all erases every container of this host: choose some with "
+        rules.whole_host = "destroy: --all erases every container of this host: choose some with "
                            "--filter, or mean it with --force";
     }
     return options.chosen.each(

@@ -1,4 +1,5 @@
 #include "cli/difference.hpp"
+#include "cli/files.hpp"
 #include "cli/hints.hpp"
 #include "cli/output.hpp"
 #include "cli/spec_options.hpp"
@@ -8,6 +9,7 @@
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/privileges.hpp"
 #include "lib/model/container.hpp"
+#include "lib/model/judge.hpp"
 #include "lib/secret/secret_buffer.hpp"
 #include "lib/yaml/yaml.hpp"
 
@@ -44,23 +46,20 @@ std::size_t size_of_byte_order_mark(std::string_view text) {
     return text.starts_with(kMark) ? kMark.size() : 0;
 }
 
+constexpr const char* kSshKey = "create --ssh-key";
+
 Status read_key_file(const std::string& path, std::vector<std::string>& keys) {
     constexpr std::size_t kLongest = std::size_t{256} << 10;
-    auto text = kernel::read_file(path, kLongest);
-    if (!text) {
-        return std::unexpected<Error>(
-            Error(ErrorCode::invalid_argument,
-                  "the ssh key file '" + path + "' cannot be read: " + text.error().message()));
-    }
-    if (text->find("PRIVATE KEY") != std::string::npos) {
+    ASSIGN_OR_RETURN(const std::string text, read_named_file(kSshKey, path, kLongest));
+    if (text.find("PRIVATE KEY") != std::string::npos) {
         return fail(ErrorCode::invalid_argument,
-                    "'" + path +
+                    std::string(kSshKey) + ": '" + path +
                         "' is a private key, which must stay with its owner; give the .pub file");
     }
     std::size_t taken = 0;
-    for (std::size_t start = size_of_byte_order_mark(*text); start < text->size();) {
-        const std::size_t end = std::min(text->find('\n', start), text->size());
-        std::string line = text->substr(start, end - start);
+    for (std::size_t start = size_of_byte_order_mark(text); start < text.size();) {
+        const std::size_t end = std::min(text.find('\n', start), text.size());
+        std::string line = text.substr(start, end - start);
         start = end + 1;
         if (!line.empty() && line.back() == '\r') {
             line.pop_back();
@@ -69,13 +68,15 @@ Status read_key_file(const std::string& path, std::vector<std::string>& keys) {
             continue;
         }
         if (const Status valid = model::validate_ssh_public_key(line); !valid) {
-            return fail(valid.error().code(), "'" + path + "': " + valid.error().message());
+            return fail(valid.error().code(),
+                        std::string(kSshKey) + ": '" + path + "': " + valid.error().message());
         }
         keys.push_back(std::move(line));
         ++taken;
     }
     return taken > 0 ? Status{}
-                     : fail(ErrorCode::invalid_argument, "'" + path + "' has no public key in it");
+                     : fail(ErrorCode::invalid_argument,
+                            std::string(kSshKey) + ": '" + path + "' has no public key in it");
 }
 
 // A spec as it is asked for, value by value.
@@ -127,8 +128,11 @@ yaml::Setter setter_of(AskedSpec& asked, const model::SpecField& field) {
                                                                  : yaml::text_list(texts)(node));
         for (const std::string& words : texts) {
             auto value = field.parse(words);
-            const Status taken = value ? asked.take(field, std::move(*value))
-                                       : Status(std::unexpected<Error>(value.error()));
+            Status taken =
+                value ? model::judge(field, *value) : Status(std::unexpected<Error>(value.error()));
+            if (taken) {
+                taken = asked.take(field, std::move(*value));
+            }
             if (!taken) {
                 return yaml::refuse(node, taken.error().message());
             }
@@ -142,17 +146,14 @@ Status read_spec_file(const std::string& path, AskedSpec& asked) {
         return {};
     }
     constexpr std::size_t kLongest = std::size_t{1} << 20;
-    const auto text = kernel::read_file(path, kLongest);
-    if (!text) {
-        return fail(ErrorCode::invalid_argument,
-                    "the file '" + path + "' cannot be read: " + text.error().message());
-    }
-    ASSIGN_OR_RETURN(const yaml::Node root, yaml::parse(*text, path));
+    constexpr const char* kOption = "create --spec";
+    ASSIGN_OR_RETURN(const std::string text, read_named_file(kOption, path, kLongest));
+    ASSIGN_OR_RETURN(const yaml::Node root, of_option(yaml::parse(text, path), kOption));
     std::map<std::string, yaml::Setter> keys;
     for (const model::SpecField& field : model::spec_fields()) {
         keys.emplace(field.word, setter_of(asked, field));
     }
-    return yaml::read_mapping(root, keys);
+    return of_option(yaml::read_mapping(root, keys), kOption);
 }
 
 // What is not there is not judged as if it were empty.
@@ -172,6 +173,7 @@ Result<AskedSpec> make_spec(const Globals& globals, const CreateOptions& options
     AskedSpec asked;
     RETURN_IF_ERROR(read_spec_file(options.spec_file, asked));
     if (!options.name.empty()) {
+        RETURN_IF_ERROR(of_option(model::validate_name(options.name), "create NAME"));
         asked.spec.name = options.name;
     }
     RETURN_IF_ERROR(
@@ -195,7 +197,8 @@ Result<secret::SecretBuffer> password_in(std::span<char> text) {
         }
     }
     if (text.empty()) {
-        return fail(ErrorCode::invalid_argument, "no password came on stdin");
+        return fail(ErrorCode::invalid_argument,
+                    "create --password-stdin: no password came on stdin");
     }
     return secret::SecretBuffer::copy_of(std::as_bytes(text));
 }
@@ -255,7 +258,7 @@ make_unless_there(const Globals& globals, const CreateOptions& options, const As
 }
 
 Result<int> create(const Globals& globals, const CreateOptions& options) {
-    RETURN_IF_ERROR(check_awaited(options.wait));
+    RETURN_IF_ERROR(check_awaited(options.wait, "create"));
     ASSIGN_OR_RETURN(const AskedSpec asked, make_spec(globals, options));
     const model::ContainerSpec& spec = asked.spec;
     RETURN_IF_ERROR(options.if_absent ? make_unless_there(globals, options, asked)

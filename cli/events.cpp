@@ -1,3 +1,4 @@
+#include "cli/hints.hpp"
 #include "cli/output.hpp"
 #include "cli/values.hpp"
 #include "lib/base/printable.hpp"
@@ -89,7 +90,13 @@ class Printer {
 // Until the next lodged listens, as often as it is restarted.
 Result<int> events(const Globals& globals, const EventsOptions& options) {
     constexpr int kPauseMs = 200;
-    ASSIGN_OR_RETURN(std::uint32_t past, parse_count(options.last, "a number of events"));
+    ASSIGN_OR_RETURN(std::uint32_t past,
+                     of_option(parse_count(options.last, "a number of events"), "events --last"));
+    if (past > kMostPast) {
+        return fail(ErrorCode::invalid_argument,
+                    "events --last: '" + options.last + "' is more than the " +
+                        std::to_string(kMostPast) + " that are kept");
+    }
     RETURN_IF_ERROR(globals.client().call("GET", "/v1/version")); // one that never ran is told
     Printer printer(globals.json);
     while (true) {

@@ -104,16 +104,15 @@ Result<Filter> Filter::parse(const std::vector<std::string>& conditions) {
             kKeys.begin(), kKeys.end(), [&](const Key& one) { return one.name == name; });
         if (key == kKeys.end()) {
             return fail(ErrorCode::invalid_argument,
-                        "--filter has no key '" + name + "'; there are: " + listed(keys()));
+                        "there is no key '" + name + "'; there are: " + listed(keys()));
         }
         if (sign == std::string::npos) {
             return fail(ErrorCode::invalid_argument,
-                        "--filter '" + words + "' is not of the form KEY=VALUE");
+                        "'" + words + "' is not of the form KEY=VALUE");
         }
         std::string value = words.substr(sign + 1);
         if (const Status judged = key->judge(value); !judged) {
-            return fail(judged.error().code(),
-                        "--filter " + name + ": " + judged.error().message());
+            return fail(judged.error().code(), name + ": " + judged.error().message());
         }
         filter.conditions_.push_back({key, std::move(value)});
     }

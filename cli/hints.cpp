@@ -6,24 +6,54 @@
 
 namespace lodge::cli {
 
-std::string there_are(const Globals& globals, const std::string& path) {
+namespace {
+
+using nlohmann::json;
+
+// What is on the API's list at `path`, a few of it, as `told` has each; an empty text leaves it
+// out.
+std::string listed(const Globals& globals,
+                   const std::string& path,
+                   const std::string& none,
+                   std::string (*told)(const json& one)) {
     constexpr std::size_t kNamed = 8;
     const auto text = globals.client().call("GET", path);
-    const auto all = text ? parse_answer(*text) : Result<nlohmann::json>(nlohmann::json());
+    const auto all = text ? parse_answer(*text) : Result<json>(json());
     if (!all || !all->is_array()) {
         return {};
     }
-    std::string names;
+    std::string words;
     std::size_t count = 0;
-    for (const nlohmann::json& one : *all) {
-        if (++count <= kNamed) {
-            names += (names.empty() ? "" : ", ") + one.value("name", "");
+    for (const json& one : *all) {
+        const std::string word = told(one);
+        if (!word.empty() && ++count <= kNamed) {
+            words += (words.empty() ? "" : ", ") + word;
         }
     }
-    return names.empty() ? "; there is none yet"
+    return words.empty() ? none
            : count > kNamed
-               ? "; there are: " + names + " and " + std::to_string(count - kNamed) + " more"
-               : "; there are: " + names;
+               ? "; there are: " + words + " and " + std::to_string(count - kNamed) + " more"
+               : "; there are: " + words;
+}
+
+} // namespace
+
+std::string there_are(const Globals& globals, const std::string& path) {
+    return listed(globals, path, "; there is none yet", [](const json& one) {
+        return one.value("name", "");
+    });
+}
+
+std::string operations_on_their_way(const Globals& globals) {
+    return listed(globals,
+                  "/v1/operations",
+                  "; none that can be cancelled is on its way",
+                  [](const json& one) {
+                      return one.value("cancellable", false)
+                                 ? one.value("id", "") + " (" + one.value("verb", "") + " '" +
+                                       one.value("resource", "") + "')"
+                                 : std::string();
+                  });
 }
 
 } // namespace lodge::cli

@@ -13,6 +13,9 @@ namespace lodge::cli {
 /// when lodged cannot be asked.
 [[nodiscard]] std::string there_are(const Globals& globals, const std::string& path);
 
+/// The same of operations that can be cancelled, each with what it is.
+[[nodiscard]] std::string operations_on_their_way(const Globals& globals);
+
 /// An error of a value names the verb and the option that had it: "stop --timeout".
 template <typename T>
 [[nodiscard]] Result<T> of_option(Result<T> value, const std::string& verb_and_option) {

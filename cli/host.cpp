@@ -1,3 +1,4 @@
+#include "cli/hints.hpp"
 #include "cli/output.hpp"
 #include "lib/base/printable.hpp"
 #include "lib/base/units.hpp"
@@ -89,7 +90,8 @@ Result<int> host_info(const Globals& globals) {
 }
 
 Result<int> shut_down(const Globals& globals, const std::string& timeout) {
-    ASSIGN_OR_RETURN(const std::int64_t milliseconds, parse_duration_ms(timeout));
+    ASSIGN_OR_RETURN(const std::int64_t milliseconds,
+                     of_option(parse_duration_ms(timeout), "host shutdown --timeout"));
     ASSIGN_OR_RETURN(
         const json operation,
         run_operation(

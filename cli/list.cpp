@@ -1,5 +1,6 @@
 #include "cli/columns.hpp"
 #include "cli/filter.hpp"
+#include "cli/hints.hpp"
 #include "cli/output.hpp"
 #include "cli/words.hpp"
 
@@ -42,11 +43,11 @@ Result<Format> parse_format(const std::string& words, bool json_asked) {
             return !json_asked || format == Format::as_json
                        ? Result<Format>(format)
                        : fail(ErrorCode::invalid_argument,
-                              "--json and --format " + words + " exclude each other");
+                              "'" + words + "' and --json exclude each other");
         }
     }
     return fail(ErrorCode::invalid_argument,
-                "--format '" + words + "' is unknown; there are: table, json, yaml, csv");
+                "'" + words + "' is not a format; there are: table, json, yaml, csv");
 }
 
 // A list as it is asked for.
@@ -90,13 +91,15 @@ struct Listing {
 
 Result<Listing> read_options(const ListOptions& options, bool json_asked) {
     Listing listing;
-    ASSIGN_OR_RETURN(listing.format, parse_format(options.format, json_asked));
-    ASSIGN_OR_RETURN(listing.filter, Filter::parse(options.conditions));
+    ASSIGN_OR_RETURN(listing.format,
+                     of_option(parse_format(options.format, json_asked), "list --format"));
+    ASSIGN_OR_RETURN(listing.filter, of_option(Filter::parse(options.conditions), "list --filter"));
     const bool whole = listing.format == Format::as_json || listing.format == Format::as_yaml;
     if (!whole || !options.columns.empty()) {
-        ASSIGN_OR_RETURN(listing.columns, parse_columns(options.columns));
+        ASSIGN_OR_RETURN(listing.columns,
+                         of_option(parse_columns(options.columns), "list --columns"));
     }
-    ASSIGN_OR_RETURN(listing.sort, parse_sort(options.sort));
+    ASSIGN_OR_RETURN(listing.sort, of_option(parse_sort(options.sort), "list --sort"));
     return listing;
 }
 

@@ -37,7 +37,10 @@ void add_help_command(const Registry& registry) {
                 const auto found = shown->get_subcommands(
                     [&word](const CLI::App* command) { return command->get_name() == word; });
                 if (found.empty()) {
-                    return fail(ErrorCode::invalid_argument, unknown_command(*shown, word));
+                    return fail(
+                        ErrorCode::invalid_argument,
+                        (shown == &registry.app ? "" : name.substr(name.find(' ') + 1) + ": ") +
+                            unknown_command(*shown, word));
                 }
                 shown = found.front();
                 name += " " + word;
@@ -116,6 +119,7 @@ class CommandLine {
                 family.add(registry_);
             }
         }
+        refuse_values_of_flags(app_);
     }
     CommandLine(const CommandLine&) = delete;
     CommandLine& operator=(const CommandLine&) = delete;
@@ -130,6 +134,12 @@ class CommandLine {
         if (const auto name = find_broken_text(app_)) {
             throw CLI::ValidationError(*name, "this is not UTF-8");
         }
+        if (const CLI::Option* const empty = find_empty(app_)) {
+            if (empty->get_positional()) {
+                throw CLI::RequiredError(empty->get_name());
+            }
+            throw CLI::ArgumentMismatch::TypedAtLeast(empty->get_name(), 1, "VALUE");
+        }
     }
 
     /// Of what parse() threw: help, or a command line that makes no sense.
@@ -139,8 +149,7 @@ class CommandLine {
         }
         const std::string why = refusal_of(globals_, app_, error);
         globals_.json = asks_for_json(words_);
-        const Error refused(ErrorCode::invalid_argument,
-                            why + (why.ends_with('?') ? "" : "; see `lodge help`"));
+        const Error refused(ErrorCode::invalid_argument, why);
         report(globals_, refused);
         return exit_code_of(refused);
     }

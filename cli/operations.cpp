@@ -1,4 +1,6 @@
+#include "cli/hints.hpp"
 #include "cli/output.hpp"
+#include "lib/base/uuid.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -58,11 +60,15 @@ Status await_end(const Globals& globals, const std::string& path) {
 
 // Until it is undone: only then is the container or template free.
 Result<int> cancel(const Globals& globals, const std::string& id) {
+    if (!Uuid::parse(id)) {
+        return fail(ErrorCode::invalid_argument,
+                    "operation cancel: '" + id + "' is not an operation's id" +
+                        operations_on_their_way(globals));
+    }
     const std::string path = "/v1/operations/" + escaped(id);
     RETURN_IF_ERROR(globals.client().call("POST", path + "/cancel"));
     RETURN_IF_ERROR(of_same_daemon(await_end(globals, path)));
-    ASSIGN_OR_RETURN(const std::string text,
-                     of_same_daemon(globals.client().call("GET", path)));
+    ASSIGN_OR_RETURN(const std::string text, of_same_daemon(globals.client().call("GET", path)));
     ASSIGN_OR_RETURN(const json operation, parse_answer(text));
     if (operation.value("status", "") == "succeeded") {
         return fail(ErrorCode::invalid_state, "it was done before it could be cancelled");

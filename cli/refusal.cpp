@@ -4,6 +4,8 @@
 #include "lib/base/likeness.hpp"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 #include <vector>
 
 namespace lodge::cli {
@@ -54,31 +56,51 @@ std::string joined_words(const std::vector<std::string>& words) {
     return text;
 }
 
-std::string no_command(const Typed& typed, const std::vector<std::string>& rest) {
-    const std::string of = typed.words.empty() ? "" : typed.words + ": ";
-    const auto word =
-        std::ranges::find_if(rest, [](const std::string& one) { return !one.starts_with('-'); });
-    if (word == rest.end()) {
-        return of + "a command is missing; there are: " + joined_words(commands_of(*typed.command));
+std::string prefix_of(const Typed& typed) {
+    return typed.words.empty() ? "" : typed.words + ": ";
+}
+
+bool is_like_option(const std::string& word) {
+    return word.size() > 1 && word.starts_with('-');
+}
+
+// Without the dashes, which all have.
+std::string nearest_option(const std::string& name, const CLI::App* command) {
+    std::vector<std::string> known = options_of(command);
+    for (std::string& one : known) {
+        one.erase(0, 2);
     }
-    return of + unknown_command(*typed.command, *word);
+    const std::string_view near = nearest(name.substr(name.find_first_not_of('-')), known);
+    return near.empty() ? "" : "; did you mean '--" + std::string(near) + "'?";
 }
 
 std::string unexpected(const Typed& typed, const std::vector<std::string>& rest) {
-    const std::string of = typed.words.empty() ? "" : typed.words + ": ";
-    const auto option = std::ranges::find_if(
-        rest, [](const std::string& one) { return one.size() > 1 && one.starts_with('-'); });
+    const auto option = std::ranges::find_if(rest, is_like_option);
     if (option == rest.end()) {
-        return of + "'" + rest.front() + "' is more than it takes";
+        return prefix_of(typed) + "'" + rest.front() + "' is more than it takes";
     }
     const std::string name = option->substr(0, option->find('='));
-    return of + "there is no option " + name + did_you_mean(name, options_of(typed.command));
+    return prefix_of(typed) + "there is no option " + name + nearest_option(name, typed.command);
+}
+
+std::string no_command(const Typed& typed, const std::vector<std::string>& rest) {
+    const auto word = std::ranges::find_if_not(rest, is_like_option);
+    if (word != rest.end()) {
+        return prefix_of(typed) + unknown_command(*typed.command, *word);
+    }
+    return rest.empty()
+               ? prefix_of(typed) +
+                     "a command is missing; there are: " + joined_words(commands_of(*typed.command))
+               : unexpected(typed, rest);
 }
 
 // What might stand where the operand is missing. The name of what is to be made is anybody's.
 std::string there_might_be(const Globals& globals, const Typed& typed, const std::string& why) {
     if (why.starts_with("DEFINITION ")) {
         return there_are(globals, "/v1/template-definitions");
+    }
+    if (why.starts_with("ID ")) {
+        return operations_on_their_way(globals);
     }
     if (!why.starts_with("NAME ") || typed.words == "template import") {
         return {};
@@ -87,30 +109,85 @@ std::string there_might_be(const Globals& globals, const Typed& typed, const std
     return there_are(globals, of_template ? "/v1/templates" : "/v1/containers?fields=name");
 }
 
-} // namespace
-
-std::string unknown_command(const CLI::App& app, const std::string& word) {
-    return "there is no command '" + word + "'" + did_you_mean(word, commands_of(app));
+// What CLI11 says begins with the option's name, of a flag without its dashes.
+std::string mismatch(const std::string& why) {
+    const std::string option = why.substr(0, why.find_first_of(": "));
+    if (why.find("override") != std::string::npos) {
+        const char* const dashes = option.starts_with('-') ? "" : option.size() > 1 ? "--" : "-";
+        return dashes + option + " takes no value";
+    }
+    return option + (why.find("At Most") != std::string::npos ? " is given more than once"
+                                                              : " needs a value");
 }
 
-std::string refusal_of(const Globals& globals, const CLI::App& app, const CLI::ParseError& error) {
-    const Typed typed = typed_in(app);
-    std::vector<std::string> rest = app.remaining(true);
+std::string sentence_of(const Globals& globals,
+                        const Typed& typed,
+                        const std::vector<std::string>& rest,
+                        const CLI::ParseError& error) {
     const std::string kind = error.get_name();
     if (kind == "RequiredError" && typed.command->get_require_subcommand_min() > 0) {
         return no_command(typed, rest);
     }
+    const bool unknown = std::ranges::any_of(rest, is_like_option);
     // Of this kind, and no other, the name is the command's.
-    if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !rest.empty()) {
+    const bool extra = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !rest.empty();
+    if (extra || (kind == "RequiredError" && unknown)) {
         return unexpected(typed, rest);
     }
     std::string why = error.what();
     if (kind == "ArgumentMismatch") {
-        why = why.substr(0, why.find(':')) + " needs a value";
+        why = mismatch(why);
     } else if (kind == "RequiredError") {
         why += there_might_be(globals, typed, why);
+    } else if (kind == "ExcludesError") {
+        why.replace(why.find(" excludes "), std::string(" excludes ").size(), " and ");
+        why += " exclude each other";
     }
-    return typed.words.empty() ? why : typed.words + ": " + why;
+    return prefix_of(typed) + why;
+}
+
+// The same verb in other products' words.
+struct Elsewhere {
+    std::string_view word;
+    std::string_view command;
+};
+constexpr std::array kElsewhere{Elsewhere{"ls", "list"},        Elsewhere{"ps", "list"},
+                                Elsewhere{"rm", "destroy"},     Elsewhere{"rm", "remove"},
+                                Elsewhere{"delete", "destroy"}, Elsewhere{"delete", "remove"},
+                                Elsewhere{"destroy", "remove"}, Elsewhere{"launch", "create"},
+                                Elsewhere{"create", "build"},   Elsewhere{"run", "exec"},
+                                Elsewhere{"shell", "enter"},    Elsewhere{"attach", "console"},
+                                Elsewhere{"log", "console"},    Elsewhere{"logs", "console"},
+                                Elsewhere{"status", "info"},    Elsewhere{"show", "info"},
+                                Elsewhere{"suspend", "freeze"}, Elsewhere{"pause", "freeze"},
+                                Elsewhere{"resume", "thaw"},    Elsewhere{"unpause", "thaw"},
+                                Elsewhere{"unfreeze", "thaw"},  Elsewhere{"reboot", "restart"},
+                                Elsewhere{"shutdown", "stop"},  Elsewhere{"config", "set"},
+                                Elsewhere{"image", "template"}, Elsewhere{"images", "template"},
+                                Elsewhere{"monitor", "events"}};
+
+} // namespace
+
+std::string unknown_command(const CLI::App& app, const std::string& word) {
+    const std::vector<std::string> known = commands_of(app);
+    const std::string no_such = "there is no command '" + word + "'";
+    for (const Elsewhere& one : kElsewhere) {
+        if (one.word == word && std::ranges::find(known, one.command) != known.end()) {
+            return no_such + "; did you mean '" + std::string(one.command) + "'?";
+        }
+    }
+    const std::string meant = did_you_mean(word, known);
+    return no_such + (meant.empty() && app.get_parent() != nullptr
+                          ? "; there are: " + joined_words(known)
+                          : meant);
+}
+
+std::string refusal_of(const Globals& globals, const CLI::App& app, const CLI::ParseError& error) {
+    const Typed typed = typed_in(app);
+    const std::string why = sentence_of(globals, typed, app.remaining(true), error);
+    return why.ends_with('?')
+               ? why
+               : why + "; see `lodge help" + (typed.words.empty() ? "" : " ") + typed.words + "`";
 }
 
 } // namespace lodge::cli

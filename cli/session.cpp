@@ -54,7 +54,19 @@ json words_of(const std::vector<std::string>& words) {
     return list;
 }
 
+Status check_environment(const std::vector<std::string>& entries, const std::string& option) {
+    for (const std::string& entry : entries) {
+        if (const std::size_t sign = entry.find('='); sign == std::string::npos || sign == 0) {
+            return fail(ErrorCode::invalid_argument,
+                        option + ": '" + entry + "' is not of the form KEY=VALUE");
+        }
+    }
+    return {};
+}
+
 Result<int> exec(const Globals& globals, const SessionOptions& options, bool login_shell) {
+    RETURN_IF_ERROR(
+        check_environment(options.environment, login_shell ? "enter --env" : "exec --env"));
     const bool terminal =
         !options.no_terminal && (options.terminal || (login_shell && ::isatty(STDIN_FILENO) == 1));
     json request{{"terminal", terminal},

@@ -26,6 +26,10 @@ Result<int> set(const Globals& globals, const SetOptions& options) {
             next_start = next_start || field.counts == model::Counts::at_next_start;
             return model::add(change, field.key, std::move(value));
         }));
+    if (change.empty()) {
+        return fail(ErrorCode::invalid_argument,
+                    "set: nothing was given that is to be changed; see `lodge help set`");
+    }
     const auto act = [&](const Globals& of_one, const std::string& name) -> Result<Outcome> {
         ASSIGN_OR_RETURN(
             nlohmann::json operation,

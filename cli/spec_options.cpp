@@ -2,6 +2,7 @@
 
 #include "cli/hints.hpp"
 #include "cli/words.hpp"
+#include "lib/model/judge.hpp"
 
 #include <utility>
 
@@ -32,9 +33,13 @@ void SpecOptions::add_to(CLI::App& command, For verb) {
             continue;
         }
         Typed& typed = typed_.emplace_back(Typed{.field = &field, .words = {}, .several = {}});
-        typed.option = field.several
-                           ? add_list(command, field.option, typed.several, help_of(field, verb))
-                           : command.add_option(field.option, typed.words, help_of(field, verb));
+        CLI::Option* const option =
+            field.several ? add_list(command, field.option, typed.several, help_of(field, verb))
+                          : command.add_option(field.option, typed.words, help_of(field, verb));
+        if (const auto nothing = field.parse(""); nothing && model::judge(field, *nothing)) {
+            maybe_empty(option);
+        }
+        typed.option = option;
     }
 }
 
@@ -49,6 +54,7 @@ Status SpecOptions::each_given(const Take& take) const {
         for (const std::string& words : given) {
             const std::string name = verb + typed.option->get_name();
             ASSIGN_OR_RETURN(FieldValue value, of_option(typed.field->parse(words), name));
+            RETURN_IF_ERROR(of_option(model::judge(*typed.field, value), name));
             RETURN_IF_ERROR(of_option(take(*typed.field, std::move(value)), name));
         }
     }

@@ -5,17 +5,39 @@
 
 #include <nlohmann/json.hpp>
 
+#include <array>
+#include <span>
 #include <utility>
 
 namespace lodge::cli {
 
 using nlohmann::json;
 
-Status check_awaited(const std::string& what) {
-    return what.empty() || what == "running" || what == "ready"
-               ? Status{}
-               : fail(ErrorCode::invalid_argument,
-                      "--wait '" + what + "' cannot be waited for; there are: running, ready");
+namespace {
+
+Status check_waitable(const std::string& what,
+                      const std::string& option,
+                      std::span<const char* const> known) {
+    std::string names;
+    for (const char* const one : known) {
+        if (what == one) {
+            return {};
+        }
+        names += (names.empty() ? "" : ", ") + std::string(one);
+    }
+    return fail(ErrorCode::invalid_argument,
+                option + ": '" + what + "' cannot be waited for; there are: " + names);
+}
+
+} // namespace
+
+Status check_awaited(const std::string& what, const std::string& verb) {
+    return what.empty() ? Status{}
+                        : check_waitable(what, verb + " --wait", std::array{"running", "ready"});
+}
+
+Status check_state_awaited(const std::string& what) {
+    return check_waitable(what, "wait --for", std::array{"running", "ready", "stopped"});
 }
 
 Result<json> wait_for(const Globals& globals,

@@ -9,8 +9,10 @@
 /// Starting and waiting, which `create`, `start` and `restart` have alike.
 namespace lodge::cli {
 
-/// Judges a value of --wait, "" for none, before anything is done.
-[[nodiscard]] Status check_awaited(const std::string& what);
+/// Judges a value of the verb's --wait, "" for none, before anything is done.
+[[nodiscard]] Status check_awaited(const std::string& what, const std::string& verb);
+/// The same of `wait --for`.
+[[nodiscard]] Status check_state_awaited(const std::string& what);
 /// Waits for it, up to five minutes; not at all for "".
 [[nodiscard]] Status
 await(const Globals& globals, const std::string& name, const std::string& what);

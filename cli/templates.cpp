@@ -1,3 +1,4 @@
+#include "cli/files.hpp"
 #include "cli/output.hpp"
 #include "cli/underway.hpp"
 #include "cli/values.hpp"
@@ -75,10 +76,8 @@ Result<int> build(const Globals& globals, const TemplateOptions& options) {
 }
 
 Result<int> import(const Globals& globals, const TemplateOptions& options) {
+    RETURN_IF_ERROR(check_named_file("template import", options.file));
     std::ifstream file(options.file, std::ios::binary);
-    if (!file) {
-        return fail(ErrorCode::invalid_argument, "the file '" + options.file + "' cannot be read");
-    }
     const Underway underway("the template '" + options.name +
                             "' is not imported unless all of its archive was sent; `lodge "
                             "operation list` shows it then");

@@ -14,6 +14,8 @@ constexpr char kMark = '=';
 // As CLI11 calls what it puts into a string.
 constexpr const char* kText = "TEXT";
 
+constexpr const char* kMaybeText = "[TEXT]";
+
 // What the operands of add_names() are called.
 constexpr const char* kNames = "NAME";
 
@@ -91,7 +93,14 @@ const CLI::App* find_command(const CLI::App& app, const std::string& word) {
 
 bool is_broken(const CLI::Option& option) {
     const CLI::results_t& words = option.results();
-    return option.get_type_name() == kText && !std::all_of(words.begin(), words.end(), is_utf8);
+    const bool text = option.get_type_name() == kText || option.get_type_name() == kMaybeText;
+    return text && !std::all_of(words.begin(), words.end(), is_utf8);
+}
+
+bool is_empty(const CLI::Option& option) {
+    const std::string empty = is_many(option) ? std::string(1, kMark) : std::string();
+    return !is_rest(option) && option.get_type_name() != kMaybeText &&
+           std::ranges::any_of(option.results(), [&](const auto& word) { return word == empty; });
 }
 
 } // namespace
@@ -112,6 +121,34 @@ std::optional<std::string> find_broken_text(const CLI::App& app) {
         }
     }
     return std::nullopt;
+}
+
+CLI::Option* maybe_empty(CLI::Option* option) {
+    return option->type_name(kMaybeText);
+}
+
+const CLI::Option* find_empty(const CLI::App& app) { // NOLINT(misc-no-recursion): two levels
+    for (const CLI::Option* option : app.get_options()) {
+        if (is_empty(*option)) {
+            return option;
+        }
+    }
+    for (const CLI::App* command : app.get_subcommands()) {
+        if (const CLI::Option* option = find_empty(*command)) {
+            return option;
+        }
+    }
+    return nullptr;
+}
+
+void refuse_values_of_flags(CLI::App& app) { // NOLINT(misc-no-recursion): two levels
+    for (CLI::Option* option : app.get_options(
+             [](const CLI::Option* one) { return one->get_items_expected_max() == 0; })) {
+        option->disable_flag_override();
+    }
+    for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+        refuse_values_of_flags(*command);
+    }
 }
 
 CLI::Option* add_rest(CLI::App& command,

@@ -20,6 +20,16 @@ CLI::Option* of_bytes(CLI::Option* option, const std::string& type);
 /// parsed the command line.
 [[nodiscard]] std::optional<std::string> find_broken_text(const CLI::App& app);
 
+/// A text that may be empty, as no other value may.
+CLI::Option* maybe_empty(CLI::Option* option);
+
+/// The first option or positional that was given an empty value and must not be; nullptr: none.
+/// Pre: `app` has parsed the command line.
+[[nodiscard]] const CLI::Option* find_empty(const CLI::App& app);
+
+/// From now on "--flag=VALUE" is refused, whatever VALUE is. Pre: all options are there.
+void refuse_values_of_flags(CLI::App& app);
+
 /// A positional that is all words from its first on, whatever they are; a "--" before it is left
 /// out. Pre: the command's last positional; prepare_words() went over the command line.
 CLI::Option* add_rest(CLI::App& command,

@@ -13,6 +13,7 @@
 #include <limits>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 // What `list` and `info` make of the API's containers.
@@ -63,11 +64,10 @@ TEST(Filter, AdmitsThoseOfWhichEveryConditionHolds) {
 
 TEST(Filter, NamesWhatItCannotTake) {
     EXPECT_EQ(Filter::parse({"colour=red"}).error().message(),
-              "--filter has no key 'colour'; there are: name, state, template, label, address, "
+              "there is no key 'colour'; there are: name, state, template, label, address, "
               "hostname, encryption, rootfs, onboot, restart");
-    EXPECT_EQ(
-        Filter::parse({"state=runing"}).error().message(),
-        "--filter state: 'runing' is not a state; known are stopped, running, frozen, broken");
+    EXPECT_EQ(Filter::parse({"state=runing"}).error().message(),
+              "state: 'runing' is not a state; known are stopped, running, frozen, broken");
     for (const char* bad : {"", "=", "state", "name", "label=", "label==gold", "onboot=maybe"}) {
         const auto parsed = Filter::parse({bad});
         ASSERT_FALSE(parsed) << bad;
@@ -95,6 +95,27 @@ TEST(Columns, SortNumbersByValueAndWhatHasNoneLast) {
     EXPECT_EQ(sorted_by("-state"), "web2 web1 db1 ") << "what is alike stays in its order";
 }
 
+TEST(Columns, SortByEachOfThem) {
+    for (const Column& column : all_columns()) {
+        const std::string field(column.field);
+        for (const auto& [small, large] : std::vector<std::pair<json, json>>{
+                 {9, 10}, {"9", "91"}, {json::array({"a"}), json::array({"b"})}}) {
+            std::vector<json> all{{{"n", 2}, {field, large}},
+                                  {{"n", 3}, {field, nullptr}},
+                                  {{"n", 1}, {field, small}}};
+            for (const auto& [sign, expected] :
+                 {std::pair{"", std::vector{1, 2, 3}}, {"-", std::vector{2, 1, 3}}}) {
+                sort_containers(all, parse_sort(sign + std::string(column.key)).value());
+                std::vector<int> order;
+                for (const json& one : all) {
+                    order.push_back(one["n"]);
+                }
+                EXPECT_EQ(order, expected) << sign << column.key;
+            }
+        }
+    }
+}
+
 TEST(Columns, AreShownToPeople) {
     const auto columns = parse_columns("name,state,disk,memory,cpu,cpus,uptime,labels").value();
     const std::vector<std::vector<std::string>> expected{
@@ -119,7 +140,9 @@ TEST(Columns, AreWrittenAsRfc4180HasIt) {
 }
 
 TEST(Columns, NameThoseThatThereAre) {
-    for (const char* bad : {"nmae", "name,", ",name", "name, state", "-name"}) {
+    EXPECT_EQ(parse_columns("name,memroy").error().message(),
+              "'memroy' is not a column; did you mean 'memory'?");
+    for (const char* bad : {"name,", ",name", "colour"}) {
         const auto parsed = parse_columns(bad);
         ASSERT_FALSE(parsed) << bad;
         EXPECT_NE(parsed.error().message().find("there are: name, state,"), std::string::npos);

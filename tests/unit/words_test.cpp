@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace lodge::cli {
@@ -25,6 +26,7 @@ struct CommandLine {
     std::string directory;
     bool refused = false;
     std::optional<std::string> broken;
+    std::string empty; ///< the name of what find_empty() found
 };
 
 CommandLine parse(Words typed) {
@@ -41,11 +43,12 @@ CommandLine parse(Words typed) {
     of_bytes(add_rest(*exec, "COMMAND", line.command, ""), "WORD")->required();
     CLI::App* set = app.add_subcommand("set", "");
     set->add_option("NAME", line.name, "");
-    set->add_option("--hostname", line.hostname, "");
+    maybe_empty(set->add_option("--hostname", line.hostname, ""));
     CLI::App* stop = app.add_subcommand("stop", "");
     add_names(*stop, line.names, "");
     stop->add_flag("--force", line.force, "");
     of_bytes(add_list(*stop, "--env,-e", line.environment, ""), "KEY=VALUE");
+    refuse_values_of_flags(app);
     std::vector<char*> pointers;
     for (std::string& word : typed) {
         pointers.push_back(word.data());
@@ -55,6 +58,8 @@ CommandLine parse(Words typed) {
     try {
         app.parse(std::move(prepared));
         line.broken = find_broken_text(app);
+        const CLI::Option* const empty = find_empty(app);
+        line.empty = empty != nullptr ? empty->get_name() : "";
     } catch (const CLI::ParseError&) {
         line.refused = true;
     }
@@ -97,6 +102,25 @@ TEST(Words, AreNamesAmongOptions) {
     EXPECT_EQ(parse({"stop", "stop", "exec"}).names, (Words{"stop", "exec"}));
     EXPECT_TRUE(parse({"stop", "a", "b\xff"}).broken);
     EXPECT_TRUE(parse({"stop", "a", "--none"}).refused);
+}
+
+TEST(Words, ThatAreEmptyAreFound) {
+    for (const auto& [typed, empty] : std::vector<std::pair<Words, std::string>>{
+             {{"set", ""}, "NAME"},
+             {{"set", "c", "--hostname="}, ""}, // it may be
+             {{"exec", "c", "--user=", "true"}, "--user"},
+             {{"exec", "c", "--env", "", "true"}, "--env"},
+             {{"exec", "c", "true", ""}, ""}, // the command's own
+             {{"stop", "c", ""}, "NAME"},
+             {{"stop", "c"}, ""}}) {
+        EXPECT_EQ(parse(typed).empty, empty) << ::testing::PrintToString(typed);
+    }
+}
+
+TEST(Words, OfAFlagAreRefused) {
+    for (const char* word : {"--force=yes", "--force=false", "--json=1"}) {
+        EXPECT_TRUE(parse({"stop", "c", word}).refused) << word;
+    }
 }
 
 TEST(Words, ThatAreTextsAreUtf8) {
