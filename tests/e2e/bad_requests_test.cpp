@@ -11,6 +11,9 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -171,6 +174,53 @@ TEST_F(BadRequestsTest, RefusesBodiesThatAreNotWhatTheyShouldBe) {
     EXPECT_EQ(status_of(post("/v1/containers/web1/exec", "{\"argv\": [\"true\"]}")), "400")
         << "exec needs an upgrade";
     expect_alive_and_empty(daemon);
+}
+
+// A refused request has done nothing: all of it is looked at before any of it is done.
+TEST_F(BadRequestsTest, RefusesWhatItDoesNotKnowBeforeItActs) {
+    ASSERT_EQ(host->lodge({"create", "web1", "--template", "tiny"}).code, 0);
+    const std::string before = host->lodge({"list", "--json"}).out;
+    const std::string web2 = R"({"name": "web2", "template": "tiny"})";
+    const std::string one = "/v1/containers/web1";
+    for (const auto& [method, path, body] :
+         std::vector<std::tuple<std::string, std::string, std::string>>{
+             {"POST", "/v1/containers", web2},
+             {"DELETE", one, ""},
+             {"PATCH", one, R"({"description": "changed"})"},
+             {"POST", one + "/start", ""},
+             {"POST", one + "/stop", "{}"},
+             {"POST", one + "/restart", "{}"},
+             {"POST", one + "/kill", "{}"},
+             {"POST", one + "/freeze", ""},
+             {"POST", one + "/thaw", ""},
+             {"POST", "/v1/templates/other/build", R"({"definition": "debian-12"})"},
+             {"POST", "/v1/templates/other/import", ""},
+             {"DELETE", "/v1/templates/tiny", ""},
+             {"POST", "/v1/host/shutdown", "{}"},
+             {"POST", "/v1/host/startup", ""},
+             {"POST", "/v1/host/check", ""},
+             {"POST", "/v1/operations/0123abcd-4567-4abc-8def-0123456789ab/cancel", ""},
+             {"GET", "/v1/containers", ""},
+             {"GET", "/v1/host", ""},
+             {"GET", "/v1/events", ""}}) {
+        const auto with_body = [&](const std::string& query, const std::string& text) {
+            return request_head(method,
+                                path + query,
+                                "Content-Length: " + std::to_string(text.size()) + "\r\n") +
+                   text;
+        };
+        for (const char* query : {"?wait=bald", "?force=maybe", "?colour=red"}) {
+            EXPECT_EQ(status_of(with_body(query, body)), "400") << method << path << query;
+        }
+        if (!path.ends_with("/import")) { // its body is an archive
+            for (const char* text : {R"({"colour": "red"})", "{", "[]"}) {
+                EXPECT_EQ(status_of(with_body("", text)), "400") << method << path << text;
+            }
+        }
+    }
+    EXPECT_EQ(host->lodge({"list", "--json"}).out, before);
+    EXPECT_EQ(host->lodge({"template", "info", "tiny"}).code, 0);
+    EXPECT_EQ(host->lodge({"start", "web1"}).code, 0) << "the host does not go down";
 }
 
 TEST_F(BadRequestsTest, ForgetsARequestThatWasCutInItsBody) {
