@@ -200,7 +200,8 @@ Status apply_config(std::string_view yaml_text, const std::string& file_name, Se
                        [](const std::string& w) { return parse_size(w); })},
          {"network", network_section(settings)}}));
     if (!definitions.empty()) {
-        settings.definitions_directory = definitions;
+        settings.definitions_directories.insert(settings.definitions_directories.begin(),
+                                                definitions);
     }
     return check_ranges(settings, root);
 }
@@ -217,8 +218,9 @@ Result<Settings> default_settings() {
     settings.monitor_program = folder / "lodge-monitor";
     settings.unpack_program =
         build_tree ? folder / "lodge-unpack" : folder.parent_path() / "libexec/lodge/lodge-unpack";
-    settings.definitions_directory = build_tree ? fs::path(LODGE_DEFINITIONS_DIR)
-                                                : folder.parent_path() / "share/lodge/templates";
+    settings.definitions_directories = {build_tree
+                                            ? fs::path(LODGE_DEFINITIONS_DIR)
+                                            : folder.parent_path() / "share/lodge/templates"};
     ASSIGN_OR_RETURN(const auto v4, model::CidrAddress::parse("10.77.0.1/16"));
     ASSIGN_OR_RETURN(const auto v6, model::CidrAddress::parse("fd4c:6f64:6765::1/64"));
     settings.pools = {v4, v6};

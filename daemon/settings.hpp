@@ -17,7 +17,7 @@ struct Settings {
     std::string run_directory = "/run/lodge";
     std::string socket_path;  ///< empty: RUN/lodged.sock
     std::string socket_group; ///< who may use the socket besides root; empty: nobody
-    std::string definitions_directory;
+    std::vector<std::string> definitions_directories; ///< the operator's, then the shipped one
     std::string monitor_program;
     std::string unpack_program;
     std::string cgroup_base;         ///< empty: found, see lib/cgroup

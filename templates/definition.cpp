@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
+#include <utility>
 
 #include <dirent.h>
 
@@ -119,17 +121,20 @@ Result<Definition> parse_definition(std::string_view text, const std::string& fi
     return definition;
 }
 
-Result<Definition> load_definition(const std::string& directory, const std::string& name) {
+Result<Definition> load_definition(const std::vector<std::string>& directories,
+                                   const std::string& name) {
     RETURN_IF_ERROR(model::validate_name(name));
     const std::string file = name + ".yaml";
-    const auto yaml = kernel::read_file(directory + "/" + file, kLongestDefinition);
-    if (yaml) {
-        return parse_definition(*yaml, file);
+    for (const std::string& directory : directories) {
+        const auto yaml = kernel::read_file(directory + "/" + file, kLongestDefinition);
+        if (yaml) {
+            return parse_definition(*yaml, file);
+        }
+        if (yaml.error().sys_errno() != ENOENT) {
+            return std::unexpected<Error>(yaml.error());
+        }
     }
-    if (yaml.error().sys_errno() != ENOENT) {
-        return std::unexpected<Error>(yaml.error());
-    }
-    ASSIGN_OR_RETURN(const auto known, load_definitions(directory));
+    ASSIGN_OR_RETURN(const auto known, load_definitions(directories));
     std::string listed;
     std::vector<std::string> names;
     for (const Definition& definition : known) {
@@ -142,20 +147,27 @@ Result<Definition> load_definition(const std::string& directory, const std::stri
                     (meant.empty() ? "; there are: " + listed : meant));
 }
 
-Result<std::vector<Definition>> load_definitions(const std::string& directory) {
-    std::vector<Definition> definitions;
-    ASSIGN_OR_RETURN(const auto folder, kernel::open_directory(directory));
-    RETURN_IF_ERROR(
-        kernel::for_each_entry(folder.get(), [&](const std::string& name, unsigned char) -> Status {
-            if (!name.ends_with(".yaml")) {
+Result<std::vector<Definition>> load_definitions(const std::vector<std::string>& directories) {
+    std::map<std::string, Definition> by_file;
+    for (const std::string& directory : directories) {
+        ASSIGN_OR_RETURN(
+            const auto folder,
+            with_context(kernel::open_directory(directory), "look for template definitions"));
+        RETURN_IF_ERROR(kernel::for_each_entry(
+            folder.get(), [&](const std::string& name, unsigned char) -> Status {
+                if (!name.ends_with(".yaml") || by_file.contains(name)) {
+                    return {};
+                }
+                ASSIGN_OR_RETURN(const auto yaml,
+                                 kernel::read_file(directory + "/" + name, kLongestDefinition));
+                ASSIGN_OR_RETURN(by_file[name], parse_definition(yaml, name));
                 return {};
-            }
-            ASSIGN_OR_RETURN(const auto yaml,
-                             kernel::read_file(directory + "/" + name, kLongestDefinition));
-            ASSIGN_OR_RETURN(Definition definition, parse_definition(yaml, name));
-            definitions.push_back(std::move(definition));
-            return {};
-        }));
+            }));
+    }
+    std::vector<Definition> definitions;
+    for (auto& [file, definition] : by_file) {
+        definitions.push_back(std::move(definition));
+    }
     std::sort(definitions.begin(), definitions.end(), [](const Definition& a, const Definition& b) {
         return a.name < b.name;
     });

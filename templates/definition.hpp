@@ -36,9 +36,12 @@ struct Definition {
 /// Parses and validates; an unknown or repeated key is refused with its line. Pure.
 [[nodiscard]] Result<Definition> parse_definition(std::string_view yaml,
                                                   const std::string& file_name);
-/// The definition `name` of a directory of NAME.yaml files. not_found lists the existing ones.
-[[nodiscard]] Result<Definition> load_definition(const std::string& directory,
+/// The definition `name` of directories of NAME.yaml files. A file in an earlier directory stands
+/// in for one of the same name in a later one. not_found lists the existing ones.
+[[nodiscard]] Result<Definition> load_definition(const std::vector<std::string>& directories,
                                                  const std::string& name);
-[[nodiscard]] Result<std::vector<Definition>> load_definitions(const std::string& directory);
+/// All of them, by name.
+[[nodiscard]] Result<std::vector<Definition>>
+load_definitions(const std::vector<std::string>& directories);
 
 } // namespace lodge::templates

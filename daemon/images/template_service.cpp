@@ -143,7 +143,7 @@ Result<Uuid>
 Templates::build(const Caller&, const std::string& definition_name, const std::string& name) {
     ASSIGN_OR_RETURN(
         const auto definition,
-        templates::load_definition(parts_.settings.definitions_directory, definition_name));
+        templates::load_definition(parts_.settings.definitions_directories, definition_name));
     return make(kTemplateBuild,
                 name.empty() ? definition_name : name,
                 [this, definition](const templates::Work& work) {
@@ -205,7 +205,7 @@ Result<Plan> Templates::removal(const templates::Template& found) {
 }
 
 Result<std::vector<templates::Definition>> Templates::definitions(const Caller&) {
-    return templates::load_definitions(parts_.settings.definitions_directory);
+    return templates::load_definitions(parts_.settings.definitions_directories);
 }
 
 Plan template_recovery_plan(const Parts& parts, const LoggedOperation& left) {

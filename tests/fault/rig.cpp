@@ -23,7 +23,7 @@ daemon::Settings settings_at(const std::string& place) {
     daemon::Settings settings = daemon::default_settings().value();
     settings.state_directory = place;
     settings.run_directory = place + "/run";
-    settings.definitions_directory = LODGE_SOURCE_DIR "/templates/definitions";
+    settings.definitions_directories = {LODGE_SOURCE_DIR "/templates/definitions"};
     settings.nameservers = {"192.0.2.1"};
     std::filesystem::create_directories(settings.containers_directory());
     return settings;

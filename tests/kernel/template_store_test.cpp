@@ -304,7 +304,7 @@ TEST_F(TemplateStoreTest, HasTheBuildersOwnFilesWhereTheBuildIs) {
                                          "\nkill -9 $$\n",
                                      0755);
     const auto definition =
-        load_definition(LODGE_SOURCE_DIR "/templates/definitions", "debian-12").value();
+        load_definition({LODGE_SOURCE_DIR "/templates/definitions"}, "debian-12").value();
     EXPECT_FALSE(store_->build(definition, {.id = "01", .progress = [](const std::string&) {}}));
     const std::string made = kernel::read_file(told, 4096).value_or("");
     EXPECT_TRUE(made.starts_with(directory_->path() + "/store/.work-01/")) << made;
@@ -319,7 +319,7 @@ TEST_F(TemplateStoreTest, SaysWhatTheBuilderSaidWhenItFails) {
         "echo 'W: hooks' >&2\nexit 25\n",
         0755);
     const auto definition =
-        load_definition(LODGE_SOURCE_DIR "/templates/definitions", "debian-12").value();
+        load_definition({LODGE_SOURCE_DIR "/templates/definitions"}, "debian-12").value();
     const auto built =
         store_->build(definition, {.id = "01", .progress = [](const std::string&) {}});
     ASSERT_FALSE(built);

@@ -5,6 +5,7 @@
 
 #include <sstream>
 #include <string>
+#include <vector>
 
 namespace lodge::daemon {
 namespace {
@@ -50,7 +51,7 @@ TEST(Config, TheShippedFileSaysTheEmbeddedDefaults) {
                       .run_directory = "x",
                       .socket_path = "x",
                       .socket_group = "x",
-                      .definitions_directory = defaults->definitions_directory,
+                      .definitions_directories = defaults->definitions_directories,
                       .monitor_program = defaults->monitor_program,
                       .unpack_program = defaults->unpack_program,
                       .cgroup_base = "x",
@@ -69,6 +70,12 @@ TEST(Config, TheShippedFileSaysTheEmbeddedDefaults) {
     EXPECT_TRUE(settings == *defaults);
     EXPECT_NE(with_every_key(*text).find("\n  nameservers:"), std::string::npos);
     EXPECT_NE(with_every_key(*text).find("\ndefinitions_dir:"), std::string::npos);
+}
+
+TEST(Config, AnOperatorsDefinitionsComeBeforeTheShippedOnes) {
+    Settings settings{.definitions_directories = {"/shipped"}};
+    ASSERT_TRUE(apply_config("definitions_dir: /own\n", "x", settings));
+    EXPECT_EQ(settings.definitions_directories, (std::vector<std::string>{"/own", "/shipped"}));
 }
 
 TEST(Config, AnEmptyFileLeavesTheDefaults) {

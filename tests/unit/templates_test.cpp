@@ -1,9 +1,12 @@
+#include "lib/kernel/fs.hpp"
 #include "templates/apt_sources.hpp"
 #include "templates/definition.hpp"
+#include "tests/support/temp_dir.hpp"
 
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 namespace lodge::templates {
 namespace {
@@ -18,7 +21,7 @@ std::string error_of(const std::string& yaml) {
 }
 
 TEST(Definition, TakesEveryOneThatIsShipped) {
-    const auto all = load_definitions(LODGE_SOURCE_DIR "/templates/definitions");
+    const auto all = load_definitions({LODGE_SOURCE_DIR "/templates/definitions"});
     ASSERT_TRUE(all) << all.error().to_string();
     ASSERT_EQ(all->size(), 4U);
     EXPECT_EQ((*all)[0].name, "debian-11");
@@ -50,11 +53,35 @@ TEST(Definition, RefusesValuesThatWouldDoHarm) {
 }
 
 TEST(Definition, NamesTheKnownOnesWhenOneIsMissing) {
-    const auto missing = load_definition(LODGE_SOURCE_DIR "/templates/definitions", "plan9");
+    const auto missing = load_definition({LODGE_SOURCE_DIR "/templates/definitions"}, "plan9");
     ASSERT_FALSE(missing);
     EXPECT_EQ(missing.error().code(), ErrorCode::not_found);
     EXPECT_NE(missing.error().message().find("debian-13"), std::string::npos);
-    EXPECT_EQ(load_definition("/", "../etc/passwd").error().code(), ErrorCode::invalid_argument);
+    EXPECT_EQ(load_definition({"/"}, "../etc/passwd").error().code(), ErrorCode::invalid_argument);
+}
+
+TEST(Definition, AnOperatorsAddsToTheShippedOnesAndStandsInForOne) {
+    const test::TempDir own;
+    const auto place = kernel::open_directory(own.path()).value();
+    const auto named = [](const std::string& name) {
+        std::string yaml = kGood;
+        return yaml.replace(yaml.find("mine"), 4, name);
+    };
+    ASSERT_TRUE(kernel::replace_file(place.get(), "web.yaml", named("web"), 0644));
+    ASSERT_TRUE(kernel::replace_file(place.get(), "debian-13.yaml", named("debian-13"), 0644));
+    const std::vector<std::string> both{own.path(), LODGE_SOURCE_DIR "/templates/definitions"};
+    std::string names;
+    const auto all = load_definitions(both);
+    ASSERT_TRUE(all) << all.error().to_string();
+    for (const Definition& one : *all) {
+        names += one.name + (one.description.empty() ? "! " : " ");
+    }
+    EXPECT_EQ(names, "debian-11 debian-12 debian-12-sysvinit debian-13! web! ");
+    EXPECT_EQ(load_definition(both, "debian-13").value().suite, "bookworm") << "the operator's";
+    EXPECT_EQ(load_definition(both, "debian-12").value().suite, "bookworm");
+    const auto missing = load_definition(both, "plan9");
+    EXPECT_NE(missing.error().message().find("debian-13, web"), std::string::npos);
+    EXPECT_FALSE(load_definitions({own.path() + "/none"})) << "named, and not there";
 }
 
 TEST(AptSources, ReadsBothForms) {
