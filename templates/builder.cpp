@@ -81,8 +81,11 @@ Status run_mmdebstrap(const Definition& definition, const std::string& tree, int
     const std::string scratch = tree + ".tmp";
     RETURN_IF_ERROR(kernel::make_directory(scratch, 0700));
     kernel::Program program{
-        .path = "unshare",
-        .arguments = {"--mount",
+        .path = "setpriv",
+        .arguments = {"--pdeathsig",
+                      "KILL",
+                      "unshare",
+                      "--mount",
                       "--pid",
                       "--fork",
                       "--kill-child",
