@@ -35,7 +35,7 @@ Status check_room(int image_fd, const Volume& volume) {
                     "a volume of " + format_size(volume.bytes) +
                         " needs at least a twentieth of it free on the "
                         "host; there are " +
-                        std::to_string(free >> 20) + " MiB");
+                        format_size(free >> 20 << 20));
     }
     return {};
 }
