@@ -47,6 +47,11 @@ constexpr std::array kOptions{
            "Build a lost database anew and end; see `lodge recover`",
            nullptr,
            &CommandLine::recover},
+    Option{"--clean-host",
+           "",
+           "Remove bridge, firewall, groups and run directory, but no data, and end",
+           nullptr,
+           &CommandLine::clean_host},
     Option{"--version", "", "Show the version and end", nullptr, &CommandLine::version},
     Option{"--help", "", "Show this and end", nullptr, &CommandLine::help},
 };

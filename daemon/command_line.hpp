@@ -15,6 +15,7 @@ struct CommandLine {
     std::string socket;
     bool foreground = false;
     bool recover = false;
+    bool clean_host = false;
     bool help = false;
     bool version = false;
 };

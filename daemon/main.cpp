@@ -1,4 +1,5 @@
 #include "daemon/api/server.hpp"
+#include "daemon/clean_host.hpp"
 #include "daemon/command_line.hpp"
 #include "daemon/config.hpp"
 #include "daemon/daemon.hpp"
@@ -19,6 +20,8 @@
 #include <exception>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/prctl.h>
@@ -212,17 +215,28 @@ Status serve(const CommandLine& options, const Log& log) {
     return {};
 }
 
-// With --recover lodged is no daemon: it rebuilds the database. `lodge recover` reads the answer.
+// What lodged needs that is no daemon, but does a daemon's work while none runs.
+struct InPlaceOfADaemon {
+    Settings settings;
+    UniqueFd lock;
+};
+Result<InPlaceOfADaemon> take_its_place(const CommandLine& options) {
+    if (::geteuid() != 0) {
+        return fail(ErrorCode::permission_denied, "lodged needs to be run by root");
+    }
+    RETURN_IF_ERROR(harden());
+    InPlaceOfADaemon place;
+    ASSIGN_OR_RETURN(place.settings, read_settings(options));
+    ASSIGN_OR_RETURN(place.lock, lock_state(place.settings));
+    return place;
+}
+
+// --recover: rebuilds the database. `lodge recover` reads the answer.
 int recover(const CommandLine& options, const Log& log) {
     constexpr int kInPart = 21;
     const auto rebuild = [&]() -> Result<Rescued> {
-        if (::geteuid() != 0) {
-            return fail(ErrorCode::permission_denied, "lodged needs to be run by root");
-        }
-        RETURN_IF_ERROR(harden());
-        ASSIGN_OR_RETURN(const Settings settings, read_settings(options));
-        ASSIGN_OR_RETURN(const UniqueFd lock, lock_state(settings));
-        return rebuild_database(settings);
+        ASSIGN_OR_RETURN(const InPlaceOfADaemon place, take_its_place(options));
+        return rebuild_database(place.settings);
     };
     const Result<Rescued> rescued = rebuild();
     if (!rescued) {
@@ -232,6 +246,34 @@ int recover(const CommandLine& options, const Log& log) {
     }
     (void)std::puts(to_json(*rescued).c_str());
     return rescued->left.empty() ? 0 : kInPart;
+}
+
+// --clean-host: for who uninstalls, so that the answer is text.
+int clean(const CommandLine& options, const Log& log) {
+    const auto cleaned = [&]() -> Result<std::vector<std::string>> {
+        ASSIGN_OR_RETURN(const Settings settings, read_settings(options));
+        std::vector<std::string> lines;
+        if (has_run_here(settings)) {
+            ASSIGN_OR_RETURN(const InPlaceOfADaemon place, take_its_place(options));
+            ASSIGN_OR_RETURN(lines, clean_host(place.settings));
+        }
+        ASSIGN_OR_RETURN(std::string stays, describe_what_stays(settings));
+        lines.push_back(std::move(stays));
+        return lines;
+    }();
+    if (!cleaned) {
+        const bool busy = cleaned.error().code() == ErrorCode::busy;
+        log.write(LogLevel::error,
+                  "clean the host: " + cleaned.error().to_string() +
+                      (busy ? "; nothing was removed. Stop the containers (`lodge stop --all`), "
+                              "then lodged, and try again"
+                            : "; try again once that is mended"));
+        return 1;
+    }
+    for (const std::string& line : *cleaned) {
+        (void)std::puts(line.c_str());
+    }
+    return 0;
 }
 
 // A word of the command line that cannot be right, which no restart mends.
@@ -270,6 +312,9 @@ int run(std::span<char* const> words) {
     }
     if (const Status readable = check_named_files(options); !readable) {
         return refuse(readable.error());
+    }
+    if (options.clean_host) {
+        return clean(options, log);
     }
     if (const Status status = serve(options, log); !status) {
         log.write(LogLevel::error, status.error().to_string());

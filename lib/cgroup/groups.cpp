@@ -402,29 +402,49 @@ std::string Support::why_not(const std::string& controller) const {
     return {};
 }
 
-Result<std::unique_ptr<GroupManager>> make_group_manager(const std::string& base) {
-    ASSIGN_OR_RETURN(const auto mounts, kernel::read_mountinfo());
-    const auto mount = std::find_if(
-        mounts.begin(), mounts.end(), [](const auto& entry) { return entry.type == "cgroup2"; });
-    if (mount == mounts.end()) {
+namespace {
+
+// The mount of the hierarchy and the base below it.
+struct Found {
+    std::vector<kernel::MountInfo> mounts;
+    std::string mount_point;
+    Place place;
+};
+
+Result<Found> find_base(const std::string& base) {
+    Found found;
+    ASSIGN_OR_RETURN(found.mounts, kernel::read_mountinfo());
+    const auto mount = std::find_if(found.mounts.begin(),
+                                    found.mounts.end(),
+                                    [](const auto& entry) { return entry.type == "cgroup2"; });
+    if (mount == found.mounts.end()) {
         return fail(ErrorCode::unsupported,
                     "no cgroup2 filesystem is mounted; Lodge needs cgroup v2");
     }
-    const Place chosen = find_place(base, mount->mount_point);
-    Support support{.mount_point = mount->mount_point, .base = chosen.base};
-    if (support.base.front() != '/' || (support.base + "/").find("/../") != std::string::npos) {
+    found.mount_point = mount->mount_point;
+    found.place = find_place(base, mount->mount_point);
+    if (found.place.base.front() != '/' ||
+        (found.place.base + "/").find("/../") != std::string::npos) {
         return fail(ErrorCode::invalid_argument,
-                    "the cgroup base '" + support.base + "' must be an absolute path");
+                    "the cgroup base '" + found.place.base + "' must be an absolute path");
     }
+    return found;
+}
+
+} // namespace
+
+Result<std::unique_ptr<GroupManager>> make_group_manager(const std::string& base) {
+    ASSIGN_OR_RETURN(const Found found, find_base(base));
+    Support support{.mount_point = found.mount_point, .base = found.place.base};
     const std::string place = support.mount_point + support.base;
     RETURN_IF_ERROR(with_context(kernel::make_directories(place, 0755), "make the base group"));
     ASSIGN_OR_RETURN(const auto root, kernel::open_directory(support.mount_point));
     ASSIGN_OR_RETURN(auto base_fd, kernel::open_directory(place));
     RETURN_IF_ERROR(lock_base(base_fd.get(), support.base));
-    RETURN_IF_ERROR(
-        with_context(make_own_group(base_fd.get(), chosen.stay), "enter the daemon's own group"));
+    RETURN_IF_ERROR(with_context(make_own_group(base_fd.get(), found.place.stay),
+                                 "enter the daemon's own group"));
     RETURN_IF_ERROR(require_kernel_files(base_fd.get()));
-    enable_controllers(root.get(), support, mounts);
+    enable_controllers(root.get(), support, found.mounts);
     auto filter = load_device_filter();
     if (!filter) {
         support.missing.emplace_back(
@@ -432,6 +452,27 @@ Result<std::unique_ptr<GroupManager>> make_group_manager(const std::string& base
     }
     return std::make_unique<KernelGroups>(
         std::move(support), std::move(base_fd), filter ? std::move(*filter) : UniqueFd());
+}
+
+Result<std::string> remove_base(const std::string& base) {
+    ASSIGN_OR_RETURN(const Found found, find_base(base));
+    const std::string& path = found.place.base;
+    const auto base_fd = kernel::open_directory(found.mount_point + path);
+    if (!base_fd) {
+        return base_fd.error().sys_errno() == ENOENT ? Result<std::string>(std::string())
+                                                     : std::unexpected<Error>(base_fd.error());
+    }
+    RETURN_IF_ERROR(lock_base(base_fd->get(), path));
+    ASSIGN_OR_RETURN(const auto pids, processes_below(base_fd->get(), "."));
+    if (!pids.empty()) {
+        return fail(ErrorCode::busy,
+                    "the control group " + path + " has processes, " +
+                        std::to_string(pids.front()) + " for one");
+    }
+    ASSIGN_OR_RETURN(const auto root, kernel::open_directory(found.mount_point));
+    RETURN_IF_ERROR(
+        with_context(remove_tree(root.get(), path.substr(1)), "remove the control group " + path));
+    return path;
 }
 
 } // namespace lodge::cgroup

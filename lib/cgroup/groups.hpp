@@ -116,4 +116,9 @@ automatic_base(const std::string& own_group,
 /// unsupported without a cgroup2 mount or on a kernel without cgroup.kill.
 [[nodiscard]] Result<std::unique_ptr<GroupManager>> make_group_manager(const std::string& base);
 
+/// Removes the base that make_group_manager(`base`) would take, with the daemon's own group and all
+/// groups in it. busy, and nothing is removed, while a manager has it or a process is in it.
+/// Returns the path below the mount, empty when there was none.
+[[nodiscard]] Result<std::string> remove_base(const std::string& base);
+
 } // namespace lodge::cgroup

@@ -41,6 +41,10 @@ class Cgroup : public test::GroupLab {
         return text ? std::move(*text) : text.error().to_string();
     }
 
+    std::string came_from_file() const {
+        return place_.substr(0, place_.size() - base_.size()) + came_from_ + "/cgroup.procs";
+    }
+
     bool exists(const std::string& name) const {
         return ::access((place_ + "/" + name).c_str(), F_OK) == 0;
     }
@@ -285,6 +289,27 @@ TEST_F(Cgroup, LetsNobodyElseSweepItsBase) {
     EXPECT_EQ(second.error().code(), ErrorCode::busy);
     groups_.reset();
     EXPECT_TRUE((groups_ = std::move(*make_group_manager(base_))) != nullptr);
+}
+
+// An uninstallation: nothing of it is removed while somebody is in it.
+TEST_F(Cgroup, IsRemovedWithAllGroupsOnceNobodyIsInIt) {
+    EXPECT_EQ(remove_base(base_).error().code(), ErrorCode::busy) << "a manager has it";
+    const UniqueFd group = make("ct");
+    groups_.reset();
+    ASSERT_TRUE(kernel::write_control(AT_FDCWD, came_from_file(), "0"));
+    {
+        const test::Resident resident(group.get());
+        const auto refused = remove_base(base_);
+        ASSERT_FALSE(refused.has_value());
+        EXPECT_EQ(refused.error().code(), ErrorCode::busy);
+        EXPECT_NE(refused.error().message().find(std::to_string(resident.pid())),
+                  std::string::npos);
+        EXPECT_TRUE(exists("ct") && exists("daemon"));
+    }
+    EXPECT_EQ(remove_base(base_).value(), base_);
+    EXPECT_FALSE(exists(""));
+    EXPECT_EQ(remove_base(base_).value(), "") << "again";
+    groups_ = std::move(*make_group_manager(base_));
 }
 
 TEST(GroupManager, RefusesABaseThatLeavesTheHierarchy) {
