@@ -179,6 +179,41 @@ TEST(Upgrade, FindsAllInADatabaseOfSchema4) {
     EXPECT_EQ(containers.find("web2")->spec.resources, changed.resources);
 }
 
+TEST(Upgrade, FindsAllInADatabaseOfSchema6) {
+    const test::TempDir directory;
+    const std::string path = directory.path() + "/lodge.db";
+    const std::string sql = fixture("6/database.sql");
+    {
+        const std::array<const char*, 6> as_it_was{"", "", "", "", "", sql.c_str()};
+        ASSERT_TRUE(db::open_database(path, as_it_was));
+    }
+    const auto database = open_store(path);
+    ASSERT_TRUE(database) << database.error().to_string();
+    ContainerRepository containers(**database);
+    const auto web1 = containers.find("web1");
+    ASSERT_TRUE(web1) << web1.error().to_string();
+    EXPECT_EQ(web1->uuid.to_string(), kWeb1);
+    EXPECT_EQ(web1->spec.description, "the shop");
+    EXPECT_EQ(web1->spec.labels, (std::map<std::string, std::string>{{"tier", "front"}}));
+    EXPECT_EQ(web1->spec.resources.cpu_millis, 1500U);
+    EXPECT_EQ(web1->addresses.size(), 2U);
+    const auto web2 = containers.find("web2");
+    ASSERT_TRUE(web2) << web2.error().to_string();
+    EXPECT_EQ(web2->state, model::State::running);
+    EXPECT_EQ(web2->init_pid, 4711);
+    EXPECT_EQ(web2->last_error, "web2: init ended with 1");
+    for (const model::Container& container : {*web1, *web2}) {
+        const auto sealed = containers.sealed_key(container.uuid);
+        ASSERT_TRUE(sealed) << sealed.error().to_string();
+        const auto key = secret::open_sealed(master_key(), *sealed, container.uuid.to_string());
+        ASSERT_TRUE(key) << key.error().to_string();
+        EXPECT_EQ(key->size(), 64U);
+    }
+    const auto left = OperationLog(**database).unfinished().value();
+    ASSERT_EQ(left.size(), 1U);
+    EXPECT_EQ(left[0].intended, (std::vector<StepId>{{"halt", ""}}));
+}
+
 TEST(Upgrade, ReadsRecordsOfFormat1) {
     const auto record = decode_record(fixture("1/container.json"), master_key());
     ASSERT_TRUE(record) << record.error().to_string();
@@ -204,7 +239,18 @@ TEST(Upgrade, ReadsRecordsOfFormat1) {
     EXPECT_EQ(made->source, "mmdebstrap bookworm");
 }
 
-// Not a test: writes the records of this release where LODGE_FIXTURES says.
+TEST(Upgrade, ReadsRecordsOfTheLastReleaseOfFormat1) {
+    const auto record = decode_record(fixture("6/container.json"), master_key());
+    ASSERT_TRUE(record) << record.error().to_string();
+    EXPECT_EQ(record->container.spec.description, "the shop");
+    EXPECT_EQ(record->container.spec.labels,
+              (std::map<std::string, std::string>{{"tier", "front"}}));
+    const auto made = decode_template_record(fixture("6/template.json"), master_key());
+    ASSERT_TRUE(made) << made.error().to_string();
+    EXPECT_EQ(made->digest, record->container.template_digest);
+}
+
+// Not a test: writes the records and the database of this release where LODGE_FIXTURES says.
 TEST(Upgrade, DISABLED_WriteRecords) {
     const char* const place = std::getenv("LODGE_FIXTURES"); // NOLINT(concurrency-mt-unsafe)
     ASSERT_NE(place, nullptr);
@@ -220,6 +266,8 @@ TEST(Upgrade, DISABLED_WriteRecords) {
         .resources = {.memory_bytes = 536870912, .cpu_millis = 1500, .pids = 300},
         .encryption = model::Encryption::luks2,
         .rootfs = model::Rootfs::private_tree};
+    record.container.spec.description = "the shop";
+    record.container.spec.labels = {{"tier", "front"}};
     record.container.uid_base = 1073807360;
     record.container.template_digest = "sha256:" + std::string(64, 'a');
     const Uuid& uuid = record.container.uuid;
@@ -244,6 +292,37 @@ TEST(Upgrade, DISABLED_WriteRecords) {
                                    .created_at = 1763700000};
     ASSERT_TRUE(kernel::replace_file(
         directory->get(), "template.json", encode_record(made, master_key()).value(), 0644));
+    const auto database = open_store(std::string(place) + "/lodge.db");
+    ASSERT_TRUE(database) << database.error().to_string();
+    ContainerRepository containers(**database);
+    ASSERT_TRUE(TemplateRepository(**database).put(made));
+    ASSERT_TRUE(containers.insert(record.container, record.sealed_key));
+    ASSERT_TRUE(containers.publish(record.container.uuid));
+    model::Container web2 = record.container;
+    web2.uuid = Uuid::parse(kWeb2).value();
+    web2.spec.name = "web2";
+    web2.spec.encryption = model::Encryption::fscrypt;
+    web2.uid_base += 65536;
+    web2.mac_address = "02:11:11:11:22:22";
+    web2.addresses = {model::CidrAddress::parse("10.77.0.3/16").value()};
+    ASSERT_TRUE(containers.insert(
+        web2, secret::seal(master_key(), secret::SecretBuffer::random(64).value(), kWeb2).value()));
+    ASSERT_TRUE(containers.publish(web2.uuid));
+    web2.state = model::State::running;
+    web2.init_pid = 4711;
+    web2.init_start_time = 123456;
+    web2.started_at = 1763710100;
+    ASSERT_TRUE(containers.update_state(web2, "6f3d5a2e-0000-4000-8000-000000000001"));
+    ASSERT_TRUE(containers.note_error(web2.uuid, "web2: init ended with 1"));
+    OperationLog log(**database);
+    const LoggedOperation left{.id = Uuid::parse("99999999-8888-4777-8666-555555555555").value(),
+                               .verb = "stop",
+                               .resource = "web2",
+                               .arguments = "web2",
+                               .intended = {},
+                               .boot_id = "6f3d5a2e-0000-4000-8000-000000000001"};
+    ASSERT_TRUE(log.begin(left));
+    ASSERT_TRUE(log.intend(left.id, {"halt", ""}));
 }
 
 /// A monitor that an earlier release left, answering with its very bytes.
