@@ -7,6 +7,8 @@
 #include "daemon/containers/watcher.hpp"
 #include "daemon/event_log.hpp"
 #include "daemon/images/template_service.hpp"
+#include "daemon/records/files.hpp"
+#include "daemon/records/host_key.hpp"
 #include "daemon/recovery/earlier_boots.hpp"
 #include "daemon/recovery/recovery.hpp"
 #include "daemon/rescue/open_state.hpp"
@@ -109,6 +111,7 @@ class RealDaemon final : public Daemon {
                  .volumes = volumes_,
                  .block_devices = storage::list_devices,
                  .keys = *keys_,
+                 .host_key = [this] { return read_host_key(settings_); },
                  .links = *drivers_.links,
                  .firewall = *drivers_.firewall,
                  .groups = *drivers_.groups,
@@ -134,6 +137,7 @@ class RealDaemon final : public Daemon {
     RealDaemon& operator=(const RealDaemon&) = delete;
 
     Status take_up() {
+        prepare_keys();
         RETURN_IF_ERROR(end_verbs_of_earlier_boots(parts_, log_));
         RETURN_IF_ERROR(with_context(enter_boot(parts_), "find what this boot is to start"));
         RETURN_IF_ERROR(recover(parts_, engine_, log_));
@@ -197,6 +201,26 @@ class RealDaemon final : public Daemon {
     }
 
   private:
+    // A master key that is lost while there are volumes is not made anew: no volume opens with
+    // another one, and it would hide the loss. The host's key is: the database is there, and
+    // complete_records() authenticates the records again.
+    void prepare_keys() {
+        const auto rows = container_rows_.list_all();
+        const auto volumes = volumes_on_disk(settings_);
+        const bool bare = rows && rows->empty() && volumes && volumes->empty();
+        if (const Status ready = bare ? keys_->prepare() : keys_->ready(); !ready) {
+            parts_.warn("keys: " + ready.error().to_string());
+        }
+        const auto made = make_host_key(settings_);
+        if (!made) {
+            parts_.warn("records: " + made.error().to_string());
+        } else if (*made && !bare) {
+            parts_.warn("the host's key '" + settings_.host_key_path() +
+                        "' was not there and was made; records of copies made before do not fit "
+                        "it. Keep a copy of it beside that of the master key");
+        }
+    }
+
     Settings settings_;
     Drivers drivers_;
     LogEraser log_eraser_;

@@ -50,6 +50,7 @@ struct Settings {
     [[nodiscard]] std::string database_path() const { return state_directory + "/lodge.db"; }
     [[nodiscard]] std::string backups_directory() const { return state_directory + "/backups"; }
     [[nodiscard]] std::string master_key_path() const { return state_directory + "/master.key"; }
+    [[nodiscard]] std::string host_key_path() const { return state_directory + "/host.key"; }
     [[nodiscard]] std::string templates_directory() const { return state_directory + "/templates"; }
     [[nodiscard]] std::string template_mounts() const { return run_directory + "/templates"; }
     [[nodiscard]] network::BridgeSpec bridge_spec() const {

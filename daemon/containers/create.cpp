@@ -5,6 +5,7 @@
 #include "daemon/containers/resolvers.hpp"
 #include "daemon/containers/seed_tree.hpp"
 #include "daemon/records/files.hpp"
+#include "daemon/records/key_context.hpp"
 #include "daemon/records/places.hpp"
 #include "lib/kernel/fs.hpp"
 
@@ -31,10 +32,10 @@ using CreationPtr = std::shared_ptr<Creation>;
 
 Status reserve(const Parts& parts, Creation& creation) {
     ASSIGN_OR_RETURN(creation.key, secret::SecretBuffer::random(storage::kVolumeKeySize));
-    ASSIGN_OR_RETURN(const auto master, parts.keys.master_key());
-    ASSIGN_OR_RETURN(const std::string sealed,
-                     secret::seal(master, creation.key, creation.container.uuid.to_string()));
-    return parts.containers.insert(creation.container, {{creation.container.root().uuid, sealed}});
+    const model::Disk& root = creation.container.root();
+    ASSIGN_OR_RETURN(const storage::SealedKey sealed,
+                     parts.keys.wrap(key_context_of(creation.container, root), creation.key));
+    return parts.containers.insert(creation.container, {{root.uuid, sealed}});
 }
 
 Status seed(const Parts& parts, Creation& creation) {

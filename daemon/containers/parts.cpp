@@ -1,5 +1,7 @@
 #include "daemon/containers/parts.hpp"
 
+#include "daemon/records/key_context.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -102,8 +104,7 @@ Status Parts::check_addresses(const model::Container& container) const {
 Result<secret::SecretBuffer> Parts::key_of(const model::Container& container,
                                            const model::Disk& disk) const {
     ASSIGN_OR_RETURN(const std::string sealed, containers.sealed_key(disk.uuid));
-    ASSIGN_OR_RETURN(const secret::SecretBuffer master, keys.master_key());
-    return with_context(secret::open_sealed(master, sealed, container.uuid.to_string()),
+    return with_context(keys.unwrap(key_context_of(container, disk), sealed),
                         "unwrap the volume's key");
 }
 

@@ -57,6 +57,7 @@ struct Parts {
     std::function<Result<std::vector<storage::BlockDevice>>(const std::string& directory)>
         block_devices;
     storage::KeyProvider& keys;
+    std::function<Result<secret::SecretBuffer>()> host_key; ///< read_host_key()
     network::LinkDriver& links;
     network::FirewallDriver& firewall;
     cgroup::GroupManager& groups;
@@ -75,7 +76,7 @@ struct Parts {
         return {.settings = settings,
                 .containers = containers,
                 .templates = templates,
-                .keys = keys,
+                .host_key = host_key,
                 .store = store,
                 .warn = warn};
     }

@@ -44,13 +44,13 @@ Status sync_directory(int fd, const std::string& path) {
 }
 
 Status write_with(const RecordParts& parts,
-                  const secret::SecretBuffer& master,
+                  const secret::SecretBuffer& host_key,
                   const model::Container& c) {
     ContainerRecord record{.container = c, .sealed_keys = {}};
     for (const model::Disk& disk : c.disks) {
         ASSIGN_OR_RETURN(record.sealed_keys[disk.uuid], parts.containers.sealed_key(disk.uuid));
     }
-    ASSIGN_OR_RETURN(const std::string text, encode_record(record, master));
+    ASSIGN_OR_RETURN(const std::string text, encode_record(record, host_key));
     const std::string all = parts.settings.containers_directory();
     ASSIGN_OR_RETURN(const auto parent, kernel::open_directory(all));
     ASSIGN_OR_RETURN(const auto directory,
@@ -66,9 +66,9 @@ Status write_with(const RecordParts& parts,
 }
 
 Status write_with(const RecordParts& parts,
-                  const secret::SecretBuffer& master,
+                  const secret::SecretBuffer& host_key,
                   const templates::Template& made) {
-    ASSIGN_OR_RETURN(const std::string text, encode_record(made, master));
+    ASSIGN_OR_RETURN(const std::string text, encode_record(made, host_key));
     return parts.store.put_record({.digest = made.digest, .name = made.name, .text = text});
 }
 
@@ -91,11 +91,11 @@ Status write_up(const RecordParts& parts, const model::Container& container) {
     return gone ? Status{} : fail_errno("unlink", kUpName);
 }
 
-Status complete_containers(const RecordParts& parts, const secret::SecretBuffer& master) {
+Status complete_containers(const RecordParts& parts, const secret::SecretBuffer& host_key) {
     ASSIGN_OR_RETURN(const auto rows, parts.containers.list());
     for (const model::Container& row : rows) {
         note_up(parts, row);
-        if (const Status written = write_with(parts, master, row); !written) {
+        if (const Status written = write_with(parts, host_key, row); !written) {
             parts.warn("the record beside the volume of '" + row.spec.name +
                        "' could not be written: " + written.error().to_string());
         }
@@ -121,17 +121,17 @@ Status remove_stale(const RecordParts& parts, const Names& rows, const Records& 
     return {};
 }
 
-Status complete_templates(const RecordParts& parts, const secret::SecretBuffer& master) {
+Status complete_templates(const RecordParts& parts, const secret::SecretBuffer& host_key) {
     ASSIGN_OR_RETURN(const Names rows, parts.templates.list());
     ASSIGN_OR_RETURN(const Records records, parts.store.records());
     RETURN_IF_ERROR(remove_stale(parts, rows, records));
     for (const templates::Template& row : rows) {
-        ASSIGN_OR_RETURN(const std::string text, encode_record(row, master));
+        ASSIGN_OR_RETURN(const std::string text, encode_record(row, host_key));
         const bool written = std::any_of(records.begin(), records.end(), [&](const auto& record) {
             return record.digest == row.digest && record.text == text;
         });
         if (!written) {
-            RETURN_IF_ERROR(write_with(parts, master, row));
+            RETURN_IF_ERROR(write_with(parts, host_key, row));
         }
     }
     return {};
@@ -140,14 +140,14 @@ Status complete_templates(const RecordParts& parts, const secret::SecretBuffer& 
 } // namespace
 
 Status write_record(const RecordParts& parts, const model::Container& container) {
-    ASSIGN_OR_RETURN(const auto master, parts.keys.master_key());
-    return with_context(write_with(parts, master, container),
+    ASSIGN_OR_RETURN(const auto host_key, parts.host_key());
+    return with_context(write_with(parts, host_key, container),
                         "write the record beside the volume of '" + container.spec.name + "'");
 }
 
 Status write_record(const RecordParts& parts, const templates::Template& made) {
-    ASSIGN_OR_RETURN(const auto master, parts.keys.master_key());
-    return with_context(write_with(parts, master, made),
+    ASSIGN_OR_RETURN(const auto host_key, parts.host_key());
+    return with_context(write_with(parts, host_key, made),
                         "write the record beside the image of '" + made.name + "'");
 }
 
@@ -190,9 +190,9 @@ Result<std::vector<Uuid>> unclaimed_volumes(const RecordParts& parts) {
 
 void complete_records(const RecordParts& parts) {
     const auto complete = [&]() -> Status {
-        ASSIGN_OR_RETURN(const auto master, parts.keys.master_key());
-        RETURN_IF_ERROR(complete_containers(parts, master));
-        return complete_templates(parts, master);
+        ASSIGN_OR_RETURN(const auto host_key, parts.host_key());
+        RETURN_IF_ERROR(complete_containers(parts, host_key));
+        return complete_templates(parts, host_key);
     };
     if (const Status completed = complete(); !completed) {
         parts.warn("records beside volumes and images: " + completed.error().to_string());

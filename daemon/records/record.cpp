@@ -27,9 +27,9 @@ std::string canonical(const char* kind, int format, const json& content) {
 }
 
 Result<std::string>
-encode(const char* kind, const json& content, const secret::SecretBuffer& master) {
+encode(const char* kind, const json& content, const secret::SecretBuffer& host_key) {
     ASSIGN_OR_RETURN(const std::string authenticator,
-                     secret::authenticator_of(master, canonical(kind, kRecordFormat, content)));
+                     secret::authenticator_of(host_key, canonical(kind, kRecordFormat, content)));
     return text_of({{"format", kRecordFormat}, {kind, content}, {"authenticator", authenticator}},
                    2) +
            "\n";
@@ -39,8 +39,21 @@ std::unexpected<Error> corrupt(const std::string& why) {
     return fail(ErrorCode::corrupt, "it is no record of Lodge's: " + why);
 }
 
+Status authenticate(std::int64_t format,
+                    const std::string& text,
+                    const std::string& authenticator,
+                    const RecordKeys& keys) {
+    if (format < 2) {
+        return keys.provider.check_early_authenticator(text, authenticator);
+    }
+    if (keys.host == nullptr) {
+        return fail(ErrorCode::not_found, "the host's key is not there");
+    }
+    return secret::check_authenticator(*keys.host, text, authenticator);
+}
+
 // The content, after a check of its authenticator.
-Result<json> decode(const char* kind, std::string_view text, const secret::SecretBuffer& master) {
+Result<json> decode(const char* kind, std::string_view text, const RecordKeys& keys) {
     const json record = json::parse(text, nullptr, false);
     if (!record.is_object() || !record.contains("format") ||
         !record["format"].is_number_integer()) {
@@ -57,10 +70,10 @@ Result<json> decode(const char* kind, std::string_view text, const secret::Secre
         !record.contains("authenticator") || !record["authenticator"].is_string()) {
         return corrupt(std::string("without ") + kind + " or authenticator");
     }
-    RETURN_IF_ERROR(
-        secret::check_authenticator(master,
-                                    canonical(kind, static_cast<int>(format), record[kind]),
-                                    record["authenticator"].get<std::string>()));
+    RETURN_IF_ERROR(authenticate(format,
+                                 canonical(kind, static_cast<int>(format), record[kind]),
+                                 record["authenticator"].get<std::string>(),
+                                 keys));
     return record[kind];
 }
 
@@ -104,7 +117,7 @@ constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
 } // namespace
 
 Result<std::string> encode_record(const ContainerRecord& record,
-                                  const secret::SecretBuffer& master) {
+                                  const secret::SecretBuffer& host_key) {
     const model::Container& container = record.container;
     // As in the row, which has neither ssh keys nor requested addresses: the create has used them.
     model::ContainerSpec spec = container.spec;
@@ -116,11 +129,11 @@ Result<std::string> encode_record(const ContainerRecord& record,
                     {"uid_base", container.uid_base},
                     {"created_at", container.created_at}};
     put_parts(record, content);
-    return encode(kContainer, content, master);
+    return encode(kContainer, content, host_key);
 }
 
-Result<ContainerRecord> decode_record(std::string_view text, const secret::SecretBuffer& master) {
-    ASSIGN_OR_RETURN(const json content, decode(kContainer, text, master));
+Result<ContainerRecord> decode_record(std::string_view text, const RecordKeys& keys) {
+    ASSIGN_OR_RETURN(const json content, decode(kContainer, text, keys));
     Fields fields(content);
     ContainerRecord record;
     model::Container& container = record.container;
@@ -137,15 +150,11 @@ Result<ContainerRecord> decode_record(std::string_view text, const secret::Secre
         return corrupt("without the volume's encryption");
     }
     RETURN_IF_ERROR(read_parts(content, record));
-    for (const auto& [volume, sealed_key] : record.sealed_keys) {
-        RETURN_IF_ERROR(
-            with_context(secret::open_sealed(master, sealed_key, uuid), "unwrap the volume's key"));
-    }
     return record;
 }
 
 Result<std::string> encode_record(const templates::Template& made,
-                                  const secret::SecretBuffer& master) {
+                                  const secret::SecretBuffer& host_key) {
     return encode(kTemplate,
                   {{"name", made.name},
                    {"digest", made.digest},
@@ -155,12 +164,11 @@ Result<std::string> encode_record(const templates::Template& made,
                    {"ready", made.ready},
                    {"source", made.source},
                    {"created_at", made.created_at}},
-                  master);
+                  host_key);
 }
 
-Result<templates::Template> decode_template_record(std::string_view text,
-                                                   const secret::SecretBuffer& master) {
-    ASSIGN_OR_RETURN(const json content, decode(kTemplate, text, master));
+Result<templates::Template> decode_template_record(std::string_view text, const RecordKeys& keys) {
+    ASSIGN_OR_RETURN(const json content, decode(kTemplate, text, keys));
     Fields fields(content);
     templates::Template made{.name = fields.text("name"),
                              .digest = fields.text("digest"),

@@ -2,7 +2,7 @@
 
 #include "daemon/settings.hpp"
 #include "daemon/store/store.hpp"
-#include "storage/key_provider.hpp"
+#include "lib/secret/secret_buffer.hpp"
 #include "templates/template_store.hpp"
 
 #include <functional>
@@ -15,7 +15,7 @@ struct RecordParts {
     const Settings& settings;
     ContainerRepository& containers;
     TemplateRepository& templates;
-    storage::KeyProvider& keys;
+    std::function<Result<secret::SecretBuffer>()> host_key; ///< read_host_key()
     templates::TemplateStore& store;
     std::function<void(const std::string& line)> warn;
 };

@@ -1,5 +1,6 @@
 #include "daemon/rescue/find.hpp"
 
+#include "daemon/records/key_context.hpp"
 #include "daemon/records/places.hpp"
 #include "lib/kernel/fs.hpp"
 
@@ -21,13 +22,18 @@ std::unexpected<Error> refuse(std::string why) {
     return fail(ErrorCode::corrupt, std::move(why));
 }
 
-Result<ContainerRecord> read_record(const std::string& place, const secret::SecretBuffer& master) {
+// A record that nobody can check says nothing about the record: all have to wait for the key.
+bool lacks_host_key(const Error& error, const RecordKeys& keys) {
+    return keys.host == nullptr && error.code() == ErrorCode::not_found;
+}
+
+Result<ContainerRecord> read_record(const std::string& place, const RecordKeys& keys) {
     ASSIGN_OR_RETURN(const auto directory, kernel::open_directory(place));
     ASSIGN_OR_RETURN(
         const auto file,
         kernel::open_at(directory.get(), kRecordName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
     ASSIGN_OR_RETURN(const std::string text, kernel::read_all(file.get(), kLongestRecord));
-    return decode_record(text, master);
+    return decode_record(text, keys);
 }
 
 using Templates = std::map<std::string, std::string>; ///< digest by name
@@ -41,17 +47,24 @@ Status check_template(const model::Container& container, const Templates& templa
     return {};
 }
 
+Status check_keys(storage::KeyProvider& provider, const ContainerRecord& record) {
+    for (const model::Disk& disk : record.container.disks) {
+        RETURN_IF_ERROR(with_context(provider.unwrap(key_context_of(record.container, disk),
+                                                     record.sealed_keys.at(disk.uuid)),
+                                     "unwrap the volume's key"));
+    }
+    return {};
+}
+
 // The record of one directory, if everything that it needs is there.
-Result<ContainerRecord> take(const Settings& settings,
-                             const Uuid& uuid,
-                             const Beside& beside,
-                             const secret::SecretBuffer& master) {
+Result<ContainerRecord>
+take(const Settings& settings, const Uuid& uuid, const Beside& beside, const RecordKeys& keys) {
     const std::string place = settings.container_directory(uuid.to_string());
     if (!beside.record) {
         return refuse(std::string("it holds a volume without its record '") + kRecordName +
                       "', and so without its key");
     }
-    ASSIGN_OR_RETURN(ContainerRecord record, read_record(place, master));
+    ASSIGN_OR_RETURN(ContainerRecord record, read_record(place, keys));
     if (record.container.uuid != uuid) {
         return refuse("its record is that of " + record.container.uuid.to_string());
     }
@@ -99,10 +112,9 @@ class Claims {
     std::map<std::string, std::string> holders_;
 };
 
-Result<templates::Template> take(const std::string& place,
-                                 const templates::ImageRecord& record,
-                                 const secret::SecretBuffer& master) {
-    ASSIGN_OR_RETURN(auto made, decode_template_record(record.text, master));
+Result<templates::Template>
+take(const std::string& place, const templates::ImageRecord& record, const RecordKeys& keys) {
+    ASSIGN_OR_RETURN(auto made, decode_template_record(record.text, keys));
     if (made.name != record.name || made.digest != record.digest) {
         return refuse("its record is that of '" + made.name + "', " + made.digest);
     }
@@ -114,7 +126,7 @@ Result<templates::Template> take(const std::string& place,
     return made;
 }
 
-Status find_templates(const Settings& settings, const secret::SecretBuffer& master, Found& found) {
+Status find_templates(const Settings& settings, const RecordKeys& keys, Found& found) {
     const auto store = templates::make_template_store(
         {.directory = settings.templates_directory(), .run_directory = settings.template_mounts()});
     ASSIGN_OR_RETURN(const auto records, store->records());
@@ -122,12 +134,14 @@ Status find_templates(const Settings& settings, const secret::SecretBuffer& mast
     for (const templates::ImageRecord& record : records) {
         const std::string place = settings.templates_directory() + "/" +
                                   record.digest.substr(record.digest.find(':') + 1);
-        auto made = take(place, record, master);
+        auto made = take(place, record, keys);
         if (made && !names.insert(made->name).second) {
             made = refuse("another image has the name '" + made->name + "' too");
         }
         if (made) {
             found.templates.push_back(std::move(*made));
+        } else if (lacks_host_key(made.error(), keys)) {
+            return std::unexpected<Error>(made.error());
         } else {
             found.left.push_back({.path = place + "/" + record.name + ".json",
                                   .name = record.name,
@@ -141,12 +155,13 @@ Status find_templates(const Settings& settings, const secret::SecretBuffer& mast
 Result<ContainerRecord> judge(const Settings& settings,
                               const Uuid& uuid,
                               const Templates& templates,
-                              const secret::SecretBuffer& master,
+                              const RecordKeys& keys,
                               std::string& name) {
     ASSIGN_OR_RETURN(const Beside beside,
                      look_beside(settings.container_directory(uuid.to_string())));
-    ASSIGN_OR_RETURN(ContainerRecord record, take(settings, uuid, beside, master));
+    ASSIGN_OR_RETURN(ContainerRecord record, take(settings, uuid, beside, keys));
     name = record.container.spec.name;
+    RETURN_IF_ERROR(check_keys(keys.provider, record));
     RETURN_IF_ERROR(check_images(settings, record));
     RETURN_IF_ERROR(check_template(record.container, templates));
     return record;
@@ -173,9 +188,9 @@ void settle_claims(std::vector<ContainerRecord> whole, const Settings& settings,
 
 } // namespace
 
-Result<Found> find_records(const Settings& settings, const secret::SecretBuffer& master) {
+Result<Found> find_records(const Settings& settings, const RecordKeys& keys) {
     Found found;
-    RETURN_IF_ERROR(find_templates(settings, master, found));
+    RETURN_IF_ERROR(find_templates(settings, keys, found));
     Templates templates;
     for (const templates::Template& made : found.templates) {
         templates[made.name] = made.digest;
@@ -184,8 +199,10 @@ Result<Found> find_records(const Settings& settings, const secret::SecretBuffer&
     std::vector<ContainerRecord> whole;
     for (const Uuid& uuid : uuids) {
         std::string name;
-        if (auto record = judge(settings, uuid, templates, master, name)) {
+        if (auto record = judge(settings, uuid, templates, keys, name)) {
             whole.push_back(std::move(*record));
+        } else if (lacks_host_key(record.error(), keys)) {
+            return std::unexpected<Error>(record.error());
         } else {
             found.left.push_back({.path = settings.container_directory(uuid.to_string()),
                                   .name = name,

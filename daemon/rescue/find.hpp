@@ -14,8 +14,8 @@ struct Found {
     std::vector<LeftInPlace> left;
 };
 
-/// Reads all records; changes nothing. An error only when the directories cannot be read.
-[[nodiscard]] Result<Found> find_records(const Settings& settings,
-                                         const secret::SecretBuffer& master);
+/// Reads all records; changes nothing. An error only when the directories cannot be read, and
+/// not_found when a record needs the host's key and that is not there.
+[[nodiscard]] Result<Found> find_records(const Settings& settings, const RecordKeys& keys);
 
 } // namespace lodge::daemon

@@ -1,6 +1,7 @@
 #include "daemon/rescue/rescue.hpp"
 
 #include "daemon/containers/monitor.hpp"
+#include "daemon/records/host_key.hpp"
 #include "daemon/records/places.hpp"
 #include "daemon/rescue/find.hpp"
 #include "daemon/rescue/open_state.hpp"
@@ -30,18 +31,13 @@ namespace lodge::daemon {
 
 namespace {
 
-Result<secret::SecretBuffer> existing_master_key(const Settings& settings) {
-    const std::string path = settings.master_key_path();
-    if (::access(path.c_str(), F_OK) != 0) { // the provider would make a new one
-        if (errno != ENOENT) {
-            return fail_errno("look at the master key", path);
-        }
-        return fail(ErrorCode::not_found,
-                    "the master key '" + path +
-                        "' is not there, and without it no volume can be opened: put the copy of "
-                        "it back first");
+// Absent on a host that no release with such a key has run on yet.
+Result<std::optional<secret::SecretBuffer>> host_key_if_any(const Settings& settings) {
+    auto key = read_host_key(settings);
+    if (!key && key.error().code() != ErrorCode::not_found) {
+        return std::unexpected<Error>(key.error());
     }
-    return storage::make_file_key_provider(path)->master_key();
+    return key ? std::optional(std::move(*key)) : std::nullopt;
 }
 
 // Where /proc/PID/stat has it in ticks since the boot (man 5 proc).
@@ -238,8 +234,18 @@ Status write_database(const Settings& settings, const Found& found) {
 }
 
 Result<Found> find_all(const Settings& settings) {
-    ASSIGN_OR_RETURN(const auto master, existing_master_key(settings));
-    ASSIGN_OR_RETURN(Found found, find_records(settings, master));
+    const auto provider = storage::make_file_key_provider(settings.master_key_path());
+    RETURN_IF_ERROR(provider->ready()); // without it no volume opens
+    ASSIGN_OR_RETURN(const auto host_key, host_key_if_any(settings));
+    auto looked_for =
+        find_records(settings, {.host = host_key ? &*host_key : nullptr, .provider = *provider});
+    if (!looked_for && !host_key && looked_for.error().code() == ErrorCode::not_found) {
+        return fail(ErrorCode::not_found,
+                    "the host's key '" + settings.host_key_path() +
+                        "' is not there, and without it a record cannot be told from a changed "
+                        "one: put the copy of it back first");
+    }
+    ASSIGN_OR_RETURN(Found found, std::move(looked_for));
     if (found.containers.empty() && found.templates.empty() && found.left.empty()) {
         return fail(ErrorCode::not_found,
                     "there is nothing in '" + settings.state_directory +

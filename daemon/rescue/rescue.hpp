@@ -30,7 +30,7 @@ struct Rescued {
 /// reported and left unchanged. Of two containers with the same name, address or id range it brings
 /// the older one back. The database appears whole or not at all. Pre: the caller holds the lock of
 /// the state directory. already_exists when there is a database; not_found when there are no
-/// records or no master key.
+/// records or no key to open a volume or to check a record.
 [[nodiscard]] Result<Rescued> rebuild_database(const Settings& settings);
 
 /// {"containers": [...], "templates": [...], "left": [...]}, as in docs/cli.md.

@@ -12,12 +12,12 @@ constexpr std::uint64_t kAuthenticatorKey = 1; ///< number of the subkey, for ev
 constexpr const char* kContext = "lodge-mc";   ///< crypto_kdf_CONTEXTBYTES of it
 constexpr std::size_t kHexSize = crypto_auth_BYTES * 2;
 
-Result<SecretBuffer> subkey_of(const SecretBuffer& master) {
-    if (master.size() != kSealKeySize) {
-        return fail(ErrorCode::bad_key, "a master key has 32 bytes");
+Result<SecretBuffer> subkey_of(const SecretBuffer& parent) {
+    if (parent.size() != kSealKeySize) {
+        return fail(ErrorCode::bad_key, "a key of authenticators has 32 bytes");
     }
     ASSIGN_OR_RETURN(SecretBuffer key, SecretBuffer::allocate(crypto_auth_KEYBYTES));
-    const auto bytes = master.bytes();
+    const auto bytes = parent.bytes();
     if (crypto_kdf_derive_from_key(octets(key.bytes()),
                                    key.size(),
                                    kAuthenticatorKey,
@@ -66,10 +66,10 @@ std::string pseudonym_of(std::string_view text) {
     return to_hex(digest);
 }
 
-Result<std::string> authenticator_of(const SecretBuffer& master, std::string_view text) {
-    ASSIGN_OR_RETURN(const SecretBuffer key, subkey_of(master));
+Result<std::string> authenticator_of(const SecretBuffer& key, std::string_view text) {
+    ASSIGN_OR_RETURN(const SecretBuffer subkey, subkey_of(key));
     std::string tag(crypto_auth_BYTES, '\0');
-    const auto bytes = key.bytes();
+    const auto bytes = subkey.bytes();
     // Never fails (libsodium, HMAC-SHA512-256).
     (void)crypto_auth(reinterpret_cast<unsigned char*>(tag.data()),
                       octets(text),
@@ -78,15 +78,14 @@ Result<std::string> authenticator_of(const SecretBuffer& master, std::string_vie
     return to_hex(tag);
 }
 
-Status check_authenticator(const SecretBuffer& master,
+Status check_authenticator(const SecretBuffer& key,
                            std::string_view text,
                            std::string_view authenticator) {
-    ASSIGN_OR_RETURN(const std::string wanted, authenticator_of(master, text));
+    ASSIGN_OR_RETURN(const std::string wanted, authenticator_of(key, text));
     if (authenticator.size() != kHexSize ||
         sodium_memcmp(wanted.data(), authenticator.data(), kHexSize) != 0) {
         return fail(ErrorCode::bad_key,
-                    "the authenticator does not fit: the text was changed, or another master key "
-                    "made it");
+                    "the authenticator does not fit: the text was changed, or another key made it");
     }
     return {};
 }

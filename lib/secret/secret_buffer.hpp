@@ -56,14 +56,12 @@ open_sealed(const SecretBuffer& key, std::string_view sealed, std::string_view a
 /// nobody can guess, where others may read.
 [[nodiscard]] std::string pseudonym_of(std::string_view text);
 
-/// An authenticator of 64 hexadecimal digits for a text, which only a holder of the master key can
+/// An authenticator of 64 hexadecimal digits for a text, which only a holder of the 32-byte key can
 /// make (HMAC-SHA512-256 under a subkey with no other use).
-[[nodiscard]] Result<std::string> authenticator_of(const SecretBuffer& master,
-                                                   std::string_view text);
+[[nodiscard]] Result<std::string> authenticator_of(const SecretBuffer& key, std::string_view text);
 /// bad_key when the authenticator was made for another text or with another key. In constant time.
-[[nodiscard]] Status check_authenticator(const SecretBuffer& master,
-                                         std::string_view text,
-                                         std::string_view authenticator);
+[[nodiscard]] Status
+check_authenticator(const SecretBuffer& key, std::string_view text, std::string_view authenticator);
 
 /// The crypt(3) hash of a login password, yescrypt with a random salt, for /etc/shadow.
 [[nodiscard]] Result<std::string> hash_password(const SecretBuffer& password);

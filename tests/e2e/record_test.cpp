@@ -32,7 +32,7 @@ TEST_F(RecordTest, LiesBesideEachVolumeFromCreateToDestroy) {
     struct stat info{};
     ASSERT_EQ(::stat(path.c_str(), &info), 0) << path;
     EXPECT_EQ(info.st_mode & 07777U, 0600U);
-    const auto record = daemon::decode_record(content(path), master_key_of(*host).value());
+    const auto record = container_record(*host, content(path));
     ASSERT_TRUE(record) << record.error().to_string();
     EXPECT_EQ(record->container.uuid.to_string(), host->field("web1", "uuid"));
     EXPECT_EQ(record->container.spec.name, "web1");
@@ -62,6 +62,46 @@ TEST_F(RecordTest, OfAnEarlierReleaseIsMadeAtStart) {
     ASSERT_NO_FATAL_FAILURE(host->start_daemon());
     EXPECT_EQ(content(path), before);
     EXPECT_TRUE(std::filesystem::exists(image + "/tiny.json"));
+}
+
+// The database says what is in the records: another key of the host authenticates them again.
+TEST_F(RecordTest, IsAuthenticatedAnewAfterALossOfTheHostsKey) {
+    ASSERT_EQ(host->lodge({"create", "web1", "--template", "tiny"}).code, 0) << host->daemon_log();
+    const std::string path = path_of("web1");
+    const std::string key = host->directory() + "/state/host.key";
+    struct stat info{};
+    ASSERT_EQ(::stat(key.c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 07777U, 0600U);
+    EXPECT_EQ(host->daemon_log().find("host.key"), std::string::npos)
+        << "a first start says nothing";
+    const std::string before = content(path);
+    host->stop_daemon();
+    ASSERT_EQ(::unlink(key.c_str()), 0);
+    ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+    EXPECT_NE(host->daemon_log().find("host.key' was not there and was made"), std::string::npos)
+        << host->daemon_log();
+    EXPECT_NE(content(path), before);
+    const auto record = container_record(*host, content(path));
+    ASSERT_TRUE(record) << record.error().to_string();
+    EXPECT_EQ(host->lodge({"start", "web1"}).code, 0) << host->daemon_log();
+}
+
+TEST_F(RecordTest, WithoutTheMasterKeyNothingStartsAndNoOtherKeyIsMade) {
+    ASSERT_EQ(host->lodge({"create", "web1", "--template", "tiny"}).code, 0) << host->daemon_log();
+    const std::string key = host->directory() + "/state/master.key";
+    host->stop_daemon();
+    ASSERT_EQ(::rename(key.c_str(), (key + ".away").c_str()), 0);
+    ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+    EXPECT_NE(host->daemon_log().find("master.key' is not there"), std::string::npos);
+    for (const auto& words :
+         {std::vector<std::string>{"start", "web1"}, {"create", "web2", "--template", "tiny"}}) {
+        const CliResult refused = host->lodge(words);
+        EXPECT_NE(refused.code, 0) << refused.err;
+        EXPECT_NE(refused.err.find("master.key"), std::string::npos) << refused.err;
+    }
+    EXPECT_FALSE(std::filesystem::exists(key));
+    ASSERT_EQ(::rename((key + ".away").c_str(), key.c_str()), 0);
+    EXPECT_EQ(host->lodge({"start", "web1"}).code, 0) << host->daemon_log();
 }
 
 TEST_F(RecordTest, OfANameGoesWithTheName) {

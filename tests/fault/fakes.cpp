@@ -1,6 +1,7 @@
 #include "tests/fault/fakes.hpp"
 
 #include "lib/kernel/fs.hpp"
+#include "storage/sealed_key.hpp"
 #include "tests/fault/things.hpp"
 
 #include <algorithm>
@@ -112,14 +113,30 @@ class Volumes final : public storage::VolumeDriver {
     World& world_;
 };
 
+Result<secret::SecretBuffer> constant_key() {
+    const std::vector<std::byte> bytes(secret::kSealKeySize, std::byte{7});
+    return secret::SecretBuffer::copy_of(bytes);
+}
+
 class Keys final : public storage::KeyProvider {
   public:
     explicit Keys(World& world) : world_(world) {}
     std::string name() const override { return "fake"; }
-    Result<secret::SecretBuffer> master_key() override {
-        RETURN_IF_ERROR(world_.call("keys.master_key", [](Things&) { return Status{}; }));
-        const std::vector<std::byte> bytes(secret::kSealKeySize, std::byte{7});
-        return secret::SecretBuffer::copy_of(bytes);
+    Status prepare() override { return ready(); }
+    Status ready() override {
+        return world_.call("keys.ready", [](Things&) { return Status{}; });
+    }
+    Result<storage::SealedKey> wrap(const storage::KeyContext& context,
+                                    const secret::SecretBuffer& key) override {
+        RETURN_IF_ERROR(world_.call("keys.wrap", [](Things&) { return Status{}; }));
+        ASSIGN_OR_RETURN(const secret::SecretBuffer own, constant_key());
+        return storage::wrap_with({.key = own, .provider = name()}, context, key);
+    }
+    Result<secret::SecretBuffer> unwrap(const storage::KeyContext& context,
+                                        std::string_view sealed) override {
+        RETURN_IF_ERROR(world_.call("keys.unwrap", [](Things&) { return Status{}; }));
+        ASSIGN_OR_RETURN(const secret::SecretBuffer own, constant_key());
+        return storage::unwrap_with({.key = own, .provider = name()}, context, sealed);
     }
 
   private:
@@ -408,6 +425,10 @@ Result<std::vector<storage::BlockDevice>> fake_devices(World& world, const std::
 }
 std::unique_ptr<storage::KeyProvider> fake_keys(World& world) {
     return std::make_unique<Keys>(world);
+}
+Result<secret::SecretBuffer> fake_host_key(World& world) {
+    RETURN_IF_ERROR(world.call("host_key", [](Things&) { return Status{}; }));
+    return constant_key();
 }
 std::unique_ptr<network::LinkDriver> fake_links(World& world) {
     return std::make_unique<Links>(world);

@@ -22,6 +22,7 @@ namespace lodge::test {
 [[nodiscard]] Result<std::vector<storage::BlockDevice>> fake_devices(World& world,
                                                                      const std::string& directory);
 [[nodiscard]] std::unique_ptr<storage::KeyProvider> fake_keys(World& world);
+[[nodiscard]] Result<secret::SecretBuffer> fake_host_key(World& world);
 [[nodiscard]] std::unique_ptr<network::LinkDriver> fake_links(World& world);
 [[nodiscard]] std::unique_ptr<network::FirewallDriver> fake_firewall(World& world);
 [[nodiscard]] std::unique_ptr<cgroup::GroupManager> fake_groups(World& world);

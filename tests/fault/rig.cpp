@@ -56,6 +56,7 @@ Rig::Rig(World& world)
              .block_devices =
                  [&world](const std::string& directory) { return fake_devices(world, directory); },
              .keys = *keys_,
+             .host_key = [&world] { return fake_host_key(world); },
              .links = *links_,
              .firewall = *firewall_,
              .groups = *groups_,

@@ -42,7 +42,7 @@ class TemplateRace : public ::testing::Test {
 };
 
 TEST_F(TemplateRace, ACreateWhoseTemplateWentLeavesNothing) {
-    world_.before("keys.master_key", [this] { EXPECT_TRUE(remove("base")); });
+    world_.before("keys.wrap", [this] { EXPECT_TRUE(remove("base")); });
     const Status status = create();
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().code(), ErrorCode::invalid_state);

@@ -234,6 +234,21 @@ TEST_F(RescueTest, NeedsTheMasterKey) {
     ASSERT_NO_FATAL_FAILURE(host->start_daemon());
 }
 
+TEST_F(RescueTest, NeedsTheHostsKey) {
+    ASSERT_NO_FATAL_FAILURE(make("web1"));
+    host->stop_daemon();
+    lose_database();
+    fs::rename(state() + "/host.key", state() + "/elsewhere");
+    const CliResult without = recover();
+    EXPECT_EQ(without.code, 3) << without.err;
+    EXPECT_NE(without.err.find("host.key"), std::string::npos) << without.err;
+    EXPECT_FALSE(fs::exists(state() + "/host.key"));
+    EXPECT_FALSE(fs::exists(state() + "/lodge.db"));
+    fs::rename(state() + "/elsewhere", state() + "/host.key");
+    EXPECT_EQ(recover().code, 0);
+    ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+}
+
 // What runs would be recorded as stopped, and the next daemon would kill it.
 TEST_F(RescueTest, RecordsNothingOfWhatItCannotAsk) {
     ASSERT_NO_FATAL_FAILURE(make("web1", true));
@@ -269,13 +284,13 @@ TEST_F(RescueTest, LeavesInPlaceWhatDoesNotHoldTogether) {
     ASSERT_NO_FATAL_FAILURE(replace_record(uuid["changed"], text));
     fs::rename(place_of(uuid["keyless"]) + "/container.json", state() + "/kept.json");
     fs::rename(place_of(uuid["imageless"]) + "/volume.img", state() + "/kept.img");
-    const auto master = master_key_of(*host).value();
-    auto twin = daemon::decode_record(record(uuid["twin"]), master).value();
-    const auto good = daemon::decode_record(record(uuid["good"]), master).value();
+    const auto host_key = host_key_of(*host).value();
+    auto twin = container_record(*host, record(uuid["twin"])).value();
+    const auto good = container_record(*host, record(uuid["good"])).value();
     twin.container.cards.at(0).addresses = good.container.addresses();
     ++twin.container.created_at; // the younger
     ASSERT_NO_FATAL_FAILURE(
-        replace_record(uuid["twin"], daemon::encode_record(twin, master).value()));
+        replace_record(uuid["twin"], daemon::encode_record(twin, host_key).value()));
 
     const CliResult recovered = recover();
     EXPECT_EQ(recovered.code, 21) << recovered.err;
@@ -309,7 +324,7 @@ TEST_F(RescueTest, LeavesInPlaceWhatDoesNotHoldTogether) {
     fs::rename(state() + "/kept.img", place_of(uuid["imageless"]) + "/volume.img");
     twin.container.cards.at(0).addresses = {model::CidrAddress::parse("10.77.9.9/16").value()};
     ASSERT_NO_FATAL_FAILURE(
-        replace_record(uuid["twin"], daemon::encode_record(twin, master).value()));
+        replace_record(uuid["twin"], daemon::encode_record(twin, host_key).value()));
     const CliResult again = recover();
     EXPECT_EQ(again.code, 0) << again.err;
     ASSERT_NO_FATAL_FAILURE(host->start_daemon());

@@ -80,9 +80,11 @@ class SecretsTest : public LodgeTest {
     void expect_not_in_memory(pid_t pid, const std::string& when) {
         const auto master = master_key_of(*host);
         const auto key = volume_key_of(*host, "web1");
-        ASSERT_TRUE(master && key);
-        for (const auto& [what, bytes] :
-             {std::pair{"master key", middle_of(*master)}, {"volume key", middle_of(*key)}}) {
+        const auto host_key = host_key_of(*host);
+        ASSERT_TRUE(master && key && host_key);
+        for (const auto& [what, bytes] : {std::pair{"master key", middle_of(*master)},
+                                          {"volume key", middle_of(*key)},
+                                          {"host's key", middle_of(*host_key)}}) {
             const auto found = memory_holds(pid, bytes);
             ASSERT_TRUE(found) << found.error().to_string();
             EXPECT_FALSE(*found) << "the " << what << " lies in memory " << when;

@@ -2,6 +2,7 @@
 
 #include "daemon/store/store.hpp"
 #include "lib/kernel/fs.hpp"
+#include "storage/key_file.hpp"
 #include "storage/key_provider.hpp"
 
 #include <cstdio>
@@ -14,7 +15,17 @@
 namespace lodge::test {
 
 Result<secret::SecretBuffer> master_key_of(const LodgeHost& host) {
-    return storage::make_file_key_provider(host.directory() + "/state/master.key")->master_key();
+    return storage::read_key_file({.path = host.directory() + "/state/master.key", .what = "it"});
+}
+
+Result<secret::SecretBuffer> host_key_of(const LodgeHost& host) {
+    return storage::read_key_file({.path = host.directory() + "/state/host.key", .what = "it"});
+}
+
+Result<daemon::ContainerRecord> container_record(const LodgeHost& host, const std::string& text) {
+    ASSIGN_OR_RETURN(const auto host_key, host_key_of(host));
+    const auto provider = storage::make_file_key_provider(host.directory() + "/state/master.key");
+    return daemon::decode_record(text, {.host = &host_key, .provider = *provider});
 }
 
 Result<secret::SecretBuffer> volume_key_of(const LodgeHost& host, const std::string& name) {
@@ -22,8 +33,8 @@ Result<secret::SecretBuffer> volume_key_of(const LodgeHost& host, const std::str
     ASSIGN_OR_RETURN(const auto database, daemon::open_store(host.directory() + "/state/lodge.db"));
     ASSIGN_OR_RETURN(const std::string sealed,
                      daemon::ContainerRepository(*database).sealed_key(uuid));
-    ASSIGN_OR_RETURN(const auto master, master_key_of(host));
-    return secret::open_sealed(master, sealed, uuid.to_string());
+    return storage::make_file_key_provider(host.directory() + "/state/master.key")
+        ->unwrap({.container = uuid, .volume = uuid, .slot = 0}, sealed);
 }
 
 Result<storage::OpenVolume> open_volume_of(const LodgeHost& host, const std::string& name) {

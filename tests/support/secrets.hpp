@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/records/record.hpp"
 #include "lib/secret/secret_buffer.hpp"
 #include "storage/volume.hpp"
 #include "tests/support/lodge_host.hpp"
@@ -13,6 +14,11 @@ namespace lodge::test {
 
 /// What wraps the volume keys of this host.
 [[nodiscard]] Result<secret::SecretBuffer> master_key_of(const LodgeHost& host);
+/// What authenticates its records.
+[[nodiscard]] Result<secret::SecretBuffer> host_key_of(const LodgeHost& host);
+/// A record of this host, as `lodge recover` reads it.
+[[nodiscard]] Result<daemon::ContainerRecord> container_record(const LodgeHost& host,
+                                                               const std::string& text);
 /// A container's volume key, unwrapped as the daemon does for a start.
 [[nodiscard]] Result<secret::SecretBuffer> volume_key_of(const LodgeHost& host,
                                                          const std::string& name);

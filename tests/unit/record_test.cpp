@@ -1,7 +1,9 @@
 #include "daemon/records/record.hpp"
+#include "tests/support/temp_dir.hpp"
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 
 namespace lodge::daemon {
@@ -32,14 +34,12 @@ class Record : public ::testing::Test {
                     .addresses = {}}};
         c.created_at = 1'700'000'000;
         for (const model::Disk& disk : c.disks) {
-            record_.sealed_keys[disk.uuid] =
-                secret::seal(master_, secret::SecretBuffer::random(64).value(), c.uuid.to_string())
-                    .value();
+            record_.sealed_keys[disk.uuid] = "sealed " + disk.name();
         }
     }
-    std::string encoded() const { return encode_record(record_, master_).value(); }
+    std::string encoded() const { return encode_record(record_, host_key_).value(); }
     ErrorCode refusal(const std::string& text) const {
-        const auto decoded = decode_record(text, master_);
+        const auto decoded = decode_record(text, keys());
         EXPECT_FALSE(decoded) << text;
         return decoded ? ErrorCode::internal : decoded.error().code();
     }
@@ -49,12 +49,17 @@ class Record : public ::testing::Test {
         return text.replace(at, what.size(), instead);
     }
 
-    secret::SecretBuffer master_ = secret::SecretBuffer::random(secret::kSealKeySize).value();
+    RecordKeys keys() const { return {.host = &host_key_, .provider = *provider_}; }
+
+    test::TempDir directory_;
+    std::unique_ptr<storage::KeyProvider> provider_ =
+        storage::make_file_key_provider(directory_.path() + "/master.key");
+    secret::SecretBuffer host_key_ = secret::SecretBuffer::random(secret::kSealKeySize).value();
     ContainerRecord record_;
 };
 
 TEST_F(Record, BringsBackWhatTheRowHas) {
-    const auto decoded = decode_record(encoded(), master_);
+    const auto decoded = decode_record(encoded(), keys());
     ASSERT_TRUE(decoded) << decoded.error().to_string();
     const model::Container& before = record_.container;
     const model::Container& after = decoded->container;
@@ -72,7 +77,7 @@ TEST_F(Record, BringsBackWhatTheRowHas) {
     EXPECT_EQ(after.cards, before.cards);
     EXPECT_EQ(after.created_at, before.created_at);
     EXPECT_EQ(decoded->sealed_keys, record_.sealed_keys);
-    EXPECT_EQ(encode_record(*decoded, master_).value(), encoded()) << "equal content, equal text";
+    EXPECT_EQ(encode_record(*decoded, host_key_).value(), encoded()) << "equal content, equal text";
 }
 
 TEST_F(Record, IsRefusedWhateverByteWasChanged) {
@@ -80,7 +85,7 @@ TEST_F(Record, IsRefusedWhateverByteWasChanged) {
     for (std::size_t at = 0; at < text.size(); ++at) {
         std::string changed = text;
         changed[at] = changed[at] == '7' ? '8' : '7';
-        const auto decoded = decode_record(changed, master_);
+        const auto decoded = decode_record(changed, keys());
         // A blank that became a digit may still be no JSON; nothing is ever accepted.
         ASSERT_FALSE(decoded) << "byte " << at << ": " << changed;
     }
@@ -93,18 +98,30 @@ TEST_F(Record, IsRefusedWhateverByteWasChanged) {
 TEST_F(Record, MayBeLaidOutOtherwise) {
     std::string text = encoded();
     std::erase(text, '\n');
-    EXPECT_TRUE(decode_record(text, master_));
+    EXPECT_TRUE(decode_record(text, keys()));
 }
 
-TEST_F(Record, IsRefusedUnderAnotherMasterKey) {
+TEST_F(Record, IsRefusedUnderAnotherHostsKey) {
     const std::string text = encoded();
-    master_ = secret::SecretBuffer::random(secret::kSealKeySize).value();
+    host_key_ = secret::SecretBuffer::random(secret::kSealKeySize).value();
     EXPECT_EQ(refusal(text), ErrorCode::bad_key);
 }
 
-TEST_F(Record, IsRefusedWithAnotherContainersKey) {
-    record_.container.uuid = Uuid::generate().value(); // the key was wrapped for another
-    EXPECT_EQ(refusal(encoded()), ErrorCode::bad_key);
+TEST_F(Record, IsRefusedWithoutTheHostsKey) {
+    const auto decoded = decode_record(encoded(), {.host = nullptr, .provider = *provider_});
+    ASSERT_FALSE(decoded);
+    EXPECT_EQ(decoded.error().code(), ErrorCode::not_found);
+}
+
+TEST_F(Record, NeedsNoMasterKey) {
+    EXPECT_FALSE(provider_->ready());
+    EXPECT_TRUE(decode_record(encoded(), keys()));
+}
+
+// Whoever has the master key, such as a service that holds it, can make no record of this format.
+TEST_F(Record, OfFormat1IsNotCheckedWithTheHostsKey) {
+    ASSERT_TRUE(provider_->prepare());
+    EXPECT_EQ(refusal(with(encoded(), "\"format\": 2", "\"format\": 1")), ErrorCode::bad_key);
 }
 
 TEST_F(Record, OfANewerReleaseIsCalledThat) {
@@ -121,15 +138,15 @@ TEST_F(Record, OfATemplateIsNoneOfAContainer) {
                                    .ready = "ssh",
                                    .source = "mmdebstrap bookworm",
                                    .created_at = 1'700'000'000};
-    const std::string text = encode_record(made, master_).value();
-    const auto decoded = decode_template_record(text, master_);
+    const std::string text = encode_record(made, host_key_).value();
+    const auto decoded = decode_template_record(text, keys());
     ASSERT_TRUE(decoded) << decoded.error().to_string();
-    EXPECT_EQ(encode_record(*decoded, master_).value(), text);
+    EXPECT_EQ(encode_record(*decoded, host_key_).value(), text);
     EXPECT_EQ(decoded->halt_signal, "SIGRTMIN+3");
     EXPECT_EQ(decoded->bytes, 4096U);
     EXPECT_EQ(refusal(text), ErrorCode::corrupt);
-    EXPECT_FALSE(decode_template_record(with(text, "/sbin/init", "/sbin/inix"), master_));
-    EXPECT_EQ(decode_template_record(encoded(), master_).error().code(), ErrorCode::corrupt);
+    EXPECT_FALSE(decode_template_record(with(text, "/sbin/init", "/sbin/inix"), keys()));
+    EXPECT_EQ(decode_template_record(encoded(), keys()).error().code(), ErrorCode::corrupt);
 }
 
 } // namespace

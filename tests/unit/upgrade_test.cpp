@@ -1,6 +1,7 @@
 // What earlier releases left must be found whole by this one: tests/upgrade/README.md.
 #include "daemon/containers/monitor.hpp"
 #include "daemon/containers/monitor_client.hpp"
+#include "daemon/records/key_context.hpp"
 #include "daemon/records/record.hpp"
 #include "daemon/store/store.hpp"
 #include "lib/kernel/fs.hpp"
@@ -32,11 +33,39 @@ std::string fixture(const std::string& name) {
     return text.value_or("");
 }
 
-secret::SecretBuffer master_key() {
-    std::string hex = fixture("1/master_key.hex");
+secret::SecretBuffer key_of(const std::string& name) {
+    std::string hex = fixture(name);
     std::erase(hex, '\n');
     const std::string bytes = secret::from_hex(hex).value();
     return secret::SecretBuffer::copy_of(std::as_bytes(std::span(bytes))).value();
+}
+
+/// The keys of a host whose earlier releases wrote the fixtures.
+class OldKeys {
+  public:
+    OldKeys() {
+        const auto place = kernel::open_directory(directory_.path());
+        const secret::SecretBuffer master = key_of("1/master_key.hex");
+        const auto bytes = master.bytes();
+        EXPECT_TRUE(
+            kernel::replace_file(place->get(),
+                                 "master.key",
+                                 {reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+                                 0600));
+    }
+    storage::KeyProvider& provider() { return *provider_; }
+    RecordKeys without_host_key() { return {.host = nullptr, .provider = *provider_}; }
+
+  private:
+    test::TempDir directory_;
+    std::unique_ptr<storage::KeyProvider> provider_ =
+        storage::make_file_key_provider(directory_.path() + "/master.key");
+};
+
+void expect_volume_key(const std::string& sealed, const storage::KeyContext& context) {
+    const auto key = OldKeys().provider().unwrap(context, sealed);
+    ASSERT_TRUE(key) << key.error().to_string();
+    EXPECT_EQ(key->size(), 64U);
 }
 
 const char* const kWeb1 = "0123e456-89ab-4def-8123-456789abcdef";
@@ -196,7 +225,7 @@ TEST(Upgrade, FindsAllInADatabaseOfSchema6) {
     EXPECT_EQ(web1->spec.description, "the shop");
     EXPECT_EQ(web1->spec.labels, (std::map<std::string, std::string>{{"tier", "front"}}));
     EXPECT_EQ(web1->spec.resources.cpu_millis, 1500U);
-    EXPECT_EQ(web1->addresses.size(), 2U);
+    EXPECT_EQ(web1->addresses().size(), 2U);
     const auto web2 = containers.find("web2");
     ASSERT_TRUE(web2) << web2.error().to_string();
     EXPECT_EQ(web2->state, model::State::running);
@@ -205,17 +234,34 @@ TEST(Upgrade, FindsAllInADatabaseOfSchema6) {
     for (const model::Container& container : {*web1, *web2}) {
         const auto sealed = containers.sealed_key(container.uuid);
         ASSERT_TRUE(sealed) << sealed.error().to_string();
-        const auto key = secret::open_sealed(master_key(), *sealed, container.uuid.to_string());
-        ASSERT_TRUE(key) << key.error().to_string();
-        EXPECT_EQ(key->size(), 64U);
+        expect_volume_key(*sealed, key_context_of(container, container.root()));
     }
     const auto left = OperationLog(**database).unfinished().value();
     ASSERT_EQ(left.size(), 1U);
     EXPECT_EQ(left[0].intended, (std::vector<StepId>{{"halt", ""}}));
 }
 
+// Bound to the container alone, they open for the volume that it had and for no other.
+TEST(Upgrade, OpensEarlyKeysForTheOneVolumeOfTheirContainer) {
+    const std::string sealed =
+        decode_record(fixture("6/container.json"), OldKeys().without_host_key())
+            ->sealed_keys.begin()
+            ->second;
+    const Uuid web1 = Uuid::parse(kWeb1).value();
+    const Uuid web2 = Uuid::parse(kWeb2).value();
+    expect_volume_key(sealed, {.container = web1, .volume = web1, .slot = 0});
+    for (const storage::KeyContext& other :
+         {storage::KeyContext{.container = web1, .volume = web2, .slot = 0},
+          storage::KeyContext{.container = web1, .volume = web1, .slot = 1},
+          storage::KeyContext{.container = web2, .volume = web2, .slot = 0}}) {
+        const auto key = OldKeys().provider().unwrap(other, sealed);
+        ASSERT_FALSE(key);
+        EXPECT_EQ(key.error().code(), ErrorCode::bad_key);
+    }
+}
+
 TEST(Upgrade, ReadsRecordsOfFormat1) {
-    const auto record = decode_record(fixture("1/container.json"), master_key());
+    const auto record = decode_record(fixture("1/container.json"), OldKeys().without_host_key());
     ASSERT_TRUE(record) << record.error().to_string();
     const model::Container& web1 = record->container;
     EXPECT_EQ(web1.uuid.to_string(), kWeb1);
@@ -229,10 +275,9 @@ TEST(Upgrade, ReadsRecordsOfFormat1) {
     ASSERT_EQ(web1.addresses().size(), 2U);
     EXPECT_EQ(web1.addresses()[0].to_string(), "10.77.0.2/16");
     EXPECT_EQ(web1.created_at, 1763710000);
-    const auto key = secret::open_sealed(master_key(), record->sealed_keys.at(web1.uuid), kWeb1);
-    ASSERT_TRUE(key);
-    EXPECT_EQ(key->size(), 64U);
-    const auto made = decode_template_record(fixture("1/template.json"), master_key());
+    expect_volume_key(record->sealed_keys.at(web1.uuid), key_context_of(web1, web1.root()));
+    const auto made =
+        decode_template_record(fixture("1/template.json"), OldKeys().without_host_key());
     ASSERT_TRUE(made) << made.error().to_string();
     EXPECT_EQ(made->name, "debian-12");
     EXPECT_EQ(made->ready, "ssh");
@@ -240,12 +285,13 @@ TEST(Upgrade, ReadsRecordsOfFormat1) {
 }
 
 TEST(Upgrade, ReadsRecordsOfTheLastReleaseOfFormat1) {
-    const auto record = decode_record(fixture("6/container.json"), master_key());
+    const auto record = decode_record(fixture("6/container.json"), OldKeys().without_host_key());
     ASSERT_TRUE(record) << record.error().to_string();
     EXPECT_EQ(record->container.spec.description, "the shop");
     EXPECT_EQ(record->container.spec.labels,
               (std::map<std::string, std::string>{{"tier", "front"}}));
-    const auto made = decode_template_record(fixture("6/template.json"), master_key());
+    const auto made =
+        decode_template_record(fixture("6/template.json"), OldKeys().without_host_key());
     ASSERT_TRUE(made) << made.error().to_string();
     EXPECT_EQ(made->digest, record->container.template_digest);
 }
@@ -278,10 +324,23 @@ TEST(Upgrade, DISABLED_WriteRecords) {
          .addresses = {model::CidrAddress::parse("10.77.0.2/16").value(),
                        model::CidrAddress::parse("fd4c:6f64:6765::2/64").value()}}};
     record.container.created_at = 1763710000;
-    record.sealed_keys[uuid] =
-        secret::seal(master_key(), secret::SecretBuffer::random(64).value(), kWeb1).value();
+    OldKeys keys;
+    const auto sealed_for = [&](const model::Container& container) {
+        return keys.provider()
+            .wrap(key_context_of(container, container.root()),
+                  secret::SecretBuffer::random(64).value())
+            .value();
+    };
+    const secret::SecretBuffer host_key = secret::SecretBuffer::random(32).value();
+    const auto key_bytes = host_key.bytes();
     ASSERT_TRUE(kernel::replace_file(
-        directory->get(), "container.json", encode_record(record, master_key()).value(), 0644));
+        directory->get(),
+        "host_key.hex",
+        secret::to_hex({reinterpret_cast<const char*>(key_bytes.data()), key_bytes.size()}) + "\n",
+        0644));
+    record.sealed_keys[uuid] = sealed_for(record.container);
+    ASSERT_TRUE(kernel::replace_file(
+        directory->get(), "container.json", encode_record(record, host_key).value(), 0644));
     const templates::Template made{.name = "debian-12",
                                    .digest = record.container.template_digest,
                                    .bytes = 120000000,
@@ -291,22 +350,23 @@ TEST(Upgrade, DISABLED_WriteRecords) {
                                    .source = "mmdebstrap bookworm",
                                    .created_at = 1763700000};
     ASSERT_TRUE(kernel::replace_file(
-        directory->get(), "template.json", encode_record(made, master_key()).value(), 0644));
+        directory->get(), "template.json", encode_record(made, host_key).value(), 0644));
     const auto database = open_store(std::string(place) + "/lodge.db");
     ASSERT_TRUE(database) << database.error().to_string();
     ContainerRepository containers(**database);
     ASSERT_TRUE(TemplateRepository(**database).put(made));
-    ASSERT_TRUE(containers.insert(record.container, record.sealed_key));
+    ASSERT_TRUE(containers.insert(record.container, record.sealed_keys));
     ASSERT_TRUE(containers.publish(record.container.uuid));
     model::Container web2 = record.container;
     web2.uuid = Uuid::parse(kWeb2).value();
     web2.spec.name = "web2";
     web2.spec.encryption = model::Encryption::fscrypt;
     web2.uid_base += 65536;
-    web2.mac_address = "02:11:11:11:22:22";
-    web2.addresses = {model::CidrAddress::parse("10.77.0.3/16").value()};
-    ASSERT_TRUE(containers.insert(
-        web2, secret::seal(master_key(), secret::SecretBuffer::random(64).value(), kWeb2).value()));
+    web2.disks = {{.uuid = web2.uuid}};
+    web2.cards = {{.uuid = Uuid::parse(kWeb1).value(),
+                   .mac_address = "02:11:11:11:22:22",
+                   .addresses = {model::CidrAddress::parse("10.77.0.3/16").value()}}};
+    ASSERT_TRUE(containers.insert(web2, {{web2.uuid, sealed_for(web2)}}));
     ASSERT_TRUE(containers.publish(web2.uuid));
     web2.state = model::State::running;
     web2.init_pid = 4711;
