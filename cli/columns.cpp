@@ -43,6 +43,7 @@ constexpr std::array kColumns{
     Column{"pid", "pid"},
     Column{"card", "card"},
     Column{"rootfs", "rootfs"},
+    Column{"protect", "protect"},
     Column{"onboot", "onboot"},
     Column{"bootorder", "bootorder"},
     Column{"restart", "restart"},

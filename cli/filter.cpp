@@ -83,6 +83,7 @@ constexpr std::array kKeys{
     Filter::Key{"rootfs", "rootfs", take_known<model::parse_rootfs>, is_text},
     Filter::Key{"onboot", "onboot", take_known<model::parse_onboot>, is_text},
     Filter::Key{"restart", "restart", take_known<model::parse_restart>, is_text},
+    Filter::Key{"protect", "protect", take_known<model::parse_protection>, is_text},
 };
 
 std::string listed(const std::vector<std::string_view>& words) {

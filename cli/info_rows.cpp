@@ -144,6 +144,7 @@ Rows info_rows(const json& container) {
     sheet.add_field("rootfs", "rootfs");
     sheet.add_field("image", "image");
     sheet.begin("policies");
+    sheet.add_field("protected", "protect");
     sheet.add_field("onboot", "onboot");
     sheet.add_field("bootorder", "bootorder");
     sheet.add_field("boot delay", "boot_delay_seconds");

@@ -19,6 +19,15 @@ StopOrder order_of(const StopRequest& request, const Settings& settings) {
     return order;
 }
 
+Status check_unprotected(const model::Container& container) {
+    const std::string& name = container.spec.name;
+    return container.spec.protect == model::Protection::no
+               ? Status{}
+               : fail(ErrorCode::invalid_state,
+                      "'" + name + "' is protected; `lodge set " + name +
+                          " --protect no` lets it be destroyed");
+}
+
 } // namespace
 
 // The row is looked at again with the name held: what ran before us may have changed it.
@@ -102,8 +111,11 @@ Containers::set(const Caller&, const std::string& name, const model::SpecChange&
 
 Result<Uuid> Containers::destroy(const Caller&, const std::string& name, bool force) {
     ASSIGN_OR_RETURN(VerbInput input, input_of(name));
-    const auto anyway = [](const model::Container&) { return Status{}; };
-    return submit(verbs::kDestroy, std::move(input), force ? Judge(anyway) : Judge());
+    const auto judge = [force](const model::Container& now) -> Status {
+        RETURN_IF_ERROR(check_unprotected(now));
+        return force ? Status{} : model::allowed(model::Verb::destroy, now.state, now.spec.name);
+    };
+    return submit(verbs::kDestroy, std::move(input), judge);
 }
 
 Result<VerbInput> Containers::input_of(const std::string& name) {

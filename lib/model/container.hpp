@@ -51,6 +51,7 @@ struct ContainerSpec {
     std::vector<std::string> ssh_keys; ///< public keys, one line each
     BootPolicy boot;
     RestartPolicy restart;
+    Protection protect = Protection::no;
     std::string description;                   ///< for people
     std::map<std::string, std::string> labels; ///< to find it by
 };

@@ -11,6 +11,7 @@ namespace {
 
 constexpr Names<OnBoot, 3> kOnBoot{
     {{OnBoot::no, "no"}, {OnBoot::yes, "yes"}, {OnBoot::automatic, "auto"}}};
+constexpr Names<Protection, 2> kProtection{{{Protection::no, "no"}, {Protection::yes, "yes"}}};
 constexpr Names<RestartWhen, 3> kRestart{{{RestartWhen::no, "no"},
                                           {RestartWhen::on_failure, "on-failure"},
                                           {RestartWhen::always, "always"}}};
@@ -27,11 +28,17 @@ Status at_most(std::uint32_t value, std::uint32_t most, const std::string& what)
 std::string_view to_string(OnBoot onboot) noexcept {
     return name_of(kOnBoot, onboot);
 }
+std::string_view to_string(Protection protection) noexcept {
+    return name_of(kProtection, protection);
+}
 std::string_view to_string(RestartWhen when) noexcept {
     return name_of(kRestart, when);
 }
 Result<OnBoot> parse_onboot(std::string_view text) {
     return value_of(kOnBoot, text, "a choice for onboot");
+}
+Result<Protection> parse_protection(std::string_view text) {
+    return value_of(kProtection, text, "a choice for protect");
 }
 Result<RestartWhen> parse_restart(std::string_view text) {
     return value_of(kRestart, text, "a restart policy");

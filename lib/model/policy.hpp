@@ -21,6 +21,9 @@ struct BootPolicy {
     bool operator==(const BootPolicy&) const = default;
 };
 
+/// Whether a container can be destroyed. One that is protected has to lose its protection first.
+enum class Protection : std::uint8_t { no, yes };
+
 /// Whether a container is started again when its init has ended by itself.
 enum class RestartWhen : std::uint8_t { no, on_failure, always };
 
@@ -31,10 +34,12 @@ struct RestartPolicy {
     bool operator==(const RestartPolicy&) const = default;
 };
 
-[[nodiscard]] std::string_view to_string(OnBoot onboot) noexcept; ///< "no", "yes", "auto"
+[[nodiscard]] std::string_view to_string(OnBoot onboot) noexcept;         ///< "no", "yes", "auto"
+[[nodiscard]] std::string_view to_string(Protection protection) noexcept; ///< "no", "yes"
 [[nodiscard]] std::string_view
 to_string(RestartWhen when) noexcept; ///< "no", "on-failure", "always"
 [[nodiscard]] Result<OnBoot> parse_onboot(std::string_view text);
+[[nodiscard]] Result<Protection> parse_protection(std::string_view text);
 [[nodiscard]] Result<RestartWhen> parse_restart(std::string_view text);
 
 inline constexpr std::uint32_t kHighestBootOrder = 9999;

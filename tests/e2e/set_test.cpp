@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -159,6 +160,36 @@ TEST_F(SetTest, RefusesALimitThatThisHostCannotEnforce) {
     EXPECT_EQ(changed.code, enforced ? 0 : 8) << changed.err;
     EXPECT_EQ(host->field("web1", "memory_bytes"), enforced ? "67108864" : "");
     EXPECT_EQ(host->lodge({"set", "web1", "--memory", "none"}).code, 0);
+}
+
+// To destroy it and to lift the protection are two steps.
+TEST_F(SetTest, ProtectsFromADestroy) {
+    ASSERT_NO_FATAL_FAILURE(make({"--protect", "yes", "--start"}));
+    for (const std::vector<std::string>& words : {std::vector<std::string>{"destroy", "web1"},
+                                                  {"destroy", "web1", "--force"},
+                                                  {"destroy", "--all", "--force"}}) {
+        const CliResult refused = host->lodge(words);
+        EXPECT_EQ(refused.code, 5) << refused.err;
+        EXPECT_NE(refused.err.find("'web1' is protected; `lodge set web1 --protect no`"),
+                  std::string::npos)
+            << refused.err;
+    }
+    EXPECT_EQ(host->field("web1", "state"), "running");
+    EXPECT_EQ(host->lodge({"list", "--columns", "name,protect", "--format", "csv"}).out,
+              "name,protect\r\nweb1,yes\r\n");
+    const std::string info = host->lodge({"info", "web1"}).out;
+    EXPECT_TRUE(std::regex_search(info, std::regex("protected +yes\n"))) << info;
+    ASSERT_EQ(host->lodge({"create", "web2", "--template", "tiny", "--disk", "64M"}).code, 0);
+    const CliResult some = host->lodge({"destroy", "--all", "--force"});
+    EXPECT_EQ(some.code, 23) << "the others go: " << some.err;
+    EXPECT_EQ(host->lodge({"list", "--filter", "protect=yes", "--columns", "name"}).out,
+              "NAME\nweb1\n");
+    host->stop_daemon(); // it is not forgotten
+    ASSERT_NO_FATAL_FAILURE(host->start_daemon());
+    EXPECT_EQ(host->lodge({"destroy", "web1", "--force"}).code, 5);
+    EXPECT_EQ(host->lodge({"set", "web1", "--protect", "maybe"}).code, 2);
+    ASSERT_NO_FATAL_FAILURE(set({"--protect", "no"}));
+    EXPECT_EQ(host->lodge({"destroy", "web1", "--force"}).code, 0);
 }
 
 TEST_F(SetTest, RefusesWhatIsNoChange) {

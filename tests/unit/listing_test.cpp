@@ -65,7 +65,7 @@ TEST(Filter, AdmitsThoseOfWhichEveryConditionHolds) {
 TEST(Filter, NamesWhatItCannotTake) {
     EXPECT_EQ(Filter::parse({"colour=red"}).error().message(),
               "there is no key 'colour'; there are: name, state, template, label, address, "
-              "hostname, encryption, rootfs, onboot, restart");
+              "hostname, encryption, rootfs, onboot, restart, protect");
     EXPECT_EQ(Filter::parse({"state=runing"}).error().message(),
               "state: 'runing' is not a state; known are stopped, running, frozen, broken");
     for (const char* bad : {"", "=", "state", "name", "label=", "label==gold", "onboot=maybe"}) {

@@ -43,6 +43,7 @@ const std::map<std::string, std::string>& written() {
         {"restart", "on-failure"},
         {"restart_limit", "3"},
         {"restart_backoff_seconds", "5s"},
+        {"protect", "yes"},
         {"description", "the shop's first"},
         {"labels", "tier=gold"},
     };
