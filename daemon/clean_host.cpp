@@ -1,8 +1,8 @@
 #include "daemon/clean_host.hpp"
 
-#include "daemon/containers/monitor.hpp"
 #include "daemon/records/places.hpp"
 #include "daemon/rescue/open_state.hpp"
+#include "daemon/runtime/runtime.hpp"
 #include "daemon/seccomp/profile.hpp"
 #include "daemon/store/store.hpp"
 #include "lib/cgroup/groups.hpp"
@@ -26,13 +26,13 @@ namespace {
 // A monitor that cannot be asked may watch a container.
 Status check_no_monitor_lives(const Settings& settings) {
     ASSIGN_OR_RETURN(auto filter, compile_seccomp_profile());
-    ASSIGN_OR_RETURN(const auto launcher,
-                     make_monitor_launcher({.program = settings.monitor_program,
-                                            .run_directory = settings.run_directory,
-                                            .seccomp_program = std::move(filter)}));
-    ASSIGN_OR_RETURN(const auto containers, launcher->list());
+    ASSIGN_OR_RETURN(const auto runtime,
+                     make_namespace_runtime({.program = settings.monitor_program,
+                                             .run_directory = settings.run_directory,
+                                             .seccomp_program = std::move(filter)}));
+    ASSIGN_OR_RETURN(const auto containers, runtime->list());
     for (const Uuid& uuid : containers) {
-        const auto monitor = launcher->connect(uuid);
+        const auto monitor = runtime->connect(uuid);
         if (monitor) {
             return fail(ErrorCode::busy, "the container " + uuid.to_string() + " runs");
         }

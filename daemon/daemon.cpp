@@ -4,7 +4,6 @@
 #include "daemon/containers/container_service.hpp"
 #include "daemon/containers/container_views.hpp"
 #include "daemon/containers/sessions.hpp"
-#include "daemon/containers/watcher.hpp"
 #include "daemon/event_log.hpp"
 #include "daemon/images/template_service.hpp"
 #include "daemon/records/files.hpp"
@@ -12,6 +11,7 @@
 #include "daemon/recovery/earlier_boots.hpp"
 #include "daemon/recovery/recovery.hpp"
 #include "daemon/rescue/open_state.hpp"
+#include "daemon/runtime/watcher.hpp"
 #include "daemon/seccomp/profile.hpp"
 #include "daemon/store/backups.hpp"
 #include "daemon/store/log_eraser.hpp"
@@ -54,7 +54,7 @@ struct Drivers {
     std::unique_ptr<cgroup::GroupManager> groups;
     std::unique_ptr<network::LinkDriver> links = network::make_link_driver();
     std::unique_ptr<network::FirewallDriver> firewall = network::make_firewall_driver();
-    std::unique_ptr<MonitorLauncher> launcher;
+    std::unique_ptr<Runtime> runtime;
 };
 
 Result<Drivers> make_drivers(const Settings& settings) {
@@ -64,10 +64,10 @@ Result<Drivers> make_drivers(const Settings& settings) {
     ASSIGN_OR_RETURN(drivers.database, open_state(settings));
     ASSIGN_OR_RETURN(drivers.groups, cgroup::make_group_manager(settings.cgroup_base));
     ASSIGN_OR_RETURN(auto filter, compile_seccomp_profile());
-    ASSIGN_OR_RETURN(drivers.launcher,
-                     make_monitor_launcher({.program = settings.monitor_program,
-                                            .run_directory = settings.run_directory,
-                                            .seccomp_program = std::move(filter)}));
+    ASSIGN_OR_RETURN(drivers.runtime,
+                     make_namespace_runtime({.program = settings.monitor_program,
+                                             .run_directory = settings.run_directory,
+                                             .seccomp_program = std::move(filter)}));
     ASSIGN_OR_RETURN(drivers.network_claim, network::claim_network());
     const network::BridgeSpec bridge = settings.bridge_spec();
     RETURN_IF_ERROR(with_context(drivers.links->ensure_bridge(bridge), "set up the bridge"));
@@ -116,7 +116,7 @@ class RealDaemon final : public Daemon {
                  .firewall = *drivers_.firewall,
                  .groups = *drivers_.groups,
                  .store = *store_,
-                 .launcher = *drivers_.launcher,
+                 .runtime = *drivers_.runtime,
                  .monitors = monitors_,
                  .events = events_,
                  .warn = warning_to(log),

@@ -7,6 +7,7 @@
 #include "network/port.hpp"
 
 #include <mutex>
+#include <variant>
 
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -106,8 +107,10 @@ class RouteLinkDriver final : public LinkDriver {
         return network::forwarding_fault(bridge);
     }
 
-    Status attach(const Nic& nic, int netns_fd) override {
-        return with_context(make_card(nic, netns_fd), "attach the card " + nic.host_name());
+    Status attach(const Nic& nic, const CardEnd& end) override {
+        const auto made =
+            std::visit([&](const InNamespace& in) { return make_card(nic, in.fd); }, end);
+        return with_context(made, "attach the card " + nic.host_name());
     }
 
     Status reattach(const Nic& nic) override {

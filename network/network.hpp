@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace lodge::network {
@@ -52,6 +53,13 @@ struct Nic {
     [[nodiscard]] std::string host_name() const { return model::card_name(uuid); }
 };
 
+/// Where a card ends: in the network namespace of those who use it. The descriptor is lent for the
+/// call.
+struct InNamespace {
+    int fd = -1;
+};
+using CardEnd = std::variant<InNamespace>;
+
 /// A link with the name of a container's card.
 struct FoundCard {
     std::string name;
@@ -81,13 +89,13 @@ class LinkDriver {
     [[nodiscard]] virtual Status ensure_forwarding(const std::string& bridge) = 0;
     /// The fault that ensure_forwarding() would mend. Empty: none.
     [[nodiscard]] virtual Result<std::string> forwarding_fault(const std::string& bridge) = 0;
-    /// Makes the veth pair. Puts the host's end into the bridge, and the other end, as eth0 with
-    /// address, routes and lo up, into the namespace `netns_fd`. The bridge gets the card's MAC
-    /// address as a static entry: it neither learns addresses from the card nor floods others'
-    /// frames to it. The call announces the new MAC address to the host and to the neighbours on
-    /// the bridge. On failure nothing is left. Pre: admit() came before, because the firewall does
-    /// not check a card that it does not know.
-    [[nodiscard]] virtual Status attach(const Nic& nic, int netns_fd) = 0;
+    /// Makes the veth pair. Puts the host's end into the bridge, and the other end, as `nic.name`
+    /// with address, routes and lo up, to its end. The bridge gets the card's MAC address as a
+    /// static entry: it neither learns addresses from the card nor floods others' frames to it. The
+    /// call announces the new MAC address to the host and to the neighbours on the bridge. On
+    /// failure nothing is left. Pre: admit() came before, because the firewall does not check a
+    /// card that it does not know.
+    [[nodiscard]] virtual Status attach(const Nic& nic, const CardEnd& end) = 0;
     /// Puts the host's end of an existing card back into the bridge, as attach() left it.
     /// not_found: there is no such card.
     [[nodiscard]] virtual Status reattach(const Nic& nic) = 0;

@@ -4,9 +4,9 @@
 
 namespace lodge::daemon {
 
-/// Sends init its template's halt signal, as soon as init handles it, and waits until init has
-/// ended or `deadline`. Success does not say whether init obeyed. `cancelled` when the daemon ends:
-/// the next daemon waits on.
+/// Asks a container to halt, as soon as its init heeds that, and waits until init has ended or
+/// `deadline`. Success does not say whether init obeyed. `cancelled` when the daemon ends: the next
+/// daemon waits on.
 [[nodiscard]] Status halt(const Parts& parts,
                           const model::Container& container,
                           Monitor& monitor,

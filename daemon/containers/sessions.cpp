@@ -1,8 +1,8 @@
 #include "daemon/containers/sessions.hpp"
 
-#include "daemon/containers/host_keys.hpp"
 #include "daemon/containers/kept_console.hpp"
 #include "daemon/containers/living_monitor.hpp"
+#include "daemon/runtime/host_keys.hpp"
 
 namespace lodge::daemon {
 

@@ -56,17 +56,17 @@ Status spawn(const Parts& parts, Starting& starting) {
     const model::Container& container = starting.container;
     ASSIGN_OR_RETURN(starting.made_of, parts.templates.find(container.spec.template_name));
     // A stop may have left its monitor.
-    RETURN_IF_ERROR(parts.launcher.discard(container.uuid));
+    RETURN_IF_ERROR(parts.runtime.discard(container.uuid));
     ASSIGN_OR_RETURN(
         starting.clone,
-        parts.launcher.begin({.uuid = container.uuid,
-                              .name = container.spec.name,
-                              .hostname = container.spec.hostname,
-                              .uid_base = container.uid_base,
-                              .shared_root = container.spec.rootfs == model::Rootfs::shared,
-                              .cgroup_fd = starting.group.get(),
-                              .init = {starting.made_of.init},
-                              .halt_signal = starting.made_of.halt_signal}));
+        parts.runtime.begin({.uuid = container.uuid,
+                             .name = container.spec.name,
+                             .hostname = container.spec.hostname,
+                             .uid_base = container.uid_base,
+                             .shared_root = container.spec.rootfs == model::Rootfs::shared,
+                             .cgroup_fd = starting.group.get(),
+                             .init = {starting.made_of.init},
+                             .halt_signal = starting.made_of.halt_signal}));
     return {};
 }
 
@@ -142,7 +142,7 @@ Status undo_group(const Parts& parts, const model::Container& container) {
 Status undo_clone(const Parts& parts, Starting& starting) {
     starting.clone.reset();
     starting.monitor.reset();
-    const Status discarded = parts.launcher.discard(starting.container.uuid);
+    const Status discarded = parts.runtime.discard(starting.container.uuid);
     RETURN_IF_ERROR(end_processes(parts, starting.container));
     return discarded;
 }
@@ -163,7 +163,7 @@ void add_card(Plan& plan,
     plan.steps.push_back({"attach",
                           [&parts, starting, nic]() -> Status {
                               RETURN_IF_ERROR(mend_network(parts));
-                              return parts.links.attach(nic, starting->clone->network_namespace());
+                              return parts.links.attach(nic, starting->clone->card_end());
                           },
                           [&parts, nic] { return parts.links.detach(nic.host_name()); },
                           card.name()});

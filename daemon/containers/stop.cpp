@@ -145,7 +145,7 @@ bool ran_out_of_memory(const Parts& parts, const Monitor& monitor, const Stoppin
 Status collect(const Parts& parts, Stopping& stopping) {
     auto monitor = parts.monitors.find(stopping.container.uuid);
     if (!monitor) {
-        ASSIGN_OR_RETURN(auto found, if_watched(parts.launcher.connect(stopping.container.uuid)));
+        ASSIGN_OR_RETURN(auto found, if_watched(parts.runtime.connect(stopping.container.uuid)));
         monitor = std::move(found).value_or(nullptr);
     }
     stopping.exit.reset();
@@ -230,7 +230,7 @@ Status release(const Parts& parts, Stopping& stopping) {
         (void)monitor->release(); // discard() ends it if it does not go by itself
     }
     parts.monitors.remove(container);
-    return parts.launcher.discard(container);
+    return parts.runtime.discard(container);
 }
 
 } // namespace

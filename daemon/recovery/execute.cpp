@@ -49,7 +49,7 @@ Status stop(const Means& means, const RecoveryStep& step) {
     ASSIGN_OR_RETURN(const model::Container container, row_of(means, step));
     if (sign_of(means, step.uuid) == MonitorSign::silent) {
         // Each of its answers would be waited for.
-        RETURN_IF_ERROR(means.parts.launcher.discard(step.uuid));
+        RETURN_IF_ERROR(means.parts.runtime.discard(step.uuid));
     }
     if (container.init_pid) {
         means.parts.announce(container, "crashed", step.why);
@@ -68,7 +68,7 @@ Status sweep(const Parts& parts, const model::Container& container) {
     RETURN_IF_ERROR(parts.groups.kill(group)); // of frozen processes too
     RETURN_IF_ERROR(parts.groups.wait_empty(group, Deadline::after(kKillDeadline)));
     parts.monitors.remove(uuid);
-    RETURN_IF_ERROR(parts.launcher.discard(uuid));
+    RETURN_IF_ERROR(parts.runtime.discard(uuid));
     RETURN_IF_ERROR(parts.groups.remove(group));
     for (const model::Card& card : container.cards) {
         const std::string name = model::card_name(card.uuid);

@@ -45,7 +45,7 @@ struct Probe {
 };
 
 Result<MonitorStatus> ask(const Parts& parts, Probe& one) {
-    ASSIGN_OR_RETURN(one.connection, parts.launcher.connect(one.uuid));
+    ASSIGN_OR_RETURN(one.connection, parts.runtime.connect(one.uuid));
     return one.connection->status();
 }
 
@@ -95,7 +95,7 @@ void probe_all(const Parts& parts, std::vector<Probe>& probes) {
 }
 
 Status look_at_monitors(const Parts& parts, Look& look) {
-    ASSIGN_OR_RETURN(const auto uuids, parts.launcher.list());
+    ASSIGN_OR_RETURN(const auto uuids, parts.runtime.list());
     std::vector<Probe> probes;
     for (const Uuid& uuid : uuids) {
         probes.push_back({.uuid = uuid, .seen = {}, .connection = {}, .failed = {}});

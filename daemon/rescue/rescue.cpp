@@ -1,10 +1,10 @@
 #include "daemon/rescue/rescue.hpp"
 
-#include "daemon/containers/monitor.hpp"
 #include "daemon/records/host_key.hpp"
 #include "daemon/records/places.hpp"
 #include "daemon/rescue/find.hpp"
 #include "daemon/rescue/open_state.hpp"
+#include "daemon/runtime/runtime.hpp"
 #include "daemon/seccomp/profile.hpp"
 #include "daemon/store/store.hpp"
 #include "lib/api/json.hpp"
@@ -53,11 +53,11 @@ std::int64_t time_of_start(std::uint64_t ticks) {
            static_cast<std::int64_t>(ticks / static_cast<std::uint64_t>(per_second));
 }
 
-Result<std::unique_ptr<MonitorLauncher>> monitors_of(const Settings& settings) {
+Result<std::unique_ptr<Runtime>> monitors_of(const Settings& settings) {
     ASSIGN_OR_RETURN(auto filter, compile_seccomp_profile());
-    return make_monitor_launcher({.program = settings.monitor_program,
-                                  .run_directory = settings.run_directory,
-                                  .seccomp_program = std::move(filter)});
+    return make_namespace_runtime({.program = settings.monitor_program,
+                                   .run_directory = settings.run_directory,
+                                   .seccomp_program = std::move(filter)});
 }
 
 // The group of the container's processes, whatever base the daemon had: a rescue runs in another
@@ -96,11 +96,10 @@ Result<std::optional<T>> find_out(const std::string& name, Result<T> answer) {
 
 // A container whose init has ended meanwhile is recorded as running too: the daemon then collects
 // the exit.
-Status look_for_monitor(MonitorLauncher& launcher,
-                        const std::string& directory,
-                        model::Container& container) {
+Status
+look_for_monitor(Runtime& runtime, const std::string& directory, model::Container& container) {
     const std::string& name = container.spec.name;
-    ASSIGN_OR_RETURN(const auto monitor, find_out(name, launcher.connect(container.uuid)));
+    ASSIGN_OR_RETURN(const auto monitor, find_out(name, runtime.connect(container.uuid)));
     if (!monitor) {
         // The container comes up with the next boot if it was up in the last one.
         ASSIGN_OR_RETURN(const Beside beside, look_beside(directory));
@@ -251,10 +250,10 @@ Result<Found> find_all(const Settings& settings) {
                     "there is nothing in '" + settings.state_directory +
                         "' to build a database from; lodged makes an empty one by itself");
     }
-    ASSIGN_OR_RETURN(const auto launcher, monitors_of(settings));
+    ASSIGN_OR_RETURN(const auto runtime, monitors_of(settings));
     for (ContainerRecord& record : found.containers) {
         RETURN_IF_ERROR(
-            look_for_monitor(*launcher,
+            look_for_monitor(*runtime,
                              settings.container_directory(record.container.uuid.to_string()),
                              record.container));
     }

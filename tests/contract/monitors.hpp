@@ -1,6 +1,6 @@
 #pragma once
 
-#include "daemon/containers/monitor.hpp"
+#include "daemon/runtime/runtime.hpp"
 #include "tests/support/patience.hpp"
 
 #include <gmock/gmock.h>
@@ -16,10 +16,10 @@
 
 namespace lodge::test {
 
-/// What a caller may rely on of monitors and their launcher (daemon/containers/monitor.hpp): the
+/// What a caller may rely on of monitors and their runtime (daemon/runtime/runtime.hpp): the
 /// fault tier's fake and the real one are held to it.
 ///
-/// `Host` is a fixture that has `launcher()`; `another_launcher()`, what the next daemon has;
+/// `Host` is a fixture that has `runtime()`; `another_runtime()`, what the next daemon has;
 /// `uuid()` of a container for which all is ready; `build()`, which begins it and hands its layers
 /// over; `await_up(Monitor&)`: its init handles signals; `kill_group()`: all of it is killed but
 /// its monitor; `is_empty()`: none of its processes is left, or will be in a moment.
@@ -40,8 +40,8 @@ class MonitorContract : public Host {
         ASSERT_NO_FATAL_FAILURE(this->await_up(*monitor_));
     }
     void expect_done(const Status& status) { EXPECT_TRUE(status) << status.error().to_string(); }
-    void expect_nobody_watches(daemon::MonitorLauncher& launcher) {
-        const auto found = launcher.connect(this->uuid());
+    void expect_nobody_watches(daemon::Runtime& runtime) {
+        const auto found = runtime.connect(this->uuid());
         ASSERT_FALSE(found);
         EXPECT_TRUE(daemon::is_unwatched(found.error())) << found.error().to_string();
     }
@@ -79,15 +79,15 @@ class MonitorContract : public Host {
 TYPED_TEST_SUITE_P(MonitorContract);
 
 TYPED_TEST_P(MonitorContract, AreNotThereBeforeTheyAreBegun) {
-    EXPECT_THAT(this->launcher().list().value(), ::testing::IsEmpty());
-    ASSERT_NO_FATAL_FAILURE(this->expect_nobody_watches(this->launcher()));
-    this->expect_done(this->launcher().discard(this->uuid()));
+    EXPECT_THAT(this->runtime().list().value(), ::testing::IsEmpty());
+    ASSERT_NO_FATAL_FAILURE(this->expect_nobody_watches(this->runtime()));
+    this->expect_done(this->runtime().discard(this->uuid()));
 }
 
 TYPED_TEST_P(MonitorContract, AreFoundByTheNextDaemonUntilTheyAreDiscarded) {
     ASSERT_NO_FATAL_FAILURE(this->start());
     ASSERT_NO_FATAL_FAILURE(this->expect_watched(*this->monitor_));
-    const auto next = this->another_launcher();
+    const auto next = this->another_runtime();
     EXPECT_THAT(next->list().value(), ::testing::ElementsAre(this->uuid()));
     const auto found = next->connect(this->uuid());
     ASSERT_TRUE(found) << found.error().to_string();
@@ -104,9 +104,9 @@ TYPED_TEST_P(MonitorContract, EndWithAStartThatIsGivenUp) {
     ASSERT_TRUE(starting) << starting.error().to_string();
     starting->reset();
     EXPECT_TRUE(this->is_empty());
-    ASSERT_NO_FATAL_FAILURE(this->expect_nobody_watches(this->launcher()));
-    this->expect_done(this->launcher().discard(this->uuid()));
-    EXPECT_THAT(this->launcher().list().value(), ::testing::IsEmpty());
+    ASSERT_NO_FATAL_FAILURE(this->expect_nobody_watches(this->runtime()));
+    this->expect_done(this->runtime().discard(this->uuid()));
+    EXPECT_THAT(this->runtime().list().value(), ::testing::IsEmpty());
 }
 
 TYPED_TEST_P(MonitorContract, KeepHowInitEndedUntilTheyAreReleased) {
@@ -115,7 +115,7 @@ TYPED_TEST_P(MonitorContract, KeepHowInitEndedUntilTheyAreReleased) {
     this->expect_done(this->monitor_->signal_init(SIGPWR));
     ASSERT_NO_FATAL_FAILURE(this->expect_exit(*this->monitor_, Kind::halted, SIGINT));
     EXPECT_TRUE(this->is_empty());
-    const auto next = this->another_launcher();
+    const auto next = this->another_runtime();
     const auto found = next->connect(this->uuid());
     ASSERT_TRUE(found) << found.error().to_string();
     ASSERT_NO_FATAL_FAILURE(this->expect_exit(**found, Kind::halted, SIGINT));

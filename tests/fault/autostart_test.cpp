@@ -139,7 +139,7 @@ TEST_P(StartsByThemselves, AreNotPlannedAnewOverAStop) {
     const auto news = rig_.events().subscribe(0);
     auto autostart =
         std::make_unique<daemon::Autostart>(parts, rig_.containers(), rig_.engine(), GetParam());
-    rig_.world().before("launcher.begin", [this] { rig_.world().arm(Fault::fails, 1); });
+    rig_.world().before("runtime.begin", [this] { rig_.world().arm(Fault::fails, 1); });
     plan_start();
     const Deadline deadline = Deadline::after(patience(std::chrono::seconds(20)));
     while (!told && news->next(deadline)) {

@@ -130,10 +130,10 @@ TEST_F(HostCheckTest, DoesNotMendWhatWasMendedBeforeItHadTheLock) {
         if (++looks == 2) {
             return_element();
         } else {
-            world_.before("launcher.list", on_look);
+            world_.before("runtime.list", on_look);
         }
     };
-    world_.before("launcher.list", on_look);
+    world_.before("runtime.list", on_look);
     EXPECT_EQ(steps(check(true)), Words{});
     EXPECT_EQ(looks, 2);
 }
@@ -182,10 +182,10 @@ TEST_F(HostCheckTest, BelievesNoStepBeforeItHasLookedAgain) {
         if (++looks == 3) {
             lose_element();
         } else {
-            world_.before("launcher.list", on_look);
+            world_.before("runtime.list", on_look);
         }
     };
-    world_.before("launcher.list", on_look);
+    world_.before("runtime.list", on_look);
     EXPECT_EQ(steps(check(true)), Words{"admit_card unmended"});
     EXPECT_EQ(looks, 3);
 }

@@ -35,6 +35,10 @@ class LivingMonitor final : public daemon::Monitor {
         }));
         return status;
     }
+    Result<daemon::Halting> ask_to_halt(const daemon::HaltRequest& request) override {
+        return daemon::halting_of(signal_init(request.signal == "SIGPWR" ? SIGPWR : SIGTERM),
+                                  false);
+    }
     Status signal_init(int number) override {
         return call("monitor.signal", [&](Things& things) {
             if (number == SIGPWR && things.contains("frozen ct-" + uuid_)) {
@@ -104,7 +108,7 @@ class Clone final : public daemon::StartingContainer {
             return Status{};
         });
     }
-    int network_namespace() const override { return -1; }
+    network::CardEnd card_end() const override { return network::InNamespace{}; }
     daemon::InitProcess init() const override { return {.pid = 100, .start_time = 1}; }
     Result<std::unique_ptr<daemon::Monitor>> finish() override {
         RETURN_IF_ERROR(world_.call("clone.finish", [&](Things& things) {
@@ -122,13 +126,13 @@ class Clone final : public daemon::StartingContainer {
     bool finished_ = false;
 };
 
-class Launcher final : public daemon::MonitorLauncher {
+class FakeRuntime final : public daemon::Runtime {
   public:
-    explicit Launcher(World& world) : world_(world) {}
+    explicit FakeRuntime(World& world) : world_(world) {}
     Result<std::unique_ptr<daemon::StartingContainer>>
     begin(const daemon::StartRequest& request) override {
         const std::string uuid = request.uuid.to_string();
-        RETURN_IF_ERROR(world_.call("launcher.begin", [&](Things& things) {
+        RETURN_IF_ERROR(world_.call("runtime.begin", [&](Things& things) {
             if (things.contains("monitor " + uuid) || !things.contains("group ct-" + uuid)) {
                 return refuse(things, "begun with a living monitor or without a group");
             }
@@ -139,7 +143,7 @@ class Launcher final : public daemon::MonitorLauncher {
     }
     Result<std::unique_ptr<daemon::Monitor>> connect(const Uuid& container) override {
         const std::string uuid = container.to_string();
-        RETURN_IF_ERROR(world_.call("launcher.connect", [&](Things& things) -> Status {
+        RETURN_IF_ERROR(world_.call("runtime.connect", [&](Things& things) -> Status {
             return things.contains("monitor " + uuid)
                        ? Status{}
                        : fail(ErrorCode::not_found, "fake: no monitor");
@@ -148,7 +152,7 @@ class Launcher final : public daemon::MonitorLauncher {
     }
     Result<std::vector<Uuid>> list() override {
         std::vector<Uuid> uuids;
-        RETURN_IF_ERROR(world_.call("launcher.list", [&](Things& things) {
+        RETURN_IF_ERROR(world_.call("runtime.list", [&](Things& things) {
             for (const std::string& text : with_prefix(things, "monitor directory ")) {
                 uuids.push_back(Uuid::parse(text).value());
             }
@@ -157,7 +161,7 @@ class Launcher final : public daemon::MonitorLauncher {
         return uuids;
     }
     Status discard(const Uuid& container) override {
-        return world_.call("launcher.discard", [&](Things& things) {
+        return world_.call("runtime.discard", [&](Things& things) {
             kill_monitor(things, container.to_string());
             return Status{};
         });
@@ -169,8 +173,8 @@ class Launcher final : public daemon::MonitorLauncher {
 
 } // namespace
 
-std::unique_ptr<daemon::MonitorLauncher> fake_launcher(World& world) {
-    return std::make_unique<Launcher>(world);
+std::unique_ptr<daemon::Runtime> fake_runtime(World& world) {
+    return std::make_unique<FakeRuntime>(world);
 }
 
 } // namespace lodge::test

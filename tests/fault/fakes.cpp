@@ -158,7 +158,7 @@ class Links final : public network::LinkDriver {
                        : fail(ErrorCode::not_found, "there is no card");
         });
     }
-    Status attach(const network::Nic& nic, int) override {
+    Status attach(const network::Nic& nic, const network::CardEnd&) override {
         return world_.call("links.attach", [&](Things& things) {
             if (!things.contains("element " + nic.host_name())) {
                 return refuse(things, "attached before it was admitted");

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "daemon/containers/monitor.hpp"
+#include "daemon/runtime/runtime.hpp"
 #include "lib/cgroup/groups.hpp"
 #include "lib/db/database.hpp"
 #include "network/network.hpp"
@@ -27,7 +27,7 @@ namespace lodge::test {
 [[nodiscard]] std::unique_ptr<network::FirewallDriver> fake_firewall(World& world);
 [[nodiscard]] std::unique_ptr<cgroup::GroupManager> fake_groups(World& world);
 [[nodiscard]] std::unique_ptr<templates::TemplateStore> fake_templates(World& world);
-[[nodiscard]] std::unique_ptr<daemon::MonitorLauncher> fake_launcher(World& world);
+[[nodiscard]] std::unique_ptr<daemon::Runtime> fake_runtime(World& world);
 /// The real database, each query and each transaction a call.
 [[nodiscard]] std::unique_ptr<db::Database> faulty(World& world, db::Database& real);
 

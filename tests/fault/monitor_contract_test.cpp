@@ -16,11 +16,11 @@ class FakeMonitors : public ::testing::Test {
     void SetUp() override {
         world_.happen([&](Things& things) { things.insert("group ct-" + uuid_.to_string()); });
     }
-    daemon::MonitorLauncher& launcher() { return *launcher_; }
-    std::unique_ptr<daemon::MonitorLauncher> another_launcher() { return fake_launcher(world_); }
+    daemon::Runtime& runtime() { return *runtime_; }
+    std::unique_ptr<daemon::Runtime> another_runtime() { return fake_runtime(world_); }
     const Uuid& uuid() const { return uuid_; }
     Result<std::unique_ptr<daemon::StartingContainer>> build() {
-        ASSIGN_OR_RETURN(auto starting, launcher_->begin({.uuid = uuid_}));
+        ASSIGN_OR_RETURN(auto starting, runtime_->begin({.uuid = uuid_}));
         RETURN_IF_ERROR(starting->build({.volume_fd = 0, .lower_fd = 0}));
         return starting;
     }
@@ -40,7 +40,7 @@ class FakeMonitors : public ::testing::Test {
     const Uuid uuid_ = Uuid::generate().value();
     TempDir directory_;
     World world_{directory_.path()};
-    std::unique_ptr<daemon::MonitorLauncher> launcher_ = fake_launcher(world_);
+    std::unique_ptr<daemon::Runtime> runtime_ = fake_runtime(world_);
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Fake, MonitorContract, FakeMonitors);

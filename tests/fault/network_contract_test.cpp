@@ -20,7 +20,7 @@ class FakeNetwork : public ::testing::Test {
                 .bridge = "lodge0",
                 .addresses = {model::CidrAddress::parse(address).value()}};
     }
-    static int place() { return -1; }
+    static network::CardEnd place() { return network::InNamespace{}; }
 
   private:
     TempDir directory_;

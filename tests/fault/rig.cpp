@@ -61,7 +61,7 @@ Rig::Rig(World& world)
              .firewall = *firewall_,
              .groups = *groups_,
              .store = *store_,
-             .launcher = *launcher_,
+             .runtime = *runtime_,
              .monitors = monitors_,
              .events = events_,
              .warn = [](const std::string&) {},

@@ -64,7 +64,7 @@ class Rig {
     std::unique_ptr<network::FirewallDriver> firewall_ = fake_firewall(world_);
     std::unique_ptr<cgroup::GroupManager> groups_ = fake_groups(world_);
     std::unique_ptr<templates::TemplateStore> store_ = fake_templates(world_);
-    std::unique_ptr<daemon::MonitorLauncher> launcher_ = fake_launcher(world_);
+    std::unique_ptr<daemon::Runtime> runtime_ = fake_runtime(world_);
     daemon::MonitorRegistry monitors_;
     daemon::EventBus events_;
     daemon::Parts parts_;

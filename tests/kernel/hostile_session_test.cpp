@@ -1,4 +1,4 @@
-#include "daemon/containers/monitor_client.hpp"
+#include "daemon/runtime/monitor_client.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/message_socket.hpp"
 #include "tests/support/guest_container.hpp"
@@ -180,7 +180,7 @@ TEST_F(HostileSession, ACrowdedMonitorIsNotTakenForADeadOne) {
     EXPECT_FALSE(is_unwatched(refused.error()));
     const auto process = open_monitor_process(directory->get());
     EXPECT_TRUE(process) << process.error().to_string();
-    EXPECT_TRUE(guest_->another_launcher()->connect(guest_->request.uuid))
+    EXPECT_TRUE(guest_->another_runtime()->connect(guest_->request.uuid))
         << "who wants to be told of its end has a place";
     const auto status = guest_->monitor().status();
     EXPECT_TRUE(status) << "idle ones give way: " << status.error().to_string();

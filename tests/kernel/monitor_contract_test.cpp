@@ -20,20 +20,18 @@ class RealMonitors : public LeakChecked {
         guest_ = std::make_unique<GuestContainer>();
         const Status prepared = guest_->prepare();
         ASSERT_TRUE(prepared) << prepared.error().to_string();
-        launcher_ = guest_->another_launcher();
-        ASSERT_TRUE(launcher_);
+        runtime_ = guest_->another_runtime();
+        ASSERT_TRUE(runtime_);
     }
     void TearDown() override {
         if (guest_) {
-            launcher_.reset();
+            runtime_.reset();
             guest_.reset();
             LeakChecked::TearDown();
         }
     }
-    daemon::MonitorLauncher& launcher() { return *launcher_; }
-    std::unique_ptr<daemon::MonitorLauncher> another_launcher() {
-        return guest_->another_launcher();
-    }
+    daemon::Runtime& runtime() { return *runtime_; }
+    std::unique_ptr<daemon::Runtime> another_runtime() { return guest_->another_runtime(); }
     const Uuid& uuid() const { return guest_->request.uuid; }
     Result<std::unique_ptr<daemon::StartingContainer>> build() { return guest_->begin(); }
     void await_up(daemon::Monitor& monitor) {
@@ -49,7 +47,7 @@ class RealMonitors : public LeakChecked {
 
   private:
     std::unique_ptr<GuestContainer> guest_;
-    std::unique_ptr<daemon::MonitorLauncher> launcher_;
+    std::unique_ptr<daemon::Runtime> runtime_;
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Real, MonitorContract, RealMonitors);

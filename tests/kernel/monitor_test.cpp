@@ -124,7 +124,7 @@ TEST_F(MonitorTest, KillsTheCloneThatIsDroppedBeforeItsFinish) {
     auto starting = guest_->begin();
     ASSERT_TRUE(starting) << starting.error().to_string();
     EXPECT_GT((*starting)->init().pid, 0);
-    EXPECT_GE((*starting)->network_namespace(), 0);
+    EXPECT_GE(std::get<network::InNamespace>((*starting)->card_end()).fd, 0);
     starting->reset();
     EXPECT_TRUE(guest_->await_empty_group());
 }
@@ -389,11 +389,11 @@ TEST_F(MonitorTest, ServesARestartedDaemonAndItsWitnessAgrees) {
     ASSERT_NO_FATAL_FAILURE(start());
     const auto first = guest_->monitor().status();
     ASSERT_TRUE(first) << first.error().to_string();
-    const auto launcher = guest_->another_launcher();
-    const auto listed = launcher->list();
+    const auto runtime = guest_->another_runtime();
+    const auto listed = runtime->list();
     ASSERT_TRUE(listed);
     EXPECT_EQ(*listed, std::vector<Uuid>{guest_->request.uuid});
-    auto monitor = launcher->connect(guest_->request.uuid);
+    auto monitor = runtime->connect(guest_->request.uuid);
     ASSERT_TRUE(monitor) << monitor.error().to_string();
     const auto second = (*monitor)->status();
     ASSERT_TRUE(second);
@@ -438,7 +438,7 @@ TEST_F(MonitorTest, EndsWithADaemonThatDiesBeforeTheFinish) {
     }));
     EXPECT_TRUE(guest_->await_empty_group());
     reap_orphans();
-    const auto connected = guest_->another_launcher()->connect(guest_->request.uuid);
+    const auto connected = guest_->another_runtime()->connect(guest_->request.uuid);
     ASSERT_FALSE(connected);
     EXPECT_EQ(connected.error().code(), ErrorCode::not_found);
 }
@@ -446,8 +446,8 @@ TEST_F(MonitorTest, EndsWithADaemonThatDiesBeforeTheFinish) {
 TEST_F(MonitorTest, OutlivesTheDaemonAndServesTheNextOne) {
     ASSERT_NO_FATAL_FAILURE(in_a_daemon_that_dies(
         [&] { return guest_->start().has_value() && guest_->await_up().has_value(); }));
-    const auto launcher = guest_->another_launcher();
-    auto monitor = launcher->connect(guest_->request.uuid);
+    const auto runtime = guest_->another_runtime();
+    auto monitor = runtime->connect(guest_->request.uuid);
     ASSERT_TRUE(monitor) << monitor.error().to_string();
     EXPECT_EQ(run_guest(**monitor, {"exit", "5"})->code, 5);
     ASSERT_TRUE((*monitor)->signal_init(SIGUSR1));
@@ -457,7 +457,7 @@ TEST_F(MonitorTest, OutlivesTheDaemonAndServesTheNextOne) {
     ASSERT_TRUE(status && status->exit);
     EXPECT_EQ(status->exit->status, 7);
     // Kept for whoever comes late, too.
-    auto later = guest_->another_launcher()->connect(guest_->request.uuid);
+    auto later = guest_->another_runtime()->connect(guest_->request.uuid);
     ASSERT_TRUE(later);
     wait.fd = (*later)->event_fd();
     EXPECT_EQ(::poll(&wait, 1, 10'000), 1);
@@ -472,7 +472,7 @@ TEST_F(MonitorTest, KeepsASessionWhoseDaemonDies) {
     ASSERT_TRUE(sockets);
     // A second daemon hands a client over and is killed with the session in mid-stream.
     ASSERT_NO_FATAL_FAILURE(in_a_daemon_that_dies([&] {
-        auto monitor = guest_->another_launcher()->connect(guest_->request.uuid);
+        auto monitor = guest_->another_runtime()->connect(guest_->request.uuid);
         ExecRequest request;
         request.argv = {"/bin/guest", "await-signal"};
         request.terminal = true;
@@ -489,7 +489,7 @@ TEST_F(MonitorTest, KeepsASessionWhoseDaemonDies) {
     auto exited = session.expect(session::FrameType::exited);
     ASSERT_TRUE(exited) << exited.error().to_string();
     EXPECT_EQ(static_cast<int>(exited->payload[0]), SIGINT) << "its own exit code";
-    ASSERT_TRUE(guest_->another_launcher()->discard(guest_->request.uuid));
+    ASSERT_TRUE(guest_->another_runtime()->discard(guest_->request.uuid));
     EXPECT_TRUE(guest_->await_empty_group());
     reap_orphans();
 }
@@ -498,7 +498,7 @@ TEST_F(MonitorTest, TakesTheContainerWithItWhenItIsKilled) {
     ASSERT_NO_FATAL_FAILURE(start());
     const auto status = guest_->monitor().status();
     ASSERT_TRUE(status);
-    ASSERT_TRUE(guest_->another_launcher()->discard(guest_->request.uuid));
+    ASSERT_TRUE(guest_->another_runtime()->discard(guest_->request.uuid));
     EXPECT_TRUE(guest_->await_empty_group());
     pollfd wait{.fd = guest_->monitor().event_fd(), .events = POLLIN, .revents = 0};
     EXPECT_EQ(::poll(&wait, 1, 10'000), 1);

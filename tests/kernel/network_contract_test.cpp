@@ -11,7 +11,7 @@ class RealNetwork : public NetworkLab {
     network::LinkDriver& links() { return *links_; }
     network::FirewallDriver& firewall() { return *firewall_; }
     [[nodiscard]] network::Nic card(int number) const { return make_nic(number); }
-    int place() { return hosts_.emplace_back().space.fd(); }
+    network::CardEnd place() { return network::InNamespace{hosts_.emplace_back().space.fd()}; }
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Real, NetworkContract, RealNetwork);

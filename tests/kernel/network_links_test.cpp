@@ -188,18 +188,18 @@ TEST_F(LinksTest, LeavesNothingOfACardThatCannotBeMadeWhole) {
     test::NetNamespace space;
     Nic no_bridge = make_nic(2);
     no_bridge.bridge = "no-such-bridge";
-    const auto missing = links_->attach(no_bridge, space.fd());
+    const auto missing = links_->attach(no_bridge, InNamespace{space.fd()});
     ASSERT_FALSE(missing);
     EXPECT_EQ(missing.error().code(), ErrorCode::kernel);
     Nic bad_mac = make_nic(2);
     bad_mac.mac_address = "02:zz";
-    EXPECT_FALSE(links_->attach(bad_mac, space.fd()));
+    EXPECT_FALSE(links_->attach(bad_mac, InNamespace{space.fd()}));
     // The gateway is not on the card's network: the last step fails.
     Nic no_way = make_nic(2);
     no_way.gateways = {model::IpAddress::parse("192.0.2.77").value()};
-    EXPECT_FALSE(links_->attach(no_way, space.fd()));
+    EXPECT_FALSE(links_->attach(no_way, InNamespace{space.fd()}));
     const UniqueFd no_namespace(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    EXPECT_FALSE(links_->attach(make_nic(2), no_namespace.get()));
+    EXPECT_FALSE(links_->attach(make_nic(2), InNamespace{no_namespace.get()}));
     EXPECT_TRUE(cards().empty());
     EXPECT_EQ(test::witness_in(space, {"ip", "-o", "link", "show", "dev", "eth0"}).find("failed"),
               0U);
@@ -208,7 +208,7 @@ TEST_F(LinksTest, LeavesNothingOfACardThatCannotBeMadeWhole) {
 TEST_F(LinksTest, ReplacesACardThatAnEarlierStartLeft) {
     const test::LabHost& host = add_host(2);
     test::NetNamespace second;
-    ASSERT_TRUE(links_->attach(host.nic, second.fd()));
+    ASSERT_TRUE(links_->attach(host.nic, InNamespace{second.fd()}));
     EXPECT_EQ(cards(), std::vector<std::string>{host.nic.host_name()});
     EXPECT_NE(test::witness_in(second, {"ip", "addr", "show", "eth0"}).find("10.99.0.2/24"),
               std::string::npos);

@@ -30,7 +30,7 @@ std::vector<unsigned char> seccomp_program() {
     return program ? *program : std::vector<unsigned char>{};
 }
 
-daemon::MonitorSettings settings(const std::string& run_directory) {
+daemon::NamespaceRuntimeSettings settings(const std::string& run_directory) {
     return {.program = LODGE_BIN_DIR "/lodge-monitor",
             .run_directory = run_directory,
             .seccomp_program = seccomp_program()};
@@ -116,8 +116,8 @@ GuestContainer::GuestContainer() = default;
 
 GuestContainer::~GuestContainer() {
     monitor_.reset();
-    if (launcher_) {
-        (void)launcher_->discard(request.uuid);
+    if (runtime_) {
+        (void)runtime_->discard(request.uuid);
     }
     if (group_) {
         (void)kernel::write_control(group_.get(), "cgroup.kill", "1");
@@ -130,7 +130,7 @@ GuestContainer::~GuestContainer() {
 Status GuestContainer::prepare(bool shared_root) {
     if (request.init.empty()) {
         ASSIGN_OR_RETURN(request.uuid, Uuid::generate());
-        ASSIGN_OR_RETURN(launcher_, daemon::make_monitor_launcher(settings(run_directory())));
+        ASSIGN_OR_RETURN(runtime_, daemon::make_namespace_runtime(settings(run_directory())));
         ASSIGN_OR_RETURN(const std::string mount, cgroup2_mount());
         group_path_ =
             mount + "/lodge-test-" + std::to_string(::getpid()) + "-" + request.uuid.to_string();
@@ -163,7 +163,7 @@ Status GuestContainer::prepare(bool shared_root) {
 }
 
 Result<std::unique_ptr<daemon::StartingContainer>> GuestContainer::begin() {
-    ASSIGN_OR_RETURN(auto starting, launcher_->begin(request));
+    ASSIGN_OR_RETURN(auto starting, runtime_->begin(request));
     RETURN_IF_ERROR(starting->build({.volume_fd = volume.get(), .lower_fd = lower.get()}));
     // As the daemon does: what runs holds the filesystems, and nothing else.
     volume.reset();
@@ -184,9 +184,9 @@ Status GuestContainer::await_up(daemon::Monitor& monitor) {
     return {};
 }
 
-std::unique_ptr<daemon::MonitorLauncher> GuestContainer::another_launcher() const {
-    auto launcher = daemon::make_monitor_launcher(settings(run_directory()));
-    return launcher ? std::move(*launcher) : nullptr;
+std::unique_ptr<daemon::Runtime> GuestContainer::another_runtime() const {
+    auto runtime = daemon::make_namespace_runtime(settings(run_directory()));
+    return runtime ? std::move(*runtime) : nullptr;
 }
 
 Result<daemon::InitExit> GuestContainer::await_exit() {

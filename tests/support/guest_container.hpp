@@ -1,6 +1,6 @@
 #pragma once
 
-#include "daemon/containers/monitor.hpp"
+#include "daemon/runtime/runtime.hpp"
 #include "lib/base/error.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -28,8 +28,8 @@ class GuestContainer {
     /// Waits until init says on its console that it handles signals.
     [[nodiscard]] Status await_up() { return await_up(*monitor_); }
     [[nodiscard]] static Status await_up(daemon::Monitor& monitor);
-    /// A launcher of its own over the same run directory: what a restarted daemon has.
-    [[nodiscard]] std::unique_ptr<daemon::MonitorLauncher> another_launcher() const;
+    /// A runtime of its own over the same run directory: what a restarted daemon has.
+    [[nodiscard]] std::unique_ptr<daemon::Runtime> another_runtime() const;
     /// Waits until init has exited, says how, and lets the monitor go.
     [[nodiscard]] Result<daemon::InitExit> await_exit();
     /// Waits until the group is empty, up to ten seconds.
@@ -48,7 +48,7 @@ class GuestContainer {
     TempDir directory_;
     std::string group_path_;
     UniqueFd group_;
-    std::unique_ptr<daemon::MonitorLauncher> launcher_;
+    std::unique_ptr<daemon::Runtime> runtime_;
     std::unique_ptr<daemon::Monitor> monitor_;
 };
 

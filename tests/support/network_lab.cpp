@@ -139,7 +139,7 @@ LabHost& NetworkLab::add_host(int number) {
     host.nic = make_nic(number);
     const Status admitted = firewall_->admit(host.nic);
     EXPECT_TRUE(admitted) << admitted.error().to_string();
-    const Status attached = links_->attach(host.nic, host.space.fd());
+    const Status attached = links_->attach(host.nic, network::InNamespace{host.space.fd()});
     EXPECT_TRUE(attached) << attached.error().to_string();
     return host;
 }

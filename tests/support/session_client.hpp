@@ -1,6 +1,6 @@
 #pragma once
 
-#include "daemon/containers/monitor.hpp"
+#include "daemon/runtime/runtime.hpp"
 #include "lib/base/clock.hpp"
 #include "lib/base/error.hpp"
 #include "lib/session/session.hpp"

@@ -1,4 +1,4 @@
-#include "daemon/containers/monitor_client.hpp"
+#include "daemon/runtime/monitor_client.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/message_socket.hpp"
 #include "lib/session/session.hpp"

@@ -1,8 +1,8 @@
 // What earlier releases left must be found whole by this one: tests/upgrade/README.md.
-#include "daemon/containers/monitor.hpp"
-#include "daemon/containers/monitor_client.hpp"
 #include "daemon/records/key_context.hpp"
 #include "daemon/records/record.hpp"
+#include "daemon/runtime/monitor_client.hpp"
+#include "daemon/runtime/runtime.hpp"
 #include "daemon/store/store.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/message_socket.hpp"
@@ -469,14 +469,14 @@ TEST(Upgrade, TakesAMonitorOfALaterProtocolUp) {
         bytes[4] = 99;
         bytes += "more";
     });
-    const auto launcher = make_monitor_launcher(
+    const auto runtime = make_namespace_runtime(
         {.program = "/bin/true", .run_directory = directory.path(), .seccomp_program = {0}});
-    ASSERT_TRUE(launcher) << launcher.error().to_string();
+    ASSERT_TRUE(runtime) << runtime.error().to_string();
     std::thread server([&] {
         later.serve_one("");
         later.serve_one("status_running");
     });
-    const auto monitor = (*launcher)->connect(Uuid::parse(kWeb2).value());
+    const auto monitor = (*runtime)->connect(Uuid::parse(kWeb2).value());
     EXPECT_TRUE(monitor) << monitor.error().to_string();
     if (monitor) {
         const auto status = (*monitor)->status();
@@ -490,16 +490,16 @@ TEST(Upgrade, TakesAMonitorOfProtocol1Up) {
     const test::TempDir directory;
     const Uuid uuid = Uuid::parse(kWeb2).value();
     OldMonitor old(directory.path() + "/monitors/" + kWeb2);
-    const auto launcher = make_monitor_launcher(
+    const auto runtime = make_namespace_runtime(
         {.program = "/bin/true", .run_directory = directory.path(), .seccomp_program = {0}});
-    ASSERT_TRUE(launcher) << launcher.error().to_string();
-    EXPECT_EQ((*launcher)->list().value(), std::vector<Uuid>{uuid});
+    ASSERT_TRUE(runtime) << runtime.error().to_string();
+    EXPECT_EQ((*runtime)->list().value(), std::vector<Uuid>{uuid});
     std::thread server([&] {
         old.serve_one("");
         old.serve_one("status_running");
         old.serve_one("status_killed");
     });
-    const auto monitor = (*launcher)->connect(uuid);
+    const auto monitor = (*runtime)->connect(uuid);
     EXPECT_TRUE(monitor) << monitor.error().to_string();
     if (monitor) {
         const auto running = (*monitor)->status();

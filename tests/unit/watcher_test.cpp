@@ -1,4 +1,4 @@
-#include "daemon/containers/watcher.hpp"
+#include "daemon/runtime/watcher.hpp"
 #include "tests/support/patience.hpp"
 
 #include <gtest/gtest.h>
@@ -36,6 +36,7 @@ class NewsMonitor final : public Monitor {
         }
         return answer;
     }
+    Result<Halting> ask_to_halt(const HaltRequest&) override { return Halting::gone; }
     Status signal_init(int) override { return {}; }
     Status exec(const ExecRequest&, const TakeClient&) override { return {}; }
     Status console(const TakeClient&) override { return {}; }

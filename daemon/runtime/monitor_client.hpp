@@ -1,7 +1,7 @@
 #pragma once
 
-#include "daemon/containers/monitor.hpp"
 #include "daemon/monitor/protocol.hpp"
+#include "daemon/runtime/runtime.hpp"
 
 #include <memory>
 #include <string>

@@ -1,5 +1,6 @@
-#include "daemon/containers/monitor_client.hpp"
+#include "daemon/runtime/monitor_client.hpp"
 
+#include "daemon/runtime/halt_signal.hpp"
 #include "lib/kernel/memory_file.hpp"
 #include "lib/kernel/message_socket.hpp"
 #include "lib/kernel/process.hpp"
@@ -177,6 +178,13 @@ class ConnectedMonitor final : public Monitor {
             .sessions = state.sessions};
     }
 
+    // The look comes first: a signal that was sent before init heeds it is lost.
+    Result<Halting> ask_to_halt(const HaltRequest& request) override {
+        const int number = halt_signal_number(request.signal);
+        const bool deaf = is_deaf(request.init, number);
+        return halting_of(signal_init(number), deaf);
+    }
+
     Status signal_init(int signal_number) override {
         return command(MessageType::signal, monitor::Writer().i32(signal_number).payload());
     }
@@ -317,6 +325,16 @@ Result<MonitorConnection> connect_monitor(int directory_fd, bool subscribe) {
 bool is_unwatched(const Error& error) {
     return error.code() == ErrorCode::not_found || error.code() == ErrorCode::timeout ||
            error.code() == ErrorCode::corrupt;
+}
+
+Result<Halting> halting_of(const Status& sent, bool deaf) {
+    if (sent) {
+        return deaf ? Halting::deaf : Halting::asked;
+    }
+    if (sent.error().code() != ErrorCode::invalid_state && !is_unwatched(sent.error())) {
+        return std::unexpected<Error>(sent.error());
+    }
+    return Halting::gone;
 }
 
 std::unique_ptr<Monitor> make_monitor(UniqueFd directory, UniqueFd events) {

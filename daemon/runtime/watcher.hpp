@@ -1,6 +1,6 @@
 #pragma once
 
-#include "daemon/containers/parts.hpp"
+#include "daemon/runtime/monitor_registry.hpp"
 #include "lib/base/backoff.hpp"
 
 #include <chrono>

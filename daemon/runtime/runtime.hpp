@@ -6,6 +6,7 @@
 #include "lib/base/unique_fd.hpp"
 #include "lib/base/uuid.hpp"
 #include "lib/kernel/mount.hpp"
+#include "network/network.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -16,7 +17,16 @@
 
 namespace lodge::daemon {
 
-/// All data that lodge-monitor needs to run a container, except its layers. The descriptor is lent
+// The seam between the verbs of containers and the means by which one runs. A verb knows rows,
+// volumes, cards and groups. A runtime knows what stands inside a group: namespaces and an init of
+// the host's kernel today. Another runtime, such as a guest under a virtual machine monitor,
+// implements Runtime, StartingContainer and Monitor; it adds an alternative to network::CardEnd
+// when its cards end elsewhere, and its own means to Monitor::ask_to_halt().
+//
+// A group's limits, freeze and kill hold for every runtime: its processes are in the container's
+// group.
+
+/// All data that a runtime needs to run a container, except its layers. The descriptor is lent
 /// for the call.
 struct StartRequest {
     Uuid uuid;
@@ -56,6 +66,17 @@ struct MonitorStatus {
     std::uint32_t sessions = 0;   ///< exec sessions and console clients
 };
 
+struct HaltRequest {
+    std::string signal; ///< the template's halt signal, "SIGRTMIN+3"
+    InitProcess init;   ///< as its row has it
+};
+/// How a container took it.
+enum class Halting : std::uint8_t {
+    asked,
+    deaf, ///< init was started only just now and loses the request: ask again
+    gone, ///< init or its monitor is gone already
+};
+
 /// A living monitor. Methods are thread-safe. Each has a deadline of its own, and fails with
 /// timeout, or with not_found once the monitor is gone.
 class Monitor {
@@ -66,6 +87,8 @@ class Monitor {
     virtual ~Monitor() = default;
 
     [[nodiscard]] virtual Result<MonitorStatus> status() = 0;
+    /// Asks init to halt, by the runtime's means. Does not wait.
+    [[nodiscard]] virtual Result<Halting> ask_to_halt(const HaltRequest& request) = 0;
     /// Sends `signal_number` to init.
     [[nodiscard]] virtual Status signal_init(int signal_number) = 0;
     /// Hands a client's connection over (see lib/session); from then on the daemon has no part in
@@ -82,7 +105,10 @@ class Monitor {
     [[nodiscard]] virtual int event_fd() const = 0;
 };
 
-/// Whether a failure of Monitor::status() or MonitorLauncher::connect() means that nobody watches
+/// The answer of ask_to_halt(), as a signal to init was sent or not.
+[[nodiscard]] Result<Halting> halting_of(const Status& sent, bool deaf);
+
+/// Whether a failure of Monitor::status() or Runtime::connect() means that nobody watches
 /// the container: its monitor is gone, or hangs for good. Any other failure (no descriptor, no
 /// place among its connections) says nothing about that.
 [[nodiscard]] bool is_unwatched(const Error& error);
@@ -111,23 +137,23 @@ class StartingContainer {
     /// Hands the layers over and returns when the clone exists; the monitor goes on to make its
     /// root. Once.
     [[nodiscard]] virtual Status build(const Layers& layers) = 0;
-    /// The container's network namespace, to attach its card to. Pre, of this and of init(): built.
-    [[nodiscard]] virtual int network_namespace() const = 0;
+    /// Where its cards end, for network::LinkDriver::attach(). Pre, of this and of init(): built.
+    [[nodiscard]] virtual network::CardEnd card_end() const = 0;
     [[nodiscard]] virtual InitProcess init() const = 0;
     /// Lets init run. Returns when init was exec'ed or failed to be.
     [[nodiscard]] virtual Result<std::unique_ptr<Monitor>> finish() = 0;
 };
 
-/// Starts monitors and finds the living ones. Thread-safe.
-class MonitorLauncher {
+/// Starts containers and finds the living ones. Thread-safe.
+class Runtime {
   public:
-    MonitorLauncher() = default;
-    MonitorLauncher(const MonitorLauncher&) = delete;
-    MonitorLauncher& operator=(const MonitorLauncher&) = delete;
-    virtual ~MonitorLauncher() = default;
+    Runtime() = default;
+    Runtime(const Runtime&) = delete;
+    Runtime& operator=(const Runtime&) = delete;
+    virtual ~Runtime() = default;
 
-    /// Spawns lodge-monitor, which clones the container into its cgroup with all its namespaces.
-    /// Does not wait for it: the caller opens the layers meanwhile.
+    /// Spawns the container's monitor, which makes it in its group. Does not wait for it: the
+    /// caller opens the layers meanwhile.
     [[nodiscard]] virtual Result<std::unique_ptr<StartingContainer>>
     begin(const StartRequest& request) = 0;
     /// Connects to the living monitor of a container. not_found when there is none; timeout when it
@@ -140,12 +166,13 @@ class MonitorLauncher {
     [[nodiscard]] virtual Status discard(const Uuid& container) = 0;
 };
 
-struct MonitorSettings {
+/// The runtime of containers that are namespaces of the host's kernel, under lodge-monitor.
+struct NamespaceRuntimeSettings {
     std::string program;                        ///< path of lodge-monitor
     std::string run_directory;                  ///< monitors live in RUN/monitors/<uuid>/
     std::vector<unsigned char> seccomp_program; ///< sock_filter bytes, see daemon/seccomp
 };
-[[nodiscard]] Result<std::unique_ptr<MonitorLauncher>>
-make_monitor_launcher(MonitorSettings settings);
+[[nodiscard]] Result<std::unique_ptr<Runtime>>
+make_namespace_runtime(NamespaceRuntimeSettings settings);
 
 } // namespace lodge::daemon

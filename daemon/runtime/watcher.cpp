@@ -1,4 +1,4 @@
-#include "daemon/containers/watcher.hpp"
+#include "daemon/runtime/watcher.hpp"
 
 #include "lib/base/contained.hpp"
 

@@ -1,4 +1,4 @@
-#include "daemon/containers/host_keys.hpp"
+#include "daemon/runtime/host_keys.hpp"
 
 #include "lib/base/clock.hpp"
 #include "lib/kernel/pipe.hpp"

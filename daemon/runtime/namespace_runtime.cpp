@@ -1,4 +1,4 @@
-#include "daemon/containers/monitor_client.hpp"
+#include "daemon/runtime/monitor_client.hpp"
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/message_socket.hpp"
 #include "lib/kernel/process.hpp"
@@ -166,7 +166,7 @@ class StartingMonitor final : public StartingContainer {
 
     int directory() const { return directory_.get(); }
     int channel() const { return channel_.get(); }
-    int network_namespace() const override { return network_.get(); }
+    network::CardEnd card_end() const override { return network::InNamespace{network_.get()}; }
     InitProcess init() const override { return init_; }
 
     Result<std::unique_ptr<Monitor>> finish() override {
@@ -184,9 +184,9 @@ class StartingMonitor final : public StartingContainer {
     std::function<void()> abandon_;
 };
 
-class Launcher final : public MonitorLauncher {
+class FakeRuntime final : public Runtime {
   public:
-    explicit Launcher(MonitorSettings settings) : settings_(std::move(settings)) {}
+    explicit FakeRuntime(NamespaceRuntimeSettings settings) : settings_(std::move(settings)) {}
 
     Result<std::unique_ptr<StartingContainer>> begin(const StartRequest& request) override {
         const std::string path = monitor_directory(settings_.run_directory, request.uuid);
@@ -287,13 +287,13 @@ class Launcher final : public MonitorLauncher {
         return monitor::send(channel, MessageType::start, encode(order), fds);
     }
 
-    MonitorSettings settings_;
+    NamespaceRuntimeSettings settings_;
     Children children_;
 };
 
 } // namespace
 
-Result<std::unique_ptr<MonitorLauncher>> make_monitor_launcher(MonitorSettings settings) {
+Result<std::unique_ptr<Runtime>> make_namespace_runtime(NamespaceRuntimeSettings settings) {
     if (settings.seccomp_program.empty()) {
         return fail(ErrorCode::invalid_argument, "no system call filter was given");
     }
@@ -301,7 +301,7 @@ Result<std::unique_ptr<MonitorLauncher>> make_monitor_launcher(MonitorSettings s
         return fail_errno("find the monitor's program", settings.program);
     }
     RETURN_IF_ERROR(kernel::make_directories(settings.run_directory + "/monitors", 0700));
-    return std::make_unique<Launcher>(std::move(settings));
+    return std::make_unique<FakeRuntime>(std::move(settings));
 }
 
 } // namespace lodge::daemon
