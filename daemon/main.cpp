@@ -24,6 +24,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -284,16 +285,26 @@ int refuse(const Error& error) {
     return 2;
 }
 
-Status check_named_files(const CommandLine& options) {
-    if (!options.config.empty()) {
-        const auto file = kernel::read_file(options.config, kLongestConfig);
-        if (!file) {
+// Of the paths that it names.
+Status check_paths(const CommandLine& options) {
+    for (const auto& [option, path] : {std::pair("--state-dir", &options.state_directory),
+                                       std::pair("--run-dir", &options.run_directory)}) {
+        if (!path->empty() && path->front() != '/') {
             return fail(ErrorCode::invalid_argument,
-                        "--config: the file '" + options.config +
-                            "' cannot be read: " + file.error().message());
+                        std::string(option) + ": '" + *path + "' is not an absolute path");
         }
     }
-    return {};
+    if (options.config.empty()) {
+        return {};
+    }
+    const auto file = kernel::read_file(options.config, kLongestConfig);
+    const char* const why = file ? nullptr : ::strerrordesc_np(file.error().sys_errno());
+    return file ? Status{}
+                : fail(ErrorCode::invalid_argument,
+                       "--config: the file '" + options.config + "' cannot be read: " +
+                           (file.error().sys_errno() != 0 && why != nullptr
+                                ? why
+                                : file.error().message()));
 }
 
 int run(std::span<char* const> words) {
@@ -310,7 +321,7 @@ int run(std::span<char* const> words) {
     if (options.recover) {
         return recover(options, log);
     }
-    if (const Status readable = check_named_files(options); !readable) {
+    if (const Status readable = check_paths(options); !readable) {
         return refuse(readable.error());
     }
     if (options.clean_host) {
