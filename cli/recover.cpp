@@ -1,3 +1,4 @@
+#include "cli/files.hpp"
 #include "cli/output.hpp"
 #include "cli/words.hpp"
 #include "lib/api/json.hpp"
@@ -68,6 +69,9 @@ void tell_rescued(const Globals& globals, const json& rescued) {
 }
 
 Result<int> recover(const Globals& globals, const Where& where) {
+    if (!where.config.empty()) {
+        RETURN_IF_ERROR(check_named_file("recover --config", where.config));
+    }
     ASSIGN_OR_RETURN(const std::string lodged, find_lodged());
     std::vector<std::string> arguments{"--recover"};
     const auto add = [&](const std::string& option, const std::string& value) {

@@ -1,8 +1,10 @@
 #include "cli/files.hpp"
+#include "cli/hints.hpp"
 #include "cli/output.hpp"
 #include "cli/underway.hpp"
 #include "cli/values.hpp"
 #include "cli/words.hpp"
+#include "lib/model/container.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -66,6 +68,9 @@ Result<int> confirm_done(const Globals& globals, const json& operation, const st
 }
 
 Result<int> build(const Globals& globals, const TemplateOptions& options) {
+    if (!options.name.empty()) {
+        RETURN_IF_ERROR(of_option(model::validate_name(options.name), "template build --name"));
+    }
     const std::string name = options.name.empty() ? options.definition : options.name;
     ASSIGN_OR_RETURN(const json operation,
                      run_operation(globals,
@@ -76,7 +81,8 @@ Result<int> build(const Globals& globals, const TemplateOptions& options) {
 }
 
 Result<int> import(const Globals& globals, const TemplateOptions& options) {
-    RETURN_IF_ERROR(check_named_file("template import", options.file));
+    RETURN_IF_ERROR(of_option(model::validate_name(options.name), "template import NAME"));
+    RETURN_IF_ERROR(check_named_file("template import FILE", options.file));
     std::ifstream file(options.file, std::ios::binary);
     const Underway underway("the template '" + options.name +
                             "' is not imported unless all of its archive was sent; `lodge "
