@@ -3,6 +3,7 @@
 #include "daemon/autostart/autostart.hpp"
 #include "daemon/containers/container_service.hpp"
 #include "daemon/containers/container_views.hpp"
+#include "daemon/containers/encryption_choice.hpp"
 #include "daemon/containers/sessions.hpp"
 #include "daemon/event_log.hpp"
 #include "daemon/images/template_service.hpp"
@@ -78,15 +79,6 @@ Result<Drivers> make_drivers(const Settings& settings) {
     return drivers;
 }
 
-std::map<model::Encryption, std::unique_ptr<storage::VolumeDriver>> make_volume_drivers() {
-    std::map<model::Encryption, std::unique_ptr<storage::VolumeDriver>> drivers;
-    for (const auto encryption :
-         {model::Encryption::luks2, model::Encryption::fscrypt, model::Encryption::none}) {
-        drivers[encryption] = storage::make_driver(encryption);
-    }
-    return drivers;
-}
-
 std::function<void(const std::string&)> warning_to(const Log& log) {
     return [log](const std::string& line) { log.write(LogLevel::warning, line); };
 }
@@ -97,7 +89,7 @@ class RealDaemon final : public Daemon {
         : settings_(std::move(settings)), drivers_(std::move(drivers)),
           log_eraser_(*drivers_.database, warning_to(log)), container_rows_(*drivers_.database),
           template_rows_(*drivers_.database), log_(*drivers_.database),
-          volumes_(make_volume_drivers()),
+          volumes_(storage::make_drivers()),
           keys_(storage::make_file_key_provider(settings_.master_key_path())),
           store_(templates::make_template_store(
               {.directory = settings_.templates_directory(),
@@ -170,17 +162,15 @@ class RealDaemon final : public Daemon {
         }
         info.features = kernel::features();
         info.settings = look_at_settings("/proc/sys");
-        info.encryption_why = settings_.encryption == "auto"
-                                  ? "the first of luks2 and fscrypt that this host can do"
-                                  : "`encryption` in the configuration";
-        for (const auto& [encryption, driver] : volumes_) {
-            info.encryptions.push_back(driver->info());
-            const bool chosen = settings_.encryption == "auto"
-                                    ? encryption != model::Encryption::none
-                                    : settings_.encryption == model::to_string(encryption);
-            if (info.encryption.empty() && info.encryptions.back().available && chosen) {
-                info.encryption = model::to_string(encryption);
-            }
+        info.encryption_why =
+            settings_.encryption == "auto"
+                ? "the first of " + storage::automatic_names() + " that this host can do"
+                : "`encryption` in the configuration";
+        for (const storage::EncryptionKind& kind : storage::encryptions()) {
+            info.encryptions.push_back(volumes_.at(kind.encryption)->info());
+        }
+        if (const auto chosen = choose_encryption(std::nullopt, settings_, volumes_)) {
+            info.encryption = model::to_string(*chosen);
         }
         for (const model::CidrAddress& pool : settings_.pools) {
             info.pools.push_back(pool.to_string());
@@ -227,7 +217,7 @@ class RealDaemon final : public Daemon {
     ContainerRepository container_rows_;
     TemplateRepository template_rows_;
     OperationLog log_;
-    std::map<model::Encryption, std::unique_ptr<storage::VolumeDriver>> volumes_;
+    storage::Drivers volumes_;
     std::unique_ptr<storage::KeyProvider> keys_;
     std::unique_ptr<templates::TemplateStore> store_;
     MonitorRegistry monitors_;

@@ -45,7 +45,6 @@ class Containers final : public ContainerService {
 
   private:
     Result<model::Container> design(CreateRequest& request);
-    Result<model::Encryption> choose_encryption(const model::ContainerSpec& spec) const;
     Status assign_addresses(const model::ContainerSpec& spec, model::Card& card) const;
     Status assign_uid_base(model::Container& container) const;
     Status check_limits(const model::Resources& resources) const;

@@ -1,4 +1,5 @@
 #include "daemon/containers/container_service.hpp"
+#include "daemon/containers/encryption_choice.hpp"
 #include "daemon/containers/limits.hpp"
 #include "daemon/containers/logged_verb.hpp"
 #include "daemon/containers/plans.hpp"
@@ -8,35 +9,6 @@
 #include <utility>
 
 namespace lodge::daemon {
-
-Result<model::Encryption> Containers::choose_encryption(const model::ContainerSpec& spec) const {
-    const auto usable = [&](model::Encryption encryption) -> Status {
-        const storage::DriverInfo info = parts_.volumes.at(encryption)->info();
-        return info.available ? Status{}
-                              : fail(ErrorCode::unsupported,
-                                     "the encryption " + std::string(model::to_string(encryption)) +
-                                         " cannot be had on this host: " + info.why_not);
-    };
-    if (spec.encryption) {
-        RETURN_IF_ERROR(usable(*spec.encryption));
-        return *spec.encryption;
-    }
-    if (parts_.settings.encryption != "auto") {
-        ASSIGN_OR_RETURN(const auto configured,
-                         model::parse_encryption(parts_.settings.encryption));
-        RETURN_IF_ERROR(usable(configured));
-        return configured;
-    }
-    for (const model::Encryption encryption :
-         {model::Encryption::luks2, model::Encryption::fscrypt}) {
-        if (usable(encryption)) {
-            return encryption;
-        }
-    }
-    return fail(ErrorCode::unsupported,
-                "this host has neither dm-crypt nor fscrypt; see `lodge host info`, or ask for "
-                "--encryption none by name");
-}
 
 Status Containers::check_limits(const model::Resources& resources) const {
     if (parts_.settings.limits_best_effort) {
@@ -127,7 +99,8 @@ Result<model::Container> Containers::design(CreateRequest& request) {
     }
     ASSIGN_OR_RETURN(const auto made_of, parts_.templates.find(container.spec.template_name));
     container.template_digest = made_of.digest;
-    ASSIGN_OR_RETURN(container.spec.encryption, choose_encryption(container.spec));
+    ASSIGN_OR_RETURN(container.spec.encryption,
+                     choose_encryption(container.spec.encryption, parts_.settings, parts_.volumes));
     RETURN_IF_ERROR(check_limits(container.spec.resources));
     if (!request.any_pids && !container.spec.resources.pids &&
         parts_.groups.support().why_not("pids").empty()) {

@@ -9,6 +9,7 @@
 #include "lib/cgroup/groups.hpp"
 #include "lib/kernel/fuse.hpp"
 #include "network/network.hpp"
+#include "storage/encryptions.hpp"
 #include "storage/key_provider.hpp"
 #include "storage/volume.hpp"
 #include "templates/template_store.hpp"
@@ -26,7 +27,7 @@ struct Parts {
     const Settings& settings;
     ContainerRepository& containers;
     TemplateRepository& templates;
-    std::map<model::Encryption, std::unique_ptr<storage::VolumeDriver>>& volumes;
+    storage::Drivers& volumes;
     /// storage::list_devices().
     std::function<Result<std::vector<storage::BlockDevice>>(const std::string& directory)>
         block_devices;

@@ -85,13 +85,9 @@ Status mark_stopped(const Means& means, const RecoveryStep& step) {
     return means.parts.containers.update_state(container, means.parts.boot_id);
 }
 
-// Without a row the encryption is unknown: the driver that closes mappings too, if this host can
-// have mappings, else the plain one.
 Status close_unclaimed(const Parts& parts, const Uuid& uuid) {
     const storage::Volume volume{.uuid = uuid, .directory = parts.settings.volume_directory(uuid)};
-    const auto& luks2 = parts.volumes.at(model::Encryption::luks2);
-    const auto& plain = parts.volumes.at(model::Encryption::none);
-    return (luks2->info().available ? luks2 : plain)->close(volume);
+    return parts.volumes.at(storage::encryption_to_close_with(parts.volumes))->close(volume);
 }
 
 Status close_volumes(const Parts& parts, const model::Container& container) {

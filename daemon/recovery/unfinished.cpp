@@ -67,7 +67,7 @@ Result<model::Container> row_or_name(const Parts& parts, const LoggedOperation& 
         nameless.uuid = verb->container;
     }
     nameless.spec.name = left.resource;
-    nameless.spec.encryption = model::Encryption::none;
+    nameless.spec.encryption = storage::encryption_to_close_with(parts.volumes);
     // Their objects went before the row: the names need not be theirs, but each step is known.
     nameless.disks.push_back({.uuid = nameless.uuid});
     nameless.cards.push_back({.uuid = nameless.uuid,

@@ -34,11 +34,10 @@ std::string without_uuids(const std::string& text) {
     return std::regex_replace(text, uuid, "U");
 }
 
-std::map<model::Encryption, std::unique_ptr<storage::VolumeDriver>> all_volumes(World& world) {
-    std::map<model::Encryption, std::unique_ptr<storage::VolumeDriver>> drivers;
-    for (const auto encryption :
-         {model::Encryption::luks2, model::Encryption::fscrypt, model::Encryption::none}) {
-        drivers[encryption] = fake_volumes(world);
+storage::Drivers all_volumes(World& world) {
+    storage::Drivers drivers;
+    for (const storage::EncryptionKind& kind : storage::encryptions()) {
+        drivers[kind.encryption] = fake_volumes(world);
     }
     return drivers;
 }

@@ -58,7 +58,7 @@ class Rig {
     daemon::ContainerRepository container_rows_{*database_};
     daemon::TemplateRepository template_rows_{*database_};
     daemon::OperationLog log_{*database_};
-    std::map<model::Encryption, std::unique_ptr<storage::VolumeDriver>> volumes_;
+    storage::Drivers volumes_;
     std::unique_ptr<storage::KeyProvider> keys_ = fake_keys(world_);
     std::unique_ptr<network::LinkDriver> links_ = fake_links(world_);
     std::unique_ptr<network::FirewallDriver> firewall_ = fake_firewall(world_);
