@@ -71,6 +71,9 @@ Result<int> host_info(const Globals& globals) {
                     (chosen.empty() ? "none can be had" : chosen) + " (" +
                         info.value("encryption_why", "") + ")"});
     add_parts(rows, info["encryptions"]);
+    const json keys = info.value("keys", json::object());
+    const std::string why_not = keys.value("why_not", "");
+    rows.push_back({"keys", keys.value("provider", "") + (why_not.empty() ? "" : ": " + why_not)});
     rows.push_back(
         {"cgroup", info["cgroup"].value("mount_point", "") + info["cgroup"].value("base", "")});
     for (const json& controller : info["cgroup"]["controllers"]) {

@@ -172,6 +172,10 @@ class RealDaemon final : public Daemon {
         if (const auto chosen = choose_encryption(std::nullopt, settings_, volumes_)) {
             info.encryption = model::to_string(*chosen);
         }
+        info.key_provider = keys_->name();
+        if (const Status ready = keys_->ready(); !ready) {
+            info.keys_why_not = ready.error().to_string();
+        }
         for (const model::CidrAddress& pool : settings_.pools) {
             info.pools.push_back(pool.to_string());
         }
@@ -206,8 +210,8 @@ class RealDaemon final : public Daemon {
             parts_.warn("records: " + made.error().to_string());
         } else if (*made && !bare) {
             parts_.warn("the host's key '" + settings_.host_key_path() +
-                        "' was not there and was made; records of copies made before do not fit "
-                        "it. Keep a copy of it beside that of the master key");
+                        "' was not there and was made. Keep a copy of it beside that of the "
+                        "master key; a record that another such key authenticated does not fit");
         }
     }
 

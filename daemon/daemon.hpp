@@ -29,6 +29,8 @@ struct HostInfo {
     std::vector<storage::DriverInfo> encryptions;
     std::string encryption;     ///< of a create without --encryption; empty: none is possible
     std::string encryption_why; ///< the reason for it
+    std::string key_provider;   ///< KeyProvider::name()
+    std::string keys_why_not;   ///< empty: volumes can be opened
     cgroup::Support cgroup;
     std::string bridge;
     std::vector<std::string> pools;

@@ -46,6 +46,9 @@ Status host_info(Daemon& daemon, Exchange& exchange) {
                                          {"why_not", driver.why_not},
                                          {"description", driver.description}});
     }
+    result["keys"] = {{"provider", info.key_provider},
+                      {"available", info.keys_why_not.empty()},
+                      {"why_not", info.keys_why_not}};
     result["cgroup"] = {{"mount_point", info.cgroup.mount_point},
                         {"base", info.cgroup.base},
                         {"controllers", info.cgroup.controllers}};

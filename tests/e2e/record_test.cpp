@@ -100,6 +100,8 @@ TEST_F(RecordTest, WithoutTheMasterKeyNothingStartsAndNoOtherKeyIsMade) {
         EXPECT_NE(refused.err.find("master.key"), std::string::npos) << refused.err;
     }
     EXPECT_FALSE(std::filesystem::exists(key));
+    const std::string without = host->lodge({"host", "info"}).out;
+    EXPECT_NE(without.find("master.key' is not there"), std::string::npos) << without;
     ASSERT_EQ(::rename((key + ".away").c_str(), key.c_str()), 0);
     EXPECT_EQ(host->lodge({"start", "web1"}).code, 0) << host->daemon_log();
 }
