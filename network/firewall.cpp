@@ -174,8 +174,8 @@ class NftFirewallDriver final : public FirewallDriver {
         return inet_fault.empty() && bridge_fault.empty() ? Status{} : rebuild(inet);
     }
 
-    // Whoever changed any table since the last look may have changed ours: `nft flush ruleset`, or
-    // a part of it. If nobody did, this costs one question.
+    // Another program may have changed our tables since the last look, such as `nft flush ruleset`.
+    // If no table has changed, the check costs one query.
     Status keep_tables() {
         if (!spec_) {
             return {};

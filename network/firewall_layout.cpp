@@ -171,8 +171,8 @@ void add_bound_sets(TableLayout& layout) {
     }
 }
 
-// Addresses at which clouds keep the credentials of their hosts: all of IPv4's link-local, of which
-// most use one address; then Azure, Alibaba, Oracle; Amazon and Google over IPv6.
+// Addresses at which clouds serve the credentials of their hosts: all link-local ones of IPv4, as
+// most clouds use one of them; then Azure, Alibaba, Oracle; Amazon and Google over IPv6.
 constexpr std::array kMetadata{"169.254.0.0/16",
                                "168.63.129.16/32",
                                "100.100.100.200/32",

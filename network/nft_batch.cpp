@@ -63,9 +63,9 @@ void note_verdicts(std::span<const char> datagram, Status& first) {
     }
 }
 
-// The verdicts of a batch, all of them, so that none is left for the next. The kernel has queued
-// them before sendto returned, so reading never waits; the last command asked for an
-// acknowledgement, so there is at least one.
+// Reads all verdicts of a batch, so that none is left for the next. The kernel queues them before
+// sendto returns, so reading never waits. The last command asks for an acknowledgement, so there is
+// at least one.
 Status read_verdicts(mnl_socket* socket) {
     std::vector<char> answer(std::size_t{1} << 16);
     Status first;

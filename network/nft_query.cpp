@@ -52,7 +52,7 @@ Status ask_once(mnl_socket* socket, std::uint16_t family, Query& query) {
         if (size < 0) {
             return fail_errno("receive from nf_tables");
         }
-        errno = EPROTO; // what a message that `each` refuses means
+        errno = EPROTO; // the error of a message that `each` refuses
         rc = mnl_cb_run(
             buffer.data(), static_cast<std::size_t>(size), kSequence, port, visit, &query);
     }
@@ -142,7 +142,8 @@ std::uint32_t number_in(Bytes value) { // in network order
     return number;
 }
 
-// "cmp ", or "immediate 1 " with the verdict: what else they hold the kernel writes in its own way.
+// "cmp ", or "immediate 1 " with the verdict. The kernel writes the other attributes in a form of
+// its own.
 bool add_expression(Bytes expression, std::string& made_of) {
     return each_attribute(expression, [&](int type, Bytes value) {
         if (type == NFTA_EXPR_NAME) {

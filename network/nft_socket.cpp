@@ -25,8 +25,8 @@ Result<NftSocket> open_nft_socket() {
     if (mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) != 0) {
         return fail_errno("bind a netfilter socket");
     }
-    // A batch with the elements of thousands of containers is one datagram. Where the larger
-    // buffers are not granted, the kernel refuses what does not fit.
+    // A batch with the elements of thousands of containers is one datagram. If the larger buffers
+    // are not granted, the kernel refuses a batch that does not fit.
     const int room = 16 << 20;
     const int fd = mnl_socket_get_fd(socket.get());
     (void)::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);

@@ -50,8 +50,8 @@ class FscryptDriver final : public LoopDriver {
         return kernel::set_fscrypt_policy(data.get(), key_id);
     }
 
-    // The kernel would take a wrong key without a word and then fail each access with ENOKEY:
-    // compare.
+    // The kernel takes a wrong key without an error, and each access then fails with ENOKEY. So the
+    // key is compared first.
     Status unlock(const OpenVolume& volume, const secret::SecretBuffer& key) override {
         auto wanted = wanted_key(volume);
         if (!wanted) {

@@ -40,7 +40,7 @@ Status check_room(int image_fd, const Volume& volume) {
     return {};
 }
 
-// The kernel dissolves a dead container's mounts in a work queue and tells nobody when it is done.
+// The kernel removes the mounts of a dead container in a work queue and does not report its end.
 Status lock_image(int image_fd, const Volume& volume, const Deadline& deadline) {
     const Status locked = kernel::lock_exclusively(image_fd, deadline);
     if (!locked && locked.error().code() == ErrorCode::busy) {

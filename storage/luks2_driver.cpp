@@ -93,8 +93,8 @@ Status format(const std::string& device, const secret::SecretBuffer& key) {
         device);
 }
 
-// LUKS2 headers are not authenticated: who can write to the image can name a weaker cipher, or
-// none, beside the keyslot as it was, and would get the tenant's next writes in plain text.
+// LUKS2 headers are not authenticated. An attacker who can write to the image can name a weaker
+// cipher, or none, and keep the keyslot. The tenant's next writes would then be in plain text.
 Status check_cipher(crypt_device* crypt) {
     const char* cipher = crypt_get_cipher(crypt);
     const char* mode = crypt_get_cipher_mode(crypt);
@@ -157,7 +157,7 @@ Status activate(const std::string& device, const Volume& volume, const secret::S
     RETURN_IF_ERROR(check(loaded, "read the LUKS2 header of", device));
     RETURN_IF_ERROR(check_cipher(crypt.get()));
     RETURN_IF_ERROR(hide_uuid(crypt.get(), volume));
-    // Discards pass, so that the sparse image shrinks; what is free in it shows on the host.
+    // Discards pass, so that the sparse image shrinks; the host sees which blocks are free.
     // Private: udev probes no tenant's filesystem and makes no links to it.
     const std::string name = volume.mapper_name();
     const int rc =
@@ -188,7 +188,7 @@ Status deactivate(const std::string& name) {
     return gone ? remove_unfinished_mapping(name) : check(rc, "deactivate", name);
 }
 
-// The mapping lives as long as its mounts, whatever happens to us.
+// The mapping lives as long as its mounts, also after the end of this process.
 Result<OpenVolume> activate_and_mount(const kernel::LoopDevice& loop,
                                       const Volume& volume,
                                       const secret::SecretBuffer& key,

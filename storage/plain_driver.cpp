@@ -6,7 +6,7 @@ namespace lodge::storage {
 
 namespace {
 
-// No encryption: only for those who ask for it by name.
+// No encryption. Lodge takes it only when it is asked for by name.
 class PlainDriver final : public LoopDriver {
   public:
     DriverInfo info() const override {

@@ -59,7 +59,7 @@ Status copy(int source_fd, int target_fd) {
         if (rc < ARCHIVE_WARN) {
             return failed(reader.get(), "read the template's tree");
         }
-        (void)archive_read_disk_descend(reader.get()); // only says no for what is no directory
+        (void)archive_read_disk_descend(reader.get()); // fails for a file, rightly
         const std::string path = archive_entry_pathname(entry.get());
         archive_entry_copy_pathname(entry.get(), (target + path.substr(source.size() - 1)).c_str());
         archive_entry* now = entry.get();

@@ -68,7 +68,7 @@ bool is_word(const std::string& word) {
                std::string::npos;
 }
 
-// What a program's arguments are made of must not be able to become options.
+// No value that becomes a program's argument may look like an option.
 Status validate(const Definition& definition, const std::string& file) {
     const auto refuse_value = [&](const std::string& why) {
         return fail(ErrorCode::invalid_argument, file + ": " + why);

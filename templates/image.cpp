@@ -19,7 +19,7 @@ namespace lodge::templates {
 
 namespace {
 
-// Of every image's superblock: what names an image is its digest.
+// The UUID in the superblock of every image; an image is identified by its digest.
 constexpr const char* kImageId = "6c6f6467-6500-4000-8000-000000000000";
 
 struct DigestFree {
@@ -39,8 +39,8 @@ Status pack_image(const std::string& tree,
                   const std::string& image,
                   std::optional<std::int64_t> newest,
                   int cancel_fd) {
-    // An image of the same tree is to be the same image: nothing random, and no time of now, be it
-    // that of the image itself or of what we put into the tree.
+    // Equal trees have to give equal images. So the image has nothing random and no present time,
+    // neither its own nor that of a file that Lodge put into the tree.
     std::vector<std::string> environment;
     if (newest) {
         environment.push_back("SOURCE_DATE_EPOCH=" + std::to_string(*newest));

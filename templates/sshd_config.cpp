@@ -107,7 +107,7 @@ class Reader {
             drop_in_->path.find('/', directory.size()) == std::string::npos) {
             take(drop_in_->path.substr(directory.size()));
         }
-        // A pattern in the directory's name, which nobody has, matches nothing here.
+        // A pattern in the directory's name is not supported; it matches nothing.
         ASSIGN_OR_RETURN(
             const auto fd,
             kernel::open_hostile_if_there(tree_fd_, directory, O_RDONLY | O_DIRECTORY));
@@ -159,7 +159,7 @@ std::vector<std::string> split_at_commas(const std::string& text) {
     return parts;
 }
 
-// Where it comes from is not known: only criteria of who it is can exclude root.
+// The address of the client is not known, so only a criterion about the user can exclude root.
 bool may_be_root(const std::string& criteria) {
     const std::vector<std::string> words = arguments_of(criteria);
     for (std::size_t i = 0; i + 1 < words.size(); ++i) {

@@ -34,7 +34,7 @@ constexpr std::string_view kRecordSuffix = ".json";
 constexpr std::size_t kLongestRecord = std::size_t{64} << 10;
 constexpr std::string_view kWorkPrefix = ".work-";
 
-// lodge-unpack tells by its exit code what kind of failure its sentence on stderr is.
+// The exit code of lodge-unpack is the kind of the failure; the sentence is on stderr.
 ErrorCode code_of_exit(int exit_code) {
     switch (exit_code) {
     case 2:
@@ -55,10 +55,10 @@ Status check_id(const std::string& id) {
     return {};
 }
 
-// What an image is made of.
+// The source of an image.
 struct Tree {
     std::string path;
-    std::optional<std::int64_t> newest; ///< mtime, Unix seconds, of what did not come about here
+    std::optional<std::int64_t> newest; ///< mtime, Unix seconds, of files from elsewhere
 };
 
 void warn(const Work& work, const std::string& sentence) {

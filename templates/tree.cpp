@@ -46,7 +46,7 @@ std::string halt_signal_of(const std::string& program) {
     return program == "systemd" ? "SIGRTMIN+3" : program == "openrc-init" ? "SIGTERM" : "SIGPWR";
 }
 
-// What a start mounts upon, where there is something: it follows no symlink of a tenant's.
+// Checks the mount points of a start that exist. A start follows no symlink of a tenant.
 Status check_mount_points(int tree_fd) {
     for (const char* name : {"proc", "sys", "dev", "run"}) {
         struct stat info{};

@@ -33,7 +33,7 @@ Status check_not_lost(const Settings& settings) {
 bool has_database(const Settings& settings) {
     struct stat info{};
     if (::lstat(settings.database_path().c_str(), &info) != 0) {
-        return errno != ENOENT; // what cannot be looked at is there: whoever opens it is told why
+        return errno != ENOENT; // if it cannot be examined, opening it gives the reason
     }
     return info.st_size > 0;
 }

@@ -60,8 +60,8 @@ Result<std::unique_ptr<Runtime>> monitors_of(const Settings& settings) {
                                    .seccomp_program = std::move(filter)});
 }
 
-// The group of the container's processes, whatever base the daemon had: a rescue runs in another
-// group than the daemon, and so would choose another base.
+// Looks at the group of the container's init. The base is not computed: a rescue runs in another
+// group than the daemon and would find another base.
 bool is_frozen(const Uuid& uuid, std::int32_t init) {
     const auto own = kernel::read_file("/proc/" + std::to_string(init) + "/cgroup", 65536);
     const auto mounts = kernel::read_mountinfo();
@@ -144,7 +144,7 @@ Status fill(db::Database& database, const Found& found, const std::string& boot_
     }
     if (is_same_boot(found)) {
         RETURN_IF_ERROR(containers.enter_boot(boot_id, [](const auto&) {
-            return std::vector<PlannedStart>{}; // what was to come up is not known
+            return std::vector<PlannedStart>{}; // the starts that the boot had planned are lost
         }));
     }
     return {};
@@ -170,7 +170,7 @@ Status unmark(const Settings& settings, const Uuid& uuid) {
 
 void remove_database(const std::string& path) {
     for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
-        (void)::unlink((path + suffix).c_str()); // what is not there need not go
+        (void)::unlink((path + suffix).c_str()); // a missing file is no failure
     }
 }
 

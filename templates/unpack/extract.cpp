@@ -42,7 +42,7 @@ std::string shown(const char* name) {
     return "'" + printable(std::string_view(name).substr(0, 120)) + "'";
 }
 
-// What libarchive says holds names too.
+// The message of libarchive, which may have names in it.
 std::string said_by(archive* handle) {
     const char* text = archive_error_string(handle);
     return text == nullptr ? std::string() : printable(text);
@@ -57,7 +57,7 @@ bool leaves_the_tree(std::string_view path) {
            (std::string(path) + "/").find("/../") != std::string::npos;
 }
 
-// Only what is harmless on the host and of use inside.
+// Keeps only attributes that are harmless on the host and useful in the container.
 void keep_harmless_xattrs(archive_entry* entry, LeftOut& left_out) {
     std::vector<std::pair<std::string, std::string>> kept;
     const char* name = nullptr;

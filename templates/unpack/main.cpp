@@ -1,8 +1,8 @@
 // lodge-unpack TREE MOST_BYTES: unpacks the tar archive on stdin into the empty directory TREE. The
-// archive is hostile and so may be what it makes libarchive do: the work is done in a process of
-// its own, inside TREE as its root, without network and with five capabilities. Exit codes: 0 done,
-// 2 refused, 3 no space, 4 too large, 1 anything else; one sentence on stderr. Done, it says on
-// stdout of which time the newest entry is, and in the lines behind it what was left out.
+// archive is hostile and may take over libarchive. So the work is done in a process of its own,
+// with TREE as its root, without network and with five capabilities. Exit codes: 0 done, 2 refused,
+// 3 no space, 4 too large, 1 any other failure; one sentence on stderr. After success the first
+// line on stdout is the time of the newest entry, and the other lines name the parts left out.
 
 #include "lib/base/standard_streams.hpp"
 #include "templates/unpack/extract.hpp"
@@ -47,7 +47,7 @@ bool confine(const char* tree) {
 
 int main(int argc, char** argv) {
     if (!lodge::fill_standard_streams()) {
-        return 1; // and perhaps nobody to tell
+        return 1; // stderr may be missing, so there is no message
     }
     unsigned long long most_bytes = 0;
     if (argc != 3 ||
