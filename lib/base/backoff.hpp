@@ -7,7 +7,8 @@
 
 namespace lodge {
 
-/// Pauses after what fails again and again: each twice as long as the last, up to half a minute.
+/// Pauses between the attempts of an act that fails repeatedly. Each pause is twice as long as the
+/// one before, up to half a minute.
 class Backoff {
   public:
     using Pause = std::chrono::milliseconds;

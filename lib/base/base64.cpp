@@ -59,7 +59,7 @@ std::optional<std::string> decode_base64(std::string_view text) {
             bytes.push_back(static_cast<char>((held >> bits) & 0xff));
         }
     }
-    const unsigned left = held & ((1U << bits) - 1); // of a last character whose spare bits are set
+    const unsigned left = held & ((1U << bits) - 1); // spare bits of the last character
     return left == 0 ? std::optional(std::move(bytes)) : std::nullopt;
 }
 

@@ -7,16 +7,16 @@
 
 namespace lodge {
 
-/// A point on CLOCK_MONOTONIC until which an act may take. Every wait in Lodge has one.
+/// A point on CLOCK_MONOTONIC by which an act must end. Every wait in Lodge has one.
 class Deadline {
   public:
     using Clock = std::chrono::steady_clock;
 
     static Deadline after(Clock::duration span) { return Deadline(Clock::now() + span); }
-    /// A century: far enough, and no sum with it overflows, as one with the largest time would.
+    /// A century. Not the largest time, because a sum with that overflows.
     static Deadline never() { return after(std::chrono::hours(24) * 36500); }
 
-    /// The sooner one is less.
+    /// The earlier deadline is less.
     auto operator<=>(const Deadline&) const = default;
 
     [[nodiscard]] bool expired() const { return at_ <= Clock::now(); }
@@ -40,19 +40,19 @@ class Deadline {
     Clock::time_point at_;
 };
 
-/// Milliseconds since 1970, as far as the host's clock is right.
+/// Milliseconds since 1970 by the host's wall clock, which may be wrong.
 inline std::int64_t unix_milliseconds() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(
                std::chrono::system_clock::now().time_since_epoch())
         .count();
 }
 
-/// Milliseconds on CLOCK_BOOTTIME: since the host was booted, its sleep included. For times that
-/// other processes of this boot have to understand, as the rows of the database. Nothing sets this
+/// Milliseconds on CLOCK_BOOTTIME: the time since the host booted, including its sleep. For times
+/// that other processes of this boot read, for example in rows of the database. Nothing sets this
 /// clock (man 2 clock_gettime).
 [[nodiscard]] inline std::int64_t boottime_ms() {
     timespec now{};
-    (void)::clock_gettime(CLOCK_BOOTTIME, &now); // fails for unknown clocks only
+    (void)::clock_gettime(CLOCK_BOOTTIME, &now); // fails only for an unknown clock
     return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
 }
 

@@ -8,11 +8,11 @@
 
 namespace lodge {
 
-/// Runs `body`, which returns a Status. What a library throws in it, or want of memory, ends here
-/// and becomes an error: nothing may leave the entry of a thread, for that ends the process.
+/// Runs `body`, which returns a Status. An exception of a library, or lack of memory, ends here and
+/// becomes an error: an exception that leaves the entry of a thread ends the process.
 template <typename Body>
 [[nodiscard]] Status contained(const Body& body) noexcept {
-    constexpr const char* kNoMemory = "out of memory"; // so short that it takes none
+    constexpr const char* kNoMemory = "out of memory"; // short: needs no allocation
     try {
         return body();
     } catch (const std::bad_alloc&) {
@@ -23,7 +23,7 @@ template <typename Body>
         } catch (const std::bad_alloc&) {
             return fail(ErrorCode::resource_exhausted, kNoMemory);
         }
-    } catch (...) { // nobody throws such a thing
+    } catch (...) { // no library throws anything else
         return fail(ErrorCode::internal, "unexpected");
     }
 }

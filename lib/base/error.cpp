@@ -59,8 +59,9 @@ ErrorCode error_code_from_string(std::string_view name) noexcept {
     return ErrorCode::internal;
 }
 
-// A file that is missing somewhere below is not the thing that was asked for: who knows that it is
-// gives the code (with_code), and who wants to know what the kernel said asks for sys_errno().
+// A missing file on a lower layer (ENOENT) need not be the object that the caller asked for. A
+// caller who knows that it is sets the code with with_code(). A caller who needs the kernel's
+// answer reads sys_errno().
 ErrorCode error_code_from_errno(int error_number) noexcept {
     switch (error_number) {
     case ENOSPC:

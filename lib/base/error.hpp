@@ -27,7 +27,7 @@ enum class ErrorCode : std::uint16_t {
     corrupt = 13,
     kernel = 14,
     internal = 15,
-    unreachable = 16, ///< no daemon listens: told by its clients alone
+    unreachable = 16, ///< no daemon listens: only its clients report this
 };
 
 /// The wire name ("not_found") of a code. Never empty.
@@ -36,8 +36,9 @@ enum class ErrorCode : std::uint16_t {
 /// The code of a wire name; `internal` for a name this release does not know.
 [[nodiscard]] ErrorCode error_code_from_string(std::string_view name) noexcept;
 
-/// The code that an errno means to a caller who knows nothing else: one about the host, never about
-/// what was asked for (not_found, already_exists, busy, permission_denied); else kernel.
+/// The code of an errno for a caller who knows nothing else: a code about the host, never one about
+/// the object that was asked for (not_found, already_exists, busy, permission_denied). `kernel` for
+/// all other values.
 [[nodiscard]] ErrorCode error_code_from_errno(int error_number) noexcept;
 
 /// What failed and why. `message()` is a sentence for a person; `trail()` leads from the intent
@@ -50,13 +51,14 @@ class [[nodiscard]] Error {
     static Error from_errno(std::string_view call, std::string_view subject, int error_number);
 
     [[nodiscard]] ErrorCode code() const noexcept { return code_; }
-    /// The errno behind the failure; 0 when there was none.
+    /// The errno of the failed call; 0: the failure had no errno.
     [[nodiscard]] int sys_errno() const noexcept { return sys_errno_; }
     [[nodiscard]] const std::string& message() const noexcept { return message_; }
     [[nodiscard]] const std::vector<std::string>& trail() const noexcept { return trail_; }
 
     /// Adds the intent of the caller ("attach the volume of 'web1'"). Do not repeat the lower text.
-    /// By value, as its siblings: `e = std::move(e).context(...)` must not move e into itself.
+    /// Returns by value, as with_code() does: `e = std::move(e).context(...)` must not move e into
+    /// itself.
     Error context(std::string intent) && {
         trail_.push_back(std::move(intent));
         return std::move(*this);
@@ -95,7 +97,7 @@ using Status = Result<void>;
 [[nodiscard]] std::unexpected<Error>
 fail_errno(std::string_view call, std::string_view subject, int error_number);
 
-/// Adds context to a failed result; leaves a good one alone.
+/// Adds context to an error; does not change a success.
 template <typename T>
 [[nodiscard]] Result<T> with_context(Result<T> result, std::string intent) {
     if (!result) {
@@ -109,7 +111,7 @@ template <typename T>
 #define LODGE_CONCAT_INNER(a, b) a##b
 #define LODGE_CONCAT(a, b) LODGE_CONCAT_INNER(a, b)
 
-/// Returns the error of `expr` (a Result of anything) from the enclosing function.
+/// Returns the error of `expr` (a Result of any type) from the enclosing function.
 #define RETURN_IF_ERROR(expr)                                                                      \
     do {                                                                                           \
         if (auto lodge_status = (expr); !lodge_status) {                                           \

@@ -12,7 +12,8 @@ constexpr std::size_t kLongest = 64;
 } // namespace
 
 std::size_t edit_distance(std::string_view one, std::string_view other) {
-    // Rows of the table: for the beginning of `one` before the last letter, with it, and next.
+    // Three rows of the table of distances: without the last letter of `one`, with it, and with the
+    // next letter.
     std::vector<std::size_t> before(other.size() + 1);
     std::vector<std::size_t> row(other.size() + 1);
     std::vector<std::size_t> next(other.size() + 1);
@@ -47,7 +48,7 @@ std::string_view nearest(std::string_view word, std::span<const std::string> kno
             continue;
         }
         const std::size_t wrong = edit_distance(word, candidate);
-        // Of a short word nothing may be left.
+        // As many errors as the shorter word has letters would leave no letter of it.
         if (wrong < least && wrong < std::min(word.size(), candidate.size())) {
             least = wrong;
             best = candidate;

@@ -6,13 +6,14 @@
 
 namespace lodge {
 
-/// How many letters have to be put in, taken out, replaced or swapped with their neighbour to make
-/// one text of the other (optimal string alignment). Pure; takes the product of their lengths.
+/// The number of letters to insert, delete, replace or swap with their neighbour to make one text
+/// from the other (optimal string alignment). Pure; its time grows with the product of the two
+/// lengths.
 [[nodiscard]] std::size_t edit_distance(std::string_view one, std::string_view other);
 
-/// The one of `known` that `word` was probably meant to be: a third of its letters are wrong at
-/// most, or it is the only one that begins with all of them (three or more). Empty: none is.
-/// Texts of more than 64 bytes are like none.
+/// The word of `known` that `word` was probably meant to be: at most a third of the letters are
+/// wrong, or it is the only known word that begins with `word` (three letters or more). Empty: no
+/// known word is similar. A text of more than 64 bytes is similar to none.
 [[nodiscard]] std::string_view nearest(std::string_view word, std::span<const std::string> known);
 
 /// "; did you mean 'start'?", or nothing.

@@ -9,7 +9,8 @@ namespace lodge {
 
 namespace {
 
-// The length of the printable character that `text` begins with; 0: there is none.
+// The length of the printable character at the beginning of `text`; 0: the text begins with no
+// printable character.
 std::size_t printable_length(std::string_view text) {
     const auto character = first_character(text);
     if (!character) {
@@ -20,7 +21,7 @@ std::size_t printable_length(std::string_view text) {
     return control ? 0 : character->length;
 }
 
-// Which nearly all texts are.
+// A fast path: nearly all texts are printable ASCII.
 bool is_plain(std::string_view text) {
     return std::ranges::all_of(text, [](char byte) { return byte >= 0x20 && byte < 0x7f; });
 }

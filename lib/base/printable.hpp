@@ -5,9 +5,9 @@
 
 namespace lodge {
 
-/// `text` as it can be shown on a terminal or stand in one line of a log, whoever chose it: each
-/// control character (C0, DEL, C1) but those of `kept`, and each byte that is not UTF-8, becomes
-/// '?'. Thread-safe.
+/// `text` in a form that is safe on a terminal and in one line of a log, also when a tenant chose
+/// it. Each control character (C0, DEL, C1) that is not in `kept`, and each byte that is not UTF-8,
+/// becomes '?'. Thread-safe.
 [[nodiscard]] std::string printable(std::string_view text, std::string_view kept = {});
 
 } // namespace lodge

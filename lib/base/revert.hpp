@@ -6,8 +6,8 @@
 
 namespace lodge {
 
-/// Undo in memory: add an undo right after each success, commit as the last line. What was not
-/// committed is undone in reverse order when the guard dies. Undo functions must not throw.
+/// Undo in memory: add an undo directly after each success, and commit in the last line. Without a
+/// commit the destructor runs the undos in reverse order. Undo functions must not throw.
 class Revert {
   public:
     Revert() = default;

@@ -12,7 +12,8 @@ Status fill_standard_streams() {
         if (::fcntl(standard, F_GETFD) >= 0) {
             continue;
         }
-        // The lowest that is free, which is this one. Not O_CLOEXEC: it is for our children too.
+        // open(2) returns the lowest free descriptor, which is this one. Not O_CLOEXEC: children
+        // inherit the standard streams.
         if (::open("/dev/null", O_RDWR) < 0) {
             return fail_errno("open", "/dev/null");
         }

@@ -4,8 +4,8 @@
 
 namespace lodge {
 
-/// Puts /dev/null where descriptors 0 to 2 are closed, so that nothing that is opened later is
-/// taken for one of the standard streams. The first call of every program of ours.
+/// Opens /dev/null as each of the descriptors 0 to 2 that is closed. Without this a file opened
+/// later would become a standard stream. Each of our programs calls this first.
 [[nodiscard]] Status fill_standard_streams();
 
 } // namespace lodge

@@ -11,7 +11,7 @@ void UniqueFd::reset(int fd) noexcept {
     const int old = std::exchange(fd_, fd);
     if (old >= 0) {
         const int saved = errno;
-        (void)::close(old); // a destructor has nobody to tell; callers who care use close()
+        (void)::close(old); // a destructor cannot return an error: use close() for that
         errno = saved;
     }
 }

@@ -26,12 +26,12 @@ class [[nodiscard]] UniqueFd {
     [[nodiscard]] bool valid() const noexcept { return fd_ >= 0; }
     explicit operator bool() const noexcept { return valid(); }
 
-    /// Gives the descriptor up to the caller.
+    /// Passes the ownership of the descriptor to the caller.
     [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
-    /// Closes what is owned, then owns `fd`. Keeps errno.
+    /// Closes the owned descriptor, then owns `fd`. Keeps errno.
     void reset(int fd = -1) noexcept;
-    /// Closes and reports what close(2) said. The descriptor is gone either way (man 2 close, on
-    /// EINTR and EIO).
+    /// Closes and returns the error of close(2). The descriptor is closed also after an error (man
+    /// 2 close, on EINTR and EIO).
     Status close();
     /// A new descriptor of the same open file, O_CLOEXEC.
     [[nodiscard]] Result<UniqueFd> duplicate() const;

@@ -21,7 +21,7 @@ std::unexpected<Error> bad_size(std::string_view text, std::string_view why) {
                     "; write it as 512M or 2G");
 }
 
-// The power of two that a suffix stands for; nullopt-like 64 for an unknown one.
+// The exponent of the power of two that a suffix means; 64: the suffix is unknown.
 unsigned shift_of(std::string_view suffix) {
     if (suffix.empty() || suffix == "B" || suffix == "b") {
         return 0;
@@ -45,8 +45,8 @@ bool is_digit(char c) {
 
 constexpr std::uint32_t kDecimalUnit = 1000;
 
-// Thousandths: what stands behind a point, up to three digits, is taken from `text`. nullopt: a
-// point without digits, or with more.
+// Takes a point and its one to three digits from the beginning of `text` and returns them as
+// thousandths. nullopt: the point has no digits, or more than three.
 std::optional<std::uint32_t> take_decimals(std::string_view& text) {
     if (!text.starts_with('.')) {
         return 0;
@@ -91,7 +91,7 @@ Result<std::uint64_t> parse_size(std::string_view text) {
     if (value >= (kMost >> shift)) {
         return bad_size(text, "it is too large");
     }
-    // Whole bytes: 1.1G is a fraction of one more.
+    // Rounds down to whole bytes: 1.1G has a fraction of a byte.
     const std::uint64_t bytes =
         (value << shift) + (std::uint64_t{*decimals} << shift) / kDecimalUnit;
     return bytes == 0 ? bad_size(text, "it is zero") : Result<std::uint64_t>(bytes);

@@ -4,7 +4,7 @@ namespace lodge {
 
 namespace {
 
-// How long a well-formed sequence is that begins with this byte; 0: none does.
+// The length of a well-formed sequence that begins with this byte; 0: no sequence begins with it.
 std::size_t length_of(unsigned char lead) {
     if (lead < 0x80) {
         return 1;
@@ -34,7 +34,7 @@ std::optional<Utf8Character> first_character(std::string_view text) {
         }
         point = point << 6U | (byte(at) & 0x3fU);
     }
-    constexpr std::uint32_t kLeast[]{0, 0x80, 0x800, 0x10000}; // below: overlong
+    constexpr std::uint32_t kLeast[]{0, 0x80, 0x800, 0x10000}; // a smaller point is overlong
     const bool surrogate = point >= 0xd800 && point < 0xe000;
     if (point < kLeast[length - 1] || surrogate || point > 0x10ffff) {
         return std::nullopt;

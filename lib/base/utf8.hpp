@@ -12,11 +12,10 @@ struct Utf8Character {
     std::size_t length = 0; ///< in bytes
     std::uint32_t point = 0;
 };
-/// The one that `text` begins with; nullopt when it begins with none that is well-formed. Pre: not
-/// empty.
+/// The character at the beginning of `text`; nullopt when it is not well-formed. Pre: not empty.
 [[nodiscard]] std::optional<Utf8Character> first_character(std::string_view text);
 
-/// That `text` has none but well-formed characters.
+/// Whether all characters of `text` are well-formed.
 [[nodiscard]] bool is_utf8(std::string_view text);
 
 } // namespace lodge

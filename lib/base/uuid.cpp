@@ -22,7 +22,8 @@ std::string hex(const std::array<std::uint8_t, 16>& bytes) {
 
 Result<Uuid> Uuid::generate() {
     Uuid uuid;
-    // Requests of up to 256 bytes are never cut short once the pool is ready (man 2 getrandom).
+    // A request of up to 256 bytes is never cut short once the entropy pool is ready (man 2
+    // getrandom).
     if (::getrandom(uuid.bytes_.data(), uuid.bytes_.size(), 0) !=
         static_cast<ssize_t>(uuid.bytes_.size())) {
         return fail_errno("getrandom");

@@ -9,7 +9,7 @@ namespace lodge::model {
 
 namespace {
 
-// The prefix as a mask over one byte: how many of its bits belong to the network.
+// The network mask of `prefix` for one byte of the address.
 std::uint8_t network_mask(unsigned prefix, std::size_t byte) {
     const unsigned before = static_cast<unsigned>(byte) * 8;
     if (prefix >= before + 8) {
@@ -39,7 +39,7 @@ IpAddress IpAddress::v6(const std::array<std::uint8_t, 16>& bytes) {
 Result<IpAddress> IpAddress::parse(std::string_view text) {
     const std::string copy(text);
     IpAddress address;
-    // A NUL inside would hide what follows it from inet_pton.
+    // inet_pton() would not see the text behind a NUL.
     if (copy.find('\0') == std::string::npos) {
         if (::inet_pton(AF_INET, copy.c_str(), address.bytes_.data()) == 1) {
             return address;

@@ -50,7 +50,7 @@ Result<ContainerSpec> apply(ContainerSpec spec, const SpecChange& change) {
 
 Resources limits_asked(const SpecChange& change) {
     ContainerSpec alone;
-    return put_all(alone, change) ? alone.resources : Resources{}; // each value was judged
+    return put_all(alone, change) ? alone.resources : Resources{}; // add() judged each value
 }
 
 } // namespace lodge::model

@@ -27,7 +27,7 @@ bool is_label(std::string_view label) {
            std::all_of(label.begin(), label.end(), is_label_character);
 }
 
-// What a person typed, shortened and cleaned so that it can stand in an error.
+// A person's input, shortened and made printable for an error.
 std::string quoted(std::string_view text) {
     constexpr std::size_t kMost = 80;
     return "'" + printable(text.substr(0, kMost)) + (text.size() > kMost ? "...'" : "'");
@@ -141,7 +141,7 @@ Status validate_description(const std::string& description) {
     return {};
 }
 
-// Of a label's key, so that none needs quoting on a command line or in a filter.
+// These characters alone, so that no key of a label needs quotes on a command line or in a filter.
 bool is_label_key(std::string_view key) {
     constexpr std::size_t kLongest = 63;
     return !key.empty() && key.size() <= kLongest && std::ranges::all_of(key, [](char c) {

@@ -14,7 +14,7 @@
 
 namespace lodge::model {
 
-/// How a volume is encrypted. `none` exists only when asked for by name.
+/// How a volume is encrypted. `none` is used only when the request names it.
 enum class Encryption { luks2, fscrypt, none };
 /// `shared`: overlay over the template's image. `private_tree`: the template unpacked into the
 /// volume.
@@ -30,7 +30,7 @@ to_string(Encryption encryption) noexcept;                        ///< "luks2", 
 [[nodiscard]] Result<Rootfs> parse_rootfs(std::string_view text);
 [[nodiscard]] Result<State> parse_state(std::string_view text);
 
-/// Limits; an absent one is "as much as the host has".
+/// Limits; an absent limit means "as much as the host has".
 struct Resources {
     std::optional<std::uint64_t> memory_bytes;
     std::optional<std::uint32_t> cpu_millis; ///< thousandths of a CPU
@@ -38,7 +38,7 @@ struct Resources {
     bool operator==(const Resources&) const = default;
 };
 
-/// What was asked for: everything a container is made from, secrets excepted. Value type.
+/// The request for a container: all values that it is made from, without secrets. Value type.
 struct ContainerSpec {
     std::string name;          ///< a DNS label
     std::string template_name; ///< as in `template list`
@@ -47,17 +47,17 @@ struct ContainerSpec {
     Resources resources;
     std::optional<Encryption> encryption; ///< absent: the best this host has
     Rootfs rootfs = Rootfs::shared;
-    std::vector<IpAddress> addresses;  ///< asked for by name; a missing family comes from the pool
+    std::vector<IpAddress> addresses;  ///< requested; the pool gives a missing family
     std::vector<std::string> ssh_keys; ///< public keys, one line each
     BootPolicy boot;
     RestartPolicy restart;
     Protection protect = Protection::no;
     std::string description;                   ///< for people
-    std::map<std::string, std::string> labels; ///< to find it by
+    std::map<std::string, std::string> labels; ///< for filters
 };
 
 /// A volume of a container, in its slot. The names of its image, loop device and mapping come from
-/// its own UUID, so that it can change its container.
+/// its own UUID, so that a volume can move to another container.
 struct Disk {
     Uuid uuid;
     std::uint32_t slot = 0; ///< 0: the root filesystem is on it
@@ -93,17 +93,17 @@ struct Container {
     std::optional<std::uint64_t> init_start_time; ///< field 22 of /proc/PID/stat
     std::string last_exit;  ///< how init ended last: "", "halt", "reboot", "exit 1", "signal 11"
     std::string broken_why; ///< set while `broken`
-    std::string last_error; ///< why it last failed to start, or ended unasked; empty once it starts
+    std::string last_error; ///< why it failed to start or ended unasked; empty after a start
     std::int64_t created_at = 0; ///< Unix seconds
     std::int64_t started_at = 0; ///< Unix seconds, 0: never
     std::optional<std::int64_t>
         start_at;               ///< the daemon will start it: CLOCK_BOOTTIME, milliseconds
     bool resume = false;        ///< a shutdown of the host stopped it
-    std::uint32_t restarts = 0; ///< by its restart policy, in a row
+    std::uint32_t restarts = 0; ///< consecutive ones by its restart policy
 
-    /// Pre: there is a disk, as in every row.
+    /// Pre: there is a disk; every row has one.
     [[nodiscard]] const Disk& root() const { return disks.front(); }
-    /// Of all cards, in the order of their slots.
+    /// The addresses of all cards, in the order of their slots.
     [[nodiscard]] std::vector<CidrAddress> addresses() const;
 };
 
@@ -114,13 +114,13 @@ struct Container {
 /// One OpenSSH public key line (sshd(8), AUTHORIZED_KEYS): known type, base64 whose inner type
 /// agrees, no control characters. A private key is refused and named as such, never quoted.
 [[nodiscard]] Status validate_ssh_public_key(std::string_view line);
-/// Everything about a spec that can be judged without a host.
+/// Judges all properties of a spec that do not depend on the host.
 [[nodiscard]] Status validate(const ContainerSpec& spec);
 
-/// Smallest volume that ext4 with Lodge's layout fits in with room to boot.
+/// The smallest volume that has room for ext4 with Lodge's layout and for a boot.
 inline constexpr std::uint64_t kSmallestDisk = std::uint64_t{64} << 20;
 inline constexpr std::uint64_t kSmallestMemory = std::uint64_t{16} << 20;
-/// The kernel gives no less than 1 ms of a period of 100 ms.
+/// The kernel's smallest quota of cpu.max is 1 ms; our period is 100 ms.
 inline constexpr std::uint32_t kSmallestCpuMillis = 10;
 inline constexpr std::uint32_t kIdsPerContainer = 65536;
 

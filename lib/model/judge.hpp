@@ -4,8 +4,8 @@
 
 namespace lodge::model {
 
-/// Judges one value as validate() judges a whole spec: the option or key that has it is known to be
-/// the one at fault.
+/// Judges one value as validate() judges a whole spec. The caller knows the option or key of the
+/// value, so it can name that in the error.
 [[nodiscard]] Status judge(const SpecField& field, const FieldValue& value);
 
 } // namespace lodge::model

@@ -62,7 +62,7 @@ restart_delay(const RestartPolicy& policy, bool failed, std::uint32_t restarts) 
     }
     std::uint32_t seconds = policy.backoff_seconds;
     for (std::uint32_t i = 0; i < restarts && seconds < kLongestBackoff; ++i) {
-        seconds = std::max(2 * seconds, std::uint32_t{1}); // none at all only the first time
+        seconds = std::max(2 * seconds, std::uint32_t{1}); // 0 applies to the first only
     }
     return std::chrono::seconds(std::min(seconds, kLongestBackoff));
 }

@@ -9,19 +9,20 @@
 
 namespace lodge::model {
 
-/// Whether a container is started when its host has booted. `automatic`: when it ran as the host
-/// went down, in whatever way.
+/// Whether a container is started when its host has booted. `automatic`: if it ran when the host
+/// went down, by a shutdown or by a crash.
 enum class OnBoot : std::uint8_t { no, yes, automatic };
 
-/// How a container comes up with its host. As with vzctl: the higher the order, the earlier.
+/// How a container starts at the boot of its host. As in vzctl, a higher order starts earlier.
 struct BootPolicy {
     OnBoot onboot = OnBoot::automatic;
     std::uint32_t order = 0;
-    std::uint32_t delay_seconds = 0; ///< what comes behind it waits this long
+    std::uint32_t delay_seconds = 0; ///< the next container waits this long
     bool operator==(const BootPolicy&) const = default;
 };
 
-/// Whether a container can be destroyed. One that is protected has to lose its protection first.
+/// Whether a container is protected from `destroy`. A protected container cannot be destroyed until
+/// its protection is removed.
 enum class Protection : std::uint8_t { no, yes };
 
 /// Whether a container is started again when its init has ended by itself.
@@ -29,8 +30,8 @@ enum class RestartWhen : std::uint8_t { no, on_failure, always };
 
 struct RestartPolicy {
     RestartWhen when = RestartWhen::no;
-    std::uint32_t limit = 0;           ///< of restarts in a row; 0: none
-    std::uint32_t backoff_seconds = 1; ///< before the first; doubles with each in a row
+    std::uint32_t limit = 0;           ///< of consecutive restarts; 0: no limit
+    std::uint32_t backoff_seconds = 1; ///< before the first; doubles with each consecutive restart
     bool operator==(const RestartPolicy&) const = default;
 };
 
@@ -46,21 +47,21 @@ inline constexpr std::uint32_t kHighestBootOrder = 9999;
 inline constexpr std::uint32_t kLongestBootDelay = 3600; ///< seconds
 inline constexpr std::uint32_t kLongestBackoff = 300;    ///< seconds; doubling ends here too
 
-/// invalid_argument for what is out of range.
+/// invalid_argument when a value is out of range.
 [[nodiscard]] Status validate(const BootPolicy& policy);
 [[nodiscard]] Status validate(const RestartPolicy& policy);
 
-/// A container that ran this long before it ended begins to count its restarts anew.
+/// The count of restarts begins again when a container ran this long before it ended.
 inline constexpr std::chrono::seconds kSoundRun{60};
 
-/// How long to wait before a container whose init has ended by itself is started again; none: it
-/// stays stopped. `failed`: init did not end by a halt or with exit code 0. `restarts`: how many
-/// there were in a row.
+/// The pause before the restart of a container whose init ended by itself; nullopt: it stays
+/// stopped. `failed`: init ended neither by a halt nor with exit code 0. `restarts`: the number of
+/// consecutive restarts so far.
 [[nodiscard]] std::optional<std::chrono::seconds>
 restart_delay(const RestartPolicy& policy, bool failed, std::uint32_t restarts) noexcept;
 
-/// How long to wait before a container whose init has asked for a reboot is started again, after
-/// `restarts` short lives in a row: not at all, then 1 s, 2 s and so on, as with a policy.
+/// The pause before the restart of a container whose init asked for a reboot, after `restarts`
+/// consecutive short runs: none, then 1 s, 2 s and so on, as with a policy.
 [[nodiscard]] std::chrono::seconds reboot_delay(std::uint32_t restarts) noexcept;
 
 } // namespace lodge::model

@@ -16,7 +16,7 @@ namespace {
 using Spec = ContainerSpec;
 using Texts = std::vector<std::string>;
 
-// --- kinds of values: how one is kept, travels and is written by people --------------------------
+// --- kinds of values: their form in memory, in messages and as people write them ----------------
 
 struct Text {
     static constexpr const char* kWanted = "a text";
@@ -29,7 +29,7 @@ struct Text {
     static Result<FieldValue> parse(const std::string& words) { return words; }
 };
 
-// Empty is none.
+// An empty text means "none".
 struct TextOrNone : Text {
     static FieldValue value_of(const std::string& text) {
         return text.empty() ? FieldValue() : FieldValue(text);
@@ -55,7 +55,7 @@ struct Number {
     }
 };
 
-// A number, or none: as much as there is.
+// A number, or none: no limit.
 template <typename Of>
 struct Limit {
     static constexpr const char* kWanted = Of::kWanted;
@@ -137,8 +137,7 @@ struct Addresses : Lines {
     }
 };
 
-// Texts by name. Those that are put come to those that are there; an empty text takes its name
-// away.
+// Texts by name. New texts are added to those that the field has; an empty text removes its name.
 struct NamedTexts {
     using Map = std::map<std::string, std::string>;
     static constexpr const char* kWanted = "an object of texts";
@@ -186,9 +185,9 @@ Result<std::uint32_t> parse_seconds(const std::string& words) {
     return static_cast<std::uint32_t>(milliseconds / 1000); // it takes a year at most
 }
 
-// Thousands may be written as such: 4k.
+// A suffix is allowed: 4k.
 Result<std::uint32_t> parse_pids(const std::string& words) {
-    constexpr std::uint64_t kMost = 4'194'304; // of the kernel, PID_MAX_LIMIT
+    constexpr std::uint64_t kMost = 4'194'304; // the kernel's PID_MAX_LIMIT
     const auto number = parse_size(words);
     if (!number || *number > kMost) {
         return fail(ErrorCode::invalid_argument,

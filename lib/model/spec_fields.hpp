@@ -21,27 +21,28 @@ using FieldValue = std::variant<std::monostate,
                                 std::vector<std::string>,
                                 std::map<std::string, std::string>>;
 
-/// From when on a value counts. What counts at creation alone cannot be changed.
+/// The time from which a value counts. A value that counts only at creation cannot be changed.
 enum class Counts : std::uint8_t { at_creation, at_once, at_next_start };
 
-/// One field of a container's specification, described here and nowhere else: JSON, specification
-/// files, options, `info`, records and the database are made of this, docs/cli.md and
-/// docs/openapi.yaml are held against it. Immutable.
+/// One field of a container's specification. This is its only description: JSON, specification
+/// files, options, `info`, records and the database use it, and tests compare docs/cli.md and
+/// docs/openapi.yaml with it. Immutable.
 struct SpecField {
     const char* key;       ///< in JSON and in the database: "memory_bytes"
     const char* word;      ///< in specification files: "memory"
-    const char* option;    ///< "--memory,--ram"; nullptr: `create` takes it in a way of its own
+    const char* option;    ///< "--memory,--ram"; nullptr: `create` has its own option for it
     const char* help;      ///< of the option
-    const char* initially; ///< the value without a word about it, for help; nullptr: there is none
+    const char* initially; ///< the default, for the help; nullptr: there is none
     Counts counts;
 
     const char* wanted = nullptr; ///< the kind of value, for errors: "a text"
-    bool removable = false;       ///< none takes it away, as the word "none" does
+    bool removable = false;       ///< a value of none, or the word "none", removes it
     bool several = false;         ///< texts: the option may be repeated
     bool (*fits)(const FieldValue& value) = nullptr;
     FieldValue (*value_of)(const ContainerSpec& spec) = nullptr;
     Status (*take)(ContainerSpec& spec, const FieldValue& value) = nullptr; ///< Pre: it fits
-    /// As people write it: "512M". Of several texts: one of them, as all.
+    /// Parses the form that people write: "512M". For a field of several texts: `words` is one of
+    /// them, and the result holds that one.
     Result<FieldValue> (*parse)(const std::string& words) = nullptr;
 };
 

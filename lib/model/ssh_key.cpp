@@ -54,7 +54,7 @@ Status validate_ssh_public_key(std::string_view line) {
     if (std::any_of(line.begin(), line.end(), is_control)) {
         return refuse("the line has control characters or is more than one line");
     }
-    if (!is_utf8(line)) { // in its comment
+    if (!is_utf8(line)) { // the comment of the key may have other bytes
         return refuse("the line is not UTF-8");
     }
     const std::size_t space = line.find(' ');

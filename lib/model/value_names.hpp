@@ -10,7 +10,7 @@
 
 namespace lodge::model {
 
-/// The values of an enumeration and what they are called outside.
+/// The values of an enumeration and their names in the API and on the command line.
 template <typename T, std::size_t N>
 using Names = std::array<std::pair<T, std::string_view>, N>;
 

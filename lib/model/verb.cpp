@@ -6,7 +6,8 @@ namespace lodge::model {
 
 namespace {
 
-// An empty cell: allowed. Otherwise what follows "'web1' ".
+// An empty cell: the verb is allowed. Otherwise the cell is the end of an error that begins with
+// "'web1' ".
 struct Row {
     Verb verb;
     std::string_view name;
@@ -43,7 +44,7 @@ const Row& row_of(Verb verb) {
             return row;
         }
     }
-    return kTable.front(); // every verb has a row: the test of the table sees to it
+    return kTable.front(); // not reached: every verb has a row, which a test checks
 }
 
 } // namespace

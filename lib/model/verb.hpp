@@ -9,7 +9,7 @@
 
 namespace lodge::model {
 
-/// What can be asked of a container that exists.
+/// The verbs for an existing container.
 enum class Verb : std::uint8_t {
     start,
     stop,
@@ -37,8 +37,8 @@ inline constexpr std::array kStates{State::stopped, State::running, State::froze
 
 [[nodiscard]] std::string_view to_string(Verb verb) noexcept;
 
-/// The one table of state x verb: success, or invalid_state with what to do instead. Whether
-/// another operation is on its way is not asked here.
+/// The one table of verbs and states: success, or invalid_state with the reason and, where there is
+/// one, the next act. This does not check whether another operation is running.
 [[nodiscard]] Status allowed(Verb verb, State state, std::string_view name);
 
 } // namespace lodge::model
