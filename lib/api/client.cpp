@@ -16,8 +16,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-// Beast, and no more of it than its messages, because it is headers only: a program that loads Poco
-// spends 2 ms on relocations before main(), which is most of what an exec takes.
+// The client uses the messages of Beast alone, because Beast is headers only. A program that loads
+// Poco spends 2 ms on relocations before main(), which is most of the time of an exec.
 namespace lodge::api {
 
 namespace {
@@ -63,7 +63,7 @@ std::unexpected<Error> closed() {
     return std::unexpected<Error>(broke_off());
 }
 
-// A peer that has gone is no error here: why it went is in its answer.
+// `cancelled` when the peer has closed: its answer has the reason (unless_refused()).
 Status send_all(int socket, std::string_view bytes) {
     while (!bytes.empty()) {
         const ssize_t sent = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -78,8 +78,8 @@ Status send_all(int socket, std::string_view bytes) {
     return {};
 }
 
-// Up to `buffer`'s size; 0 at the end. A daemon that died before it took the connection, or read
-// all that was sent, is the end too, though the kernel calls it a reset.
+// Receives up to the size of `buffer`; 0 at the end. ECONNRESET is the end too: the daemon ended
+// before it accepted the connection or read all bytes that were sent.
 Result<std::size_t> receive_some(int socket, std::span<char> buffer) {
     while (true) {
         const ssize_t size = ::recv(socket, buffer.data(), buffer.size(), 0);
@@ -97,7 +97,7 @@ Result<std::size_t> receive_some(int socket, std::span<char> buffer) {
 
 using Progress = std::function<bool(Parser& parser)>;
 
-// Feeds what has come, of which the parser may leave an incomplete header.
+// Passes the received bytes to the parser. The parser leaves an incomplete header in `pending`.
 Status feed(Parser& parser, std::string& pending) {
     boost::system::error_code error;
     const std::size_t used = parser.put(boost::asio::buffer(pending), error);
@@ -109,8 +109,8 @@ Status feed(Parser& parser, std::string& pending) {
     return {};
 }
 
-// Reads the rest of an answer. `progress` is called when some more of the body has come; false ends
-// it.
+// Reads the rest of an answer. Calls `progress` when more of the body has come, and ends when it
+// returns false.
 Status read_answer(int socket, Parser& parser, const Progress& progress = {}) {
     std::string pending;
     std::array<char, 65536> buffer{};
@@ -128,8 +128,8 @@ Status read_answer(int socket, Parser& parser, const Progress& progress = {}) {
     return {};
 }
 
-// Whatever the daemon sends is wanted whole, an endless stream too. Not boost::none: Boost 1.74
-// takes that for a limit of nothing.
+// The body has no limit: the client reads a whole answer, and a stream has no end. Not boost::none,
+// because Boost 1.74 takes that for a limit of 0.
 void set_up(Parser& parser) {
     parser.eager(true);
     parser.body_limit(std::numeric_limits<std::uint64_t>::max());
@@ -175,7 +175,7 @@ Status send_chunk(int socket, std::string_view content) {
     return send_all(socket, kBreak);
 }
 
-// As chunks; an empty one is the end.
+// Sends `content` as chunks. An empty chunk marks the end.
 Status send_chunks(int socket, std::istream& content) {
     std::string part(std::size_t{1} << 20, '\0');
     std::size_t size = 0;
@@ -187,7 +187,7 @@ Status send_chunks(int socket, std::istream& content) {
     return {};
 }
 
-// Calls `line` for every whole line and takes it out of `text`.
+// Calls `line` for each complete line and removes the line from `text`.
 bool take_lines(std::string& text, const std::function<bool(const std::string&)>& line) {
     std::size_t begin = 0;
     bool wanted = true;
@@ -202,7 +202,8 @@ bool take_lines(std::string& text, const std::function<bool(const std::string&)>
     return wanted;
 }
 
-// One byte at a time to the empty line: what follows a 101 belongs to the session.
+// Reads one byte at a time up to the empty line, because the bytes behind a 101 belong to the
+// session.
 Result<std::string> read_head(int socket) {
     constexpr std::size_t kLongest = 16384;
     std::string head;
@@ -217,7 +218,8 @@ Result<std::string> read_head(int socket) {
     return head;
 }
 
-// A daemon that did not take all of a request has said why before it closed: its answer counts.
+// A daemon that does not read a whole request sends the reason before it closes. So `cancelled` is
+// no error here: the caller reads the answer.
 Status unless_refused(Status sent) {
     return sent || sent.error().code() != ErrorCode::cancelled ? std::move(sent) : Status();
 }

@@ -9,7 +9,7 @@
 
 namespace lodge::api {
 
-/// The message for a caller who loses the daemon during a call.
+/// The error for a caller whose daemon ended during a call.
 [[nodiscard]] Error broke_off();
 
 /// Talks to lodged over its unix socket, one connection per call. Errors of the daemon arrive
@@ -24,10 +24,11 @@ class Client {
     /// Sends `content` as the body, in chunks.
     [[nodiscard]] Result<std::string> upload(const std::string& path, std::istream& content) const;
     /// Calls `line` for every line of a streamed answer until it returns false. unreachable when
-    /// lodged ends before.
+    /// lodged ends the answer before that.
     [[nodiscard]] Status stream(const std::string& path,
                                 const std::function<bool(const std::string& text)>& line) const;
-    /// Begins a session (lib/session): the connection, of which not a byte behind the 101 was read.
+    /// Begins a session (lib/session). Returns the connection; no byte behind the 101 has been read
+    /// from it.
     [[nodiscard]] Result<UniqueFd> upgrade(const std::string& path, const std::string& body) const;
 
   private:

@@ -20,7 +20,8 @@ using nlohmann::json;
 
 constexpr const char* kBase64 = "base64";
 
-// More than the kernel takes of words: two MiB, and eight bytes for each beside its own.
+// More than the number of words that execve(2) accepts: two MiB, with a pointer of eight bytes for
+// each word.
 constexpr std::size_t kMostValues = std::size_t{1} << 18;
 
 std::unexpected<Error> refuse(const std::string& why) {
@@ -32,13 +33,13 @@ std::unexpected<Error> refuse(const std::string& why) {
 std::string to_text(const json& value, int indent) {
     std::string plain = value.dump(indent, ' ', false, json::error_handler_t::replace);
     if (plain.find('\x7f') == std::string::npos && plain.find('\xc2') == std::string::npos) {
-        return plain; // nearly always
+        return plain; // the usual case
     }
     constexpr std::string_view kHex = "0123456789abcdef";
     std::string text;
     text.reserve(plain.size());
-    // JSON demands the escape of C0 alone, and what is left stands in strings only: DEL, and U+0080
-    // to U+009F, which are 0xc2 and a byte from 0x80 to 0x9f in UTF-8.
+    // dump() has escaped C0, as JSON requires. This escapes DEL and U+0080 to U+009F, which can
+    // occur only in strings. In UTF-8 the latter are 0xc2 and a byte from 0x80 to 0x9f.
     for (std::size_t at = 0; at < plain.size(); ++at) {
         const auto next = static_cast<unsigned char>(at + 1 < plain.size() ? plain[at + 1] : 0);
         const bool c1 = plain[at] == '\xc2' && next >= 0x80 && next < 0xa0;
@@ -63,7 +64,7 @@ std::string indented(std::string_view line, std::size_t indent) {
     for (std::size_t at = 0; at < line.size(); ++at) {
         const char c = line[at];
         const char next = at + 1 < line.size() ? line[at + 1] : '\0';
-        if (c == '"') { // to its end, over what is escaped
+        if (c == '"') { // to the end of the string, past escapes
             std::size_t end = at + 1;
             while (end < line.size() && line[end] != '"') {
                 end += line[end] == '\\' ? 2U : 1U;
@@ -170,7 +171,7 @@ json to_json(const model::ContainerSpec& spec) {
 
 namespace {
 
-// The value of a key that some field has.
+// The value of a key, which must be the key of a field.
 Result<model::FieldValue> read_value(const std::string& key, const json& value) {
     const model::SpecField* field = model::find_field(key);
     if (field == nullptr) {
@@ -221,7 +222,8 @@ Result<model::SpecChange> change_from_json(const json& object) {
 }
 
 json to_json_bytes(const std::string& bytes) {
-    // As json::dump() writes a text: \u00XX for most control characters, two bytes for the others.
+    // The size of the text as json::dump() writes it: \u00XX for most control characters, two bytes
+    // for other escapes.
     std::size_t text_size = bytes.size();
     for (const char c : bytes) {
         text_size += static_cast<unsigned char>(c) < 0x20 ? 5 : c == '"' || c == '\\' ? 1 : 0;
@@ -248,7 +250,7 @@ Result<json> parse_object(std::string_view body) {
     if (body.empty()) {
         return json::object();
     }
-    // Each value costs more memory than it has bytes.
+    // A bound, because a value in memory is larger than its text.
     std::size_t values = 0;
     const auto count = [&](int, json::parse_event_t, const json&) {
         return ++values <= kMostValues;

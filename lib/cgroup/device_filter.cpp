@@ -56,7 +56,7 @@ std::vector<bpf_insn> make_program() {
         load(BPF_REG_5, offsetof(bpf_cgroup_dev_ctx, minor)),
         instruction(BPF_ALU | BPF_MOV | BPF_X, BPF_REG_3, BPF_REG_2, 0, 0),
         instruction(BPF_ALU | BPF_AND | BPF_K, BPF_REG_3, 0, 0, BPF_DEVCG_ACC_MKNOD << 16),
-        // mknod: refused, whatever the device.
+        // mknod: refused for each device.
         instruction(BPF_JMP32 | BPF_JEQ | BPF_K, BPF_REG_3, 0, 2, 0),
         instruction(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 0),
         instruction(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
@@ -96,7 +96,7 @@ Result<UniqueFd> load_device_filter() {
     attributes.license = reinterpret_cast<std::uintptr_t>("GPL");
     std::strncpy(&attributes.prog_name[0], "lodge_devices", BPF_OBJ_NAME_LEN - 1);
     UniqueFd loaded(
-        static_cast<int>(bpf(BPF_PROG_LOAD, attributes))); // O_CLOEXEC by itself (man 2 bpf)
+        static_cast<int>(bpf(BPF_PROG_LOAD, attributes))); // always O_CLOEXEC (man 2 bpf)
     if (!loaded) {
         return fail_errno("BPF_PROG_LOAD", "device filter");
     }

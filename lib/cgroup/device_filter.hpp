@@ -10,7 +10,7 @@ namespace lodge::cgroup {
 /// device node. One program serves all groups.
 [[nodiscard]] Result<UniqueFd> load_device_filter();
 
-/// Attaches it to a group; it goes with the group.
+/// Attaches the program to a group. The kernel detaches it when the group is removed.
 [[nodiscard]] Status attach_device_filter(int group_fd, int program_fd);
 
 } // namespace lodge::cgroup

@@ -41,7 +41,7 @@ Result<std::string> own_group() {
     return fail(ErrorCode::unsupported, "this process is in no cgroup v2 group");
 }
 
-// systemd marks what it delegates (systemd.resource-control(5), Delegate=).
+// systemd marks the groups that it delegates (systemd.resource-control(5), Delegate=).
 bool is_delegated(const std::string& path) {
     std::array<char, 8> value{};
     for (const char* name : {"trusted.delegate", "user.delegate"}) {
@@ -54,7 +54,7 @@ bool is_delegated(const std::string& path) {
 
 struct Place {
     std::string base;
-    bool stay = false; ///< this process stays where it is
+    bool stay = false; ///< this process stays in its own group
 };
 
 Place find_place(const std::string& asked, const std::string& mount_point) {
@@ -82,7 +82,7 @@ std::string reason_for(const std::string& controller,
     return "the " + controller + " controller is not available on cgroup v2 here";
 }
 
-// Whether cgroup.events says `line`; of a group that is gone: as of one without processes.
+// Whether cgroup.events has `line`. A removed group counts as one without processes.
 Result<bool> events_say(int events_fd, std::string_view line) {
     std::array<char, 256> text{};
     const ssize_t size = ::pread(events_fd, text.data(), text.size() - 1, 0);
@@ -96,8 +96,8 @@ Result<bool> events_say(int events_fd, std::string_view line) {
            std::string_view::npos;
 }
 
-// The number behind `key` in a file of a group, or the first; none when there is no such file: its
-// controller is not enabled, or the group has gone.
+// The number behind `key` in a file of a group; without a key the first number. nullopt when the
+// file does not exist: its controller is not enabled, or the group was removed.
 std::optional<std::uint64_t> number_in(int group_fd, const char* file, std::string_view key = {}) {
     std::array<char, 512> buffer{}; // usage_usec comes first
     const UniqueFd fd(::openat(group_fd, file, O_RDONLY | O_CLOEXEC));
@@ -125,11 +125,11 @@ class KernelGroups final : public GroupManager {
     Result<UniqueFd>
     create(const std::string& name, const Limits& limits, std::uint32_t owner) override {
         RETURN_IF_ERROR(check_limits(limits));
-        RETURN_IF_ERROR(remove(name)); // with what an earlier life's tenant made below it
+        RETURN_IF_ERROR(remove(name)); // with the groups that a tenant made below it before
         RETURN_IF_ERROR(kernel::make_directory_at(base_.get(), name, 0755));
         auto group = set_up(name, limits, owner);
         if (!group) {
-            (void)remove(name); // the first error is the one to tell
+            (void)remove(name); // the first error is returned
             return std::unexpected<Error>(
                 std::move(group).error().context("make the cgroup " + name));
         }
@@ -156,8 +156,8 @@ class KernelGroups final : public GroupManager {
         if (!frozen) {
             return wait_for(name, "frozen 0", deadline, "did not go on in time");
         }
-        // A group with processes of its own says that it is frozen when those are, whatever is
-        // below it (6.18, cgroup_update_frozen()): so each group is asked.
+        // A group with processes of its own reports "frozen" when those are frozen, even when
+        // processes below it are not (6.18, cgroup_update_frozen()). So this checks each group.
         while (true) {
             ASSIGN_OR_RETURN(const std::string unfrozen, first_unfrozen(base_.get(), name));
             if (unfrozen.empty()) {
@@ -244,8 +244,8 @@ class KernelGroups final : public GroupManager {
         if (filter_) {
             RETURN_IF_ERROR(attach_device_filter(group.get(), filter_.get()));
         }
-        // Groups are the host's to share out: one with the memory controller takes one of 65,535
-        // ids.
+        // Groups are a limited resource of the host: a group with the memory controller takes one
+        // of 65,535 ids.
         RETURN_IF_ERROR(
             kernel::write_control(group.get(), "cgroup.max.depth", std::to_string(kDeepestGroup)));
         RETURN_IF_ERROR(kernel::write_control(
@@ -258,7 +258,7 @@ class KernelGroups final : public GroupManager {
         return group;
     }
 
-    // Until cgroup.events says `line`. A group that goes away says everything.
+    // Waits until cgroup.events has `line`. A removed group fulfils each condition.
     Status wait_for(const std::string& name,
                     std::string_view line,
                     const Deadline& deadline,
@@ -285,14 +285,14 @@ class KernelGroups final : public GroupManager {
         Status status = kernel::write_control(base_.get(), name + "/" + file, value);
         if (!status &&
             (status.error().sys_errno() == ENOENT || status.error().sys_errno() == ENODEV)) {
-            return {}; // no such group: nothing to act on
+            return {}; // no such group: nothing to do
         }
         return status;
     }
 
     Support support_;
     UniqueFd base_;
-    UniqueFd filter_; ///< invalid where BPF is not permitted; Support says so
+    UniqueFd filter_; ///< invalid where BPF is not permitted; see Support::missing
 };
 
 std::set<std::string> words_of(int dir_fd, const std::string& file) {
@@ -319,8 +319,9 @@ std::vector<std::string> levels_to(const std::string& base) {
     return levels;
 }
 
-// Controllers reach our children only when every group from the root to the base passes them on.
-// A level that does so already is somebody else's to write to, and is left alone.
+// A controller is available to our groups only when each group from the root to the base has it in
+// its cgroup.subtree_control. This does not write to a level that has it already, because that
+// level may belong to the service manager.
 void enable_controllers(int mount_fd,
                         Support& support,
                         const std::vector<kernel::MountInfo>& mounts) {
@@ -351,7 +352,7 @@ Status make_own_group(int base_fd, bool stay) {
 // Two daemons in one group would sweep each other's containers. The lock lasts as long as the
 // descriptor, which no monitor inherits.
 Status lock_base(int base_fd, const std::string& base) {
-    constexpr auto kPredecessorGone = std::chrono::seconds(2); // with its last unexecuted child
+    constexpr auto kPredecessorGone = std::chrono::seconds(2); // and its last child before exec
     const Status locked = kernel::lock_exclusively(base_fd, Deadline::after(kPredecessorGone));
     if (!locked && locked.error().code() == ErrorCode::busy) {
         return fail(ErrorCode::busy,
@@ -361,7 +362,7 @@ Status lock_base(int base_fd, const std::string& base) {
     return with_context(locked, "lock " + base);
 }
 
-// Without cgroup.kill a stop would have to race with a fork bomb, so nothing is built on less.
+// Without cgroup.kill a stop would race with a fork bomb, so Lodge requires these files.
 Status require_kernel_files(int base_fd) {
     for (const char* file : {"cgroup.kill", "cgroup.freeze", "cgroup.events"}) {
         if (::faccessat(base_fd, (std::string(kOwnGroup) + "/" + file).c_str(), F_OK, 0) != 0) {

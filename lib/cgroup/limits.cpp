@@ -16,7 +16,7 @@ struct GroupFree {
     void operator()(::cgroup* group) const { cgroup_free(&group); }
 };
 
-// libcgroup keeps the mount table in global variables: one caller at a time.
+// libcgroup keeps the mount table in global variables, so only one thread at a time may call it.
 std::mutex& libcgroup_lock() {
     static std::mutex lock;
     return lock;
@@ -29,8 +29,8 @@ Status check(int rc, const std::string& what) {
     return fail(ErrorCode::kernel, what + ": " + cgroup_strerror(rc));
 }
 
-// Reading the mounts anew at every start would cost the more, the more containers run. Pre: the
-// lock.
+// Reads the mounts only once: the cost of a read grows with the number of running containers. Pre:
+// the caller holds the lock.
 Status initialise() {
     static bool done = false;
     if (!done) {
@@ -54,13 +54,13 @@ set_value(::cgroup* group, const char* controller, const char* name, const std::
 }
 
 constexpr std::uint64_t kCpuPeriodMicros = 100'000;
-constexpr const char* kNone = "max"; // as the kernel's files say "no limit"
+constexpr const char* kNone = "max"; // the kernel's word for "no limit"
 
 Status limit_memory(::cgroup* group, int group_fd, std::optional<std::uint64_t> bytes) {
     RETURN_IF_ERROR(
         set_value(group, "memory", "memory.max", bytes ? std::to_string(*bytes) : kNone));
-    // What was sold as memory is memory: without this a tenant moves into the host's swap. A kernel
-    // without swap has no such file, and nowhere to move to.
+    // The memory limit must not be extended by swap: without this a tenant could fill the host's
+    // swap. A kernel without swap does not have this file.
     if (::faccessat(group_fd, "memory.swap.max", F_OK, 0) == 0) {
         return set_value(group, "memory", "memory.swap.max", bytes ? "0" : kNone);
     }
@@ -77,7 +77,7 @@ Status limit_pids(::cgroup* group, std::optional<std::uint32_t> pids) {
     return set_value(group, "pids", "pids.max", pids ? std::to_string(*pids) : kNone);
 }
 
-// Which files are written.
+// The controllers whose files are written.
 struct Controllers {
     bool memory = false;
     bool cpu = false;

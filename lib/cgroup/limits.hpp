@@ -13,8 +13,8 @@ namespace lodge::cgroup {
 /// for it.
 [[nodiscard]] Status apply_limits(const std::string& group, int group_fd, const Limits& limits);
 
-/// The same for a group with limits. An absent limit is lifted if one of `controllers` has its
-/// file.
+/// The same for a group with limits. Removes an absent limit if its controller is one of
+/// `controllers`.
 [[nodiscard]] Status change_limits(const std::string& group,
                                    int group_fd,
                                    const Limits& limits,

@@ -15,7 +15,8 @@ namespace {
 
 constexpr unsigned kDeepest = 256;
 
-// The tree is the tenant's: what goes away meanwhile, or holds threads only, has no processes.
+// The tree belongs to the tenant. A group that is removed meanwhile, or a threaded one, counts as
+// one without processes.
 Status collect_processes(int parent_fd,
                          const std::string& name,
                          unsigned depth,
@@ -60,7 +61,7 @@ Status remove_below(int parent_fd, const std::string& name, unsigned depth) {
     return {};
 }
 
-// As cgroup.events of a group says; of one that is gone: nothing runs there.
+// Whether cgroup.events shows processes that are not frozen. False for a group that was removed.
 bool runs(int group_fd) {
     const auto file = kernel::open_at(group_fd, "cgroup.events", O_RDONLY);
     const auto text = file ? kernel::read_all(file->get(), 4096) : std::string();

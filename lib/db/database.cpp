@@ -28,8 +28,8 @@ std::unexpected<Error> from_exception(const SQLite::Exception& error, const std:
         code = ErrorCode::resource_exhausted;
         break;
     case SQLITE_IOERR:
-        // Files that cannot grow: the log's index among them, where SQLite does not say
-        // SQLITE_FULL.
+        // The index of the log (-shm) cannot grow. SQLite does not report SQLITE_FULL for this
+        // file.
         code = error.getExtendedErrorCode() == SQLITE_IOERR_SHMSIZE ? ErrorCode::no_space
                                                                     : ErrorCode::kernel;
         break;
@@ -137,13 +137,13 @@ class WalDatabase final : public Database {
                                kBusyMilliseconds) {
         writer_.exec("PRAGMA journal_mode=WAL");
         writer_.exec("PRAGMA foreign_keys=ON");
-        // Wrapped keys are deleted to destroy what they open: their bytes must go too. Debian's
-        // SQLite is built so, others are not.
+        // The deletion of a wrapped key destroys the data under it, so the bytes of the key must be
+        // overwritten too. Debian's SQLite has this as its default; other builds do not.
         writer_.exec("PRAGMA secure_delete=ON");
         reader_ =
             std::make_unique<SQLite::Database>(path,
                                                SQLite::OPEN_READONLY | SQLite::OPEN_NOMUTEX,
-                                               kBusyMilliseconds); // the mutexes below are enough
+                                               kBusyMilliseconds); // the mutexes below protect it
     }
 
     Status write(Durability durability, const std::function<Status(Transaction&)>& body) override {
@@ -167,7 +167,7 @@ class WalDatabase final : public Database {
 
     Status copy_to(const std::string& path) override {
         return guarded<void>(path_, [&]() -> Status {
-            // A connection of its own: a reader of the log, which nobody waits for.
+            // A connection of its own: a reader for which no writer waits.
             SQLite::Database source(path_, SQLite::OPEN_READONLY, kBusyMilliseconds);
             SQLite::Statement copy(source, "VACUUM INTO ?");
             copy.bind(1, path);
@@ -179,7 +179,7 @@ class WalDatabase final : public Database {
     Status empty_log() override {
         const std::lock_guard guard(writing_);
         return guarded<void>(path_, [&]() -> Status {
-            // It answers with one row: whether it was blocked.
+            // The first column of the answer: 1 when the checkpoint was blocked.
             const bool busy = writer_.execAndGet("PRAGMA wal_checkpoint(TRUNCATE)").getInt() != 0;
             return busy ? fail(ErrorCode::busy,
                                "the log of the database '" + path_ + "' is being read")

@@ -23,9 +23,9 @@ using Row = std::vector<Value>;
 [[nodiscard]] Blob blob(const Value& value);            ///< empty for anything but a BLOB
 [[nodiscard]] bool is_null(const Value& value);
 
-/// What a committed transaction survives, once write() has returned.
+/// The event that a committed transaction survives after write() has returned.
 enum class Durability {
-    process, ///< a kill of the daemon (no fsync; a power cut may lose it, never corrupt it)
+    process, ///< a kill of the daemon (no fsync: a power cut may lose it, never corrupt it)
     host,    ///< a power cut (fsync of the log)
 };
 
@@ -56,12 +56,12 @@ class Database : public Source {
     /// Runs `body` in one transaction: committed when it succeeds, rolled back when it fails.
     [[nodiscard]] virtual Status write(Durability durability,
                                        const std::function<Status(Transaction&)>& body) = 0;
-    /// Copies the committed state into the new file `path`, one sound database without a log. Waits
-    /// for no writer and delays none.
+    /// Copies the committed state into the new file `path`, a complete database without a log.
+    /// Neither waits for a writer nor delays one.
     [[nodiscard]] virtual Status copy_to(const std::string& path) = 0;
-    /// Moves the whole log into the file and empties it: deleted data is then in neither (its bytes
-    /// are overwritten in the file). busy when somebody reads an older state all the time. Waits
-    /// for the disk and delays writers meanwhile.
+    /// Moves the whole log into the file and empties the log. Deleted data is then in neither (its
+    /// bytes are overwritten in the file). busy when a reader keeps an older state open all the
+    /// time. Waits for the disk and delays writers meanwhile.
     [[nodiscard]] virtual Status empty_log() = 0;
     /// For tests: called before each statement, which fails with the returned error.
     virtual void set_fault_hook(std::function<Status()> hook) = 0;
@@ -71,13 +71,13 @@ class Database : public Source {
 /// Deleted data is overwritten.
 [[nodiscard]] Status alter_file(const std::string& path, std::span<const char* const> statements);
 
-/// Called before a database is migrated from schema `from`. Its error fails the opening, and
-/// nothing is changed.
+/// Called before a database is migrated from schema `from`. If it returns an error, open_database()
+/// returns that error and changes nothing.
 using BeforeMigration = std::function<Status(Database& database, int from)>;
 
 /// Opens or creates a database. It applies `migrations` in order, each in a transaction of its own,
 /// and keeps their number in user_version. unsupported when the file has had more migrations (a
-/// newer release made it), corrupt when it is no sound database.
+/// newer release made it); corrupt when the file is damaged or no database.
 [[nodiscard]] Result<std::unique_ptr<Database>>
 open_database(const std::string& path,
               std::span<const char* const> migrations,

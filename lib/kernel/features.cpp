@@ -16,7 +16,7 @@ namespace lodge::kernel {
 
 namespace {
 
-// fsopen(2) loads the module, and is ENODEV where there is none.
+// fsopen(2) loads the filesystem's module. It fails with ENODEV when there is none.
 std::string without_filesystem(const char* type) {
     const UniqueFd context(static_cast<int>(::syscall(SYS_fsopen, type, FSOPEN_CLOEXEC)));
     if (context.get() >= 0) {

@@ -11,8 +11,8 @@ struct Feature {
     std::string description; ///< its use
     std::string why_not;     ///< empty: the kernel has it
 };
-/// Probes the kernel for each feature; this loads modules that can be loaded. Needs root.
-/// Thread-safe.
+/// Probes the kernel for each feature. The probes load modules that the kernel can load. Needs
+/// root. Thread-safe.
 [[nodiscard]] std::vector<Feature> features();
 
 } // namespace lodge::kernel

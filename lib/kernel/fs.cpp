@@ -27,7 +27,7 @@ struct DirCloser {
 using DirStream = std::unique_ptr<DIR, DirCloser>;
 
 Result<DirStream> open_stream(int dir_fd) {
-    // A fresh open file, so that the caller's offset stays where it is.
+    // A new open file description, so that the caller's offset does not change.
     ASSIGN_OR_RETURN(UniqueFd own, open_at(dir_fd, ".", O_RDONLY | O_DIRECTORY));
     DirStream stream(::fdopendir(own.get()));
     if (!stream) {
@@ -37,8 +37,9 @@ Result<DirStream> open_stream(int dir_fd) {
     return stream;
 }
 
-// One removal of a tree. What lies too deep to hold a descriptor for each level on the way is moved
-// up to the top and removed in the next round, so that no depth can stop it.
+// One removal of a tree. The walk holds a descriptor for each level. A directory that lies too deep
+// for this is moved to the top of the tree and removed in the next round, so that a tree of any
+// depth can be removed.
 struct Removal {
     int top_fd = -1; ///< the tree's own root, once it is known to be a directory
     unsigned moved = 0;
@@ -79,7 +80,8 @@ Status move_to_top(int dir_fd, const std::string& name, Removal& removal) {
     }
 }
 
-// A directory of ours, unless something is mounted on it (bind mounts of the same filesystem too).
+// Opens a directory. `busy` when a filesystem is mounted on it, also by a bind mount of the same
+// filesystem.
 Result<DirFd> open_unmounted(int dir_fd, const std::string& name) {
     struct open_how how{};
     how.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -108,7 +110,7 @@ Status remove_entry(int dir_fd, const std::string& name, Removal& removal, unsig
     if (::unlinkat(dir_fd, name.c_str(), 0) == 0 || errno == ENOENT) {
         return {};
     }
-    // unlink of a directory says EISDIR on Linux, EPERM by POSIX.
+    // unlink(2) of a directory fails with EISDIR on Linux, with EPERM in POSIX.
     if (errno != EISDIR && errno != EPERM) {
         return fail_errno("unlinkat", name);
     }
@@ -159,7 +161,8 @@ open_hostile(int dir_fd, const std::string& path, int flags, mode_t mode, Resolv
     how.resolve = resolve == Resolve::in_root
                       ? RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
                       : RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-    // EAGAIN: a rename raced with the walk (man 2 openat2); somebody hostile can cause it for ever.
+    // EAGAIN: a rename raced with the walk (man 2 openat2). A hostile owner can cause this again
+    // and again, so the number of attempts is bounded.
     for (int attempt = 0; attempt < 32; ++attempt) {
         const long fd = ::syscall(SYS_openat2, dir_fd, path.c_str(), &how, sizeof how);
         if (fd >= 0) {
@@ -251,7 +254,8 @@ Status write_control(int dir_fd, const std::string& path, std::string_view value
 
 Status replace_file(int dir_fd, const std::string& name, std::string_view content, mode_t mode) {
     const std::string temporary = "." + name + ".new";
-    // What a crash left under that name has its own mode and perhaps other links: never reuse it.
+    // A file that a crash left under this name has its own mode and perhaps other links: never
+    // reuse it.
     if (::unlinkat(dir_fd, temporary.c_str(), 0) != 0 && errno != ENOENT) {
         return fail_errno("unlinkat", temporary);
     }
@@ -269,7 +273,7 @@ Status replace_file(int dir_fd, const std::string& name, std::string_view conten
     Status status = replace();
     if (!status) {
         (void)::unlinkat(
-            dir_fd, temporary.c_str(), 0); // best effort: the first error is the one to tell
+            dir_fd, temporary.c_str(), 0); // best effort: the function returns the first error
     }
     return status;
 }
@@ -326,7 +330,7 @@ for_each_entry(int dir_fd,
     }
 }
 
-// A blocking flock(2) would be told, but has no deadline.
+// Polls the lock, because a blocking flock(2) has no deadline.
 Status lock_exclusively(int fd, const Deadline& deadline) {
     while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR) {
@@ -336,7 +340,7 @@ Status lock_exclusively(int fd, const Deadline& deadline) {
             return fail(ErrorCode::busy, "somebody else holds the lock");
         }
         const timespec pause{.tv_sec = 0, .tv_nsec = 2'000'000};
-        (void)::nanosleep(&pause, nullptr); // a signal just makes the next look come sooner
+        (void)::nanosleep(&pause, nullptr); // a signal only makes the next attempt earlier
     }
     return {};
 }

@@ -14,7 +14,7 @@
 
 namespace lodge::kernel {
 
-/// Descriptor of a directory, the anchor of every path of ours (openat(2) style).
+/// Descriptor of a directory. Our paths are relative to one, as in openat(2).
 using DirFd = UniqueFd;
 
 /// open(2) with O_CLOEXEC added.
@@ -25,20 +25,20 @@ open_at(int dir_fd, const std::string& path, int flags, mode_t mode = 0);
 [[nodiscard]] Result<DirFd> open_directory(const std::string& path);
 [[nodiscard]] Result<DirFd> open_directory_at(int dir_fd, const std::string& path);
 
-/// How openat2(2) treats a path in a tree that somebody hostile owns.
+/// How openat2(2) resolves a path in a tree whose owner may be hostile.
 enum class Resolve {
-    beneath_no_symlinks, ///< any symlink, `..` above the root, mount crossing to magic: refused
+    beneath_no_symlinks, ///< refuses symlinks, magic links and `..` above the root
     in_root,             ///< symlinks resolve as if `dir_fd` were `/`; magic links refused
 };
 [[nodiscard]] Result<UniqueFd>
 open_hostile(int dir_fd, const std::string& path, int flags, mode_t mode, Resolve resolve);
-/// To read or to look; waits for no fifo. Nothing when the tree itself is why it cannot be opened:
-/// it is missing, a link without end, a socket. An error is the host's: want of descriptors, a sick
-/// disk.
+/// Opens a file to read or to inspect it; never waits for the writer of a FIFO. nullopt when the
+/// tree is the reason that it cannot be opened: the file is missing, a loop of symlinks or a
+/// socket. An error means that the host is the reason: lack of descriptors, or a failing disk.
 [[nodiscard]] Result<std::optional<UniqueFd>> open_hostile_if_there(
     int dir_fd, const std::string& path, int flags, Resolve resolve = Resolve::in_root);
 /// Whether `path` in the root `tree_fd` is a 32-bit program (man 5 elf: ELFCLASS32). The tree may
-/// be hostile; what is missing or no program is none.
+/// be hostile. False when the file is missing or is no program.
 [[nodiscard]] Result<bool> is_32_bit_program(int tree_fd, const std::string& path);
 
 /// The whole content; fails with resource_exhausted when it is longer than `limit` bytes.
@@ -54,16 +54,16 @@ open_hostile(int dir_fd, const std::string& path, int flags, mode_t mode, Resolv
 [[nodiscard]] Status
 replace_file(int dir_fd, const std::string& name, std::string_view content, mode_t mode);
 
-/// mkdir(2) with exactly `mode`, whatever the umask: the daemon's hides files, but a container must
-/// be able to walk its own tree and its control group. An existing directory, or a symlink to one,
-/// is success and stays as it is. Not for directories that others can rename in.
+/// mkdir(2) with exactly `mode`, independent of the umask: the daemon's umask hides files, but a
+/// container must be able to walk its own tree and its control group. An existing directory, or a
+/// symlink to one, is success and stays as it is. Not for directories that others can rename in.
 [[nodiscard]] Status make_directory(const std::string& path, mode_t mode);
 [[nodiscard]] Status make_directory_at(int dir_fd, const std::string& name, mode_t mode);
-/// Every missing component, each with `mode`.
+/// Makes each missing component with `mode`.
 [[nodiscard]] Status make_directories(const std::string& path, mode_t mode);
 
-/// Removes `name` below `dir_fd` and all in it, however deep it nests, never following a symlink. A
-/// mount point is left alone and `busy`. A missing entry is success.
+/// Removes `name` below `dir_fd` and its content at any depth. Never follows a symlink. `busy` for
+/// a mount point, which stays. A missing entry is success.
 [[nodiscard]] Status remove_tree_at(int dir_fd, const std::string& name);
 
 /// Calls `visit` for each entry except . and .. ; stops at the first error.
@@ -71,9 +71,10 @@ replace_file(int dir_fd, const std::string& name, std::string_view content, mode
 for_each_entry(int dir_fd,
                const std::function<Status(const std::string& name, unsigned char type)>& visit);
 
-/// Takes flock(2) LOCK_EX on the open file description of `fd`, looking again until the deadline;
-/// `busy` when somebody holds it then. What a killed process held is free only when its last child
-/// between fork and exec has closed it too, so a deadline of zero is rarely right.
+/// Takes flock(2) LOCK_EX on the open file description of `fd` and retries until the deadline.
+/// `busy` when another process still holds the lock then. The lock of a killed process is held
+/// until its last child between fork and exec has closed the descriptor too, so a deadline of zero
+/// is rarely right.
 [[nodiscard]] Status lock_exclusively(int fd, const Deadline& deadline);
 
 } // namespace lodge::kernel

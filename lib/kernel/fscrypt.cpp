@@ -12,10 +12,10 @@ namespace lodge::kernel {
 
 namespace {
 
-constexpr std::size_t kSmallestKey = 32; // AES-256 wants as much (fscrypt.rst, "Master Keys")
+constexpr std::size_t kSmallestKey = 32; // AES-256 needs it (fscrypt.rst, "Master Keys")
 
-// The kernel takes the key behind the fixed part of its argument, in one piece of memory. Wiped
-// when it goes, as it holds a copy of the key for the length of one system call.
+// The kernel reads the key behind the fixed part of its argument, in one piece of memory. This is a
+// copy of the key for one system call, so the destructor wipes it.
 struct AddKeyArgument {
     alignas(fscrypt_add_key_arg)
         std::array<std::byte, sizeof(fscrypt_add_key_arg) + FSCRYPT_MAX_KEY_SIZE> bytes{};

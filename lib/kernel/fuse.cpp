@@ -12,7 +12,7 @@
 namespace lodge::kernel {
 
 Result<unsigned> abort_fuse_connections(std::uint32_t first, std::uint32_t count) {
-    // A mount of our own: the host's may not be there.
+    // A mount of our own, because the host may have fusectl not mounted.
     const auto control = new_mount({.type = "fusectl"});
     if (!control) {
         return control.error().sys_errno() == ENODEV ? Result<unsigned>(0U)
@@ -24,7 +24,7 @@ Result<unsigned> abort_fuse_connections(std::uint32_t first, std::uint32_t count
         for_each_entry(root.get(), [&](const std::string& name, unsigned char) -> Status {
             struct stat info{};
             if (::fstatat(root.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
-                return errno == ENOENT ? Status{} : fail_errno("stat", name); // it ended just now
+                return errno == ENOENT ? Status{} : fail_errno("stat", name); // ended meanwhile
             }
             if (info.st_uid < first || info.st_uid - first >= count) {
                 return {};

@@ -12,8 +12,9 @@ namespace lodge::kernel {
 /// does the server's death when the process shares its files (Documentation/filesystems/fuse.rst,
 /// "Aborting a filesystem connection").
 ///
-/// Returns their number; 0 on a kernel without FUSE. The owner is the maker of the mount, as the
-/// host sees it, so a container's ids name exactly its own connections.
+/// Returns the number of connections; 0 on a kernel without FUSE. The owner of a connection is the
+/// user who made the mount, as a host id. So the ids of a container select exactly its own
+/// connections.
 [[nodiscard]] Result<unsigned> abort_fuse_connections(std::uint32_t first, std::uint32_t count);
 
 } // namespace lodge::kernel

@@ -33,13 +33,15 @@ loop_config make_config(int image_fd, const LoopOptions& options) {
     return config;
 }
 
-// huge_encode_dev() of the kernel, which is not how the C library packs a dev_t.
+// The reverse of huge_encode_dev() in the kernel, whose format is not that of the C library's
+// dev_t.
 dev_t decode_device(std::uint64_t packed) {
     return makedev((packed >> 8) & 0xfff, (packed & 0xff) | ((packed >> 12) & 0xfff00));
 }
 
-// None: `name` is not attached, or was detached just now. Only what sysfs says of such a one means
-// that: whoever has no descriptor left must not take the host for one without loop devices.
+// nullopt: `name` is not attached, or was detached meanwhile. Only the errors of sysfs for such a
+// device mean this. An error such as EMFILE must not, because the host would then seem to have no
+// loop devices.
 Result<std::optional<std::string>> backing_file_of(int blocks, const std::string& name) {
     const auto read = [&]() -> Result<std::string> {
         ASSIGN_OR_RETURN(const UniqueFd file,
@@ -48,7 +50,8 @@ Result<std::optional<std::string>> backing_file_of(int blocks, const std::string
     };
     auto backing = read();
     if (!backing) {
-        // ENAMETOOLONG: a path that fills a page, which none that we attach by does.
+        // ENAMETOOLONG: the path fills a page. No path that we attach is that long, so the device
+        // is not ours.
         if (is_device_gone(backing.error()) || backing.error().sys_errno() == ENAMETOOLONG) {
             return std::nullopt;
         }
@@ -78,8 +81,8 @@ bool is_device_gone(const Error& error) noexcept {
 Result<LoopDevice> LoopDevice::attach(int image_fd, const LoopOptions& options) {
     ASSIGN_OR_RETURN(const UniqueFd control, open_file("/dev/loop-control", O_RDWR));
     loop_config config = make_config(image_fd, options);
-    // GET_FREE only names a number; whoever configures it first has it. Bounded: each lost race
-    // means that somebody else made progress.
+    // LOOP_CTL_GET_FREE returns a number and reserves nothing: the first process to configure the
+    // device gets it. The loop is bounded. Each lost race means that another process made progress.
     constexpr int kMostRaces = 256;
     for (int race = 0; race < kMostRaces; ++race) {
         const int number = ::ioctl(control.get(), LOOP_CTL_GET_FREE);
@@ -98,7 +101,7 @@ Result<LoopDevice> LoopDevice::attach(int image_fd, const LoopOptions& options) 
             return LoopDevice(std::move(device), std::move(path));
         }
         if (errno == EINVAL && options.direct_io) {
-            // The backing filesystem has no direct I/O (tmpfs): buffered is the next best.
+            // The backing filesystem has no direct I/O (tmpfs): use buffered I/O.
             config.info.lo_flags &= ~static_cast<__u32>(LO_FLAGS_DIRECT_IO);
             if (::ioctl(device.get(), LOOP_CONFIGURE, &config) == 0) {
                 return LoopDevice(std::move(device), std::move(path));

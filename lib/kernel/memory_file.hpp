@@ -9,8 +9,8 @@
 
 namespace lodge::kernel {
 
-/// A file in memory (memfd_create(2)) with this content, to be read from its beginning. Sealed:
-/// nobody can change it.
+/// A file in memory (memfd_create(2)) with this content, at offset 0. It is sealed, so nobody can
+/// change it.
 [[nodiscard]] Result<UniqueFd> make_memory_file(const char* name, std::string_view content);
 
 /// The whole content of such a file. A file without seals is refused, because it could change

@@ -75,7 +75,7 @@ Status send_message(int socket, std::span<const std::byte> data, std::span<const
     if (fds.size() > kMostFdsPerMessage) {
         return fail(ErrorCode::internal, "too many descriptors for one message");
     }
-    // sendmsg does not write through iov_base; POSIX just lacks a const version of it.
+    // sendmsg(2) does not write through iov_base, but POSIX has no const version of it.
     iovec part{.iov_base = const_cast<std::byte*>(data.data()), .iov_len = data.size()};
     msghdr message{};
     message.msg_iov = &part;
@@ -121,8 +121,8 @@ receive_message(int socket, std::span<std::byte> buffer, const Deadline& deadlin
         RETURN_IF_ERROR(wait_readable(socket, deadline));
         const ssize_t size = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
         if (size < 0) {
-            // ECONNRESET: the peer closed with messages of ours unread. It is told once and before
-            // the peer's own last messages, which are still to be had.
+            // ECONNRESET: the peer closed before it read all our messages. The kernel reports this
+            // once, before the peer's own last messages, which can still be received.
             if (errno == EINTR || errno == EAGAIN || errno == ECONNRESET) {
                 continue;
             }
@@ -153,7 +153,7 @@ Result<UniqueFd> listen_messages(int dir_fd, const char* name) {
     if (!socket) {
         return fail_errno("socket");
     }
-    // The mode of the new name follows from the socket's own (man 7 unix).
+    // bind(2) gives the new file the mode of the socket (man 7 unix).
     if (::fchmod(socket.get(), 0600) != 0) {
         return fail_errno("fchmod", name);
     }
@@ -172,7 +172,7 @@ Result<UniqueFd> connect_messages(int dir_fd, const char* name) {
     if (!socket) {
         return fail_errno("socket");
     }
-    // connect(2) waits for room in the listener's queue, which one that hangs never makes.
+    // connect(2) waits for room in the listener's queue. A listener that hangs never makes room.
     const timeval patience{.tv_sec = 5, .tv_usec = 0};
     if (::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0) {
         return fail_errno("setsockopt(SO_SNDTIMEO)");

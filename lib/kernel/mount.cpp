@@ -16,7 +16,8 @@ namespace lodge::kernel {
 
 namespace {
 
-// The fs context queues messages; each read(2) takes one ("e overlay: ..."), ENODATA ends them.
+// The fs context queues messages. Each read(2) takes one ("e overlay: ..."); ENODATA means that no
+// more are queued.
 std::string read_kernel_messages(int context_fd) {
     std::string all;
     std::array<char, 512> line{};

@@ -11,8 +11,8 @@
 
 namespace lodge::kernel {
 
-/// A mount held by descriptor (open_tree(2), fsmount(2)). While it is attached nowhere the kernel
-/// dissolves it when the last descriptor closes, so a detached mount cannot be leaked by a crash.
+/// A mount held by descriptor (open_tree(2), fsmount(2)). The kernel dissolves a detached mount
+/// when the last descriptor of it closes, so a crash cannot leak it.
 using MountFd = UniqueFd;
 
 struct FilesystemOption {
@@ -28,8 +28,8 @@ struct NewFilesystem {
     std::uint64_t attributes = 0;          ///< MOUNT_ATTR_* of the mount
 };
 
-/// fsopen(2), fsconfig(2), fsmount(2): a detached mount of a new superblock. The kernel's own
-/// sentences (read from the fs context) become part of the error.
+/// fsopen(2), fsconfig(2), fsmount(2): a detached mount of a new superblock. The kernel's messages
+/// (read from the fs context) become part of the error.
 [[nodiscard]] Result<MountFd> new_mount(const NewFilesystem& filesystem);
 
 /// A detached clone of the mount at `path` below `dir_fd` (AT_FDCWD and an absolute path, or a
@@ -50,8 +50,8 @@ struct MountAttributes {
 /// Attaches a detached mount at `path` (below `dir_fd`), or moves an attached one there.
 [[nodiscard]] Status attach_mount(int mount_fd, int dir_fd, const std::string& path);
 
-/// umount2(2) with MNT_DETACH: gone from the namespace at once, dissolved when no longer used.
-/// Success when nothing is mounted at `path`.
+/// umount2(2) with MNT_DETACH: removes the mount from the namespace at once; the kernel dissolves
+/// it when it is no longer used. Success when nothing is mounted at `path`.
 [[nodiscard]] Status detach_mount(const std::string& path);
 
 /// One line of /proc/PID/mountinfo (man 5 proc), with octal escapes decoded.

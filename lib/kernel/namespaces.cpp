@@ -37,8 +37,8 @@ Status pivot_into(int new_root) {
     if (::fchdir(new_root) != 0) {
         return fail_errno("fchdir", "the new root");
     }
-    // Both arguments the same: the old root comes to lie on top of the new one, where "." still is
-    // the new one and umount2 takes the old one off (man 2 pivot_root, "pivot_root(".", ".")").
+    // With both arguments the same, the old root is mounted on top of the new one. "." still is the
+    // new root, and umount2(2) unmounts the old one (man 2 pivot_root, "pivot_root(".", ".")").
     if (::syscall(SYS_pivot_root, ".", ".") != 0) {
         return fail_errno("pivot_root");
     }

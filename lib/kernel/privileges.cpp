@@ -25,7 +25,7 @@ Status limit_bounding_set(CapabilitySet keep) {
         }
         if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) {
             if (errno == EINVAL) {
-                return {}; // past the last one that this kernel knows
+                return {}; // above the last capability that this kernel knows
             }
             return fail_errno("prctl(PR_CAPBSET_DROP)");
         }
@@ -99,7 +99,8 @@ Result<FilesystemIds> FilesystemIds::assume(uid_t user, gid_t group) {
     FilesystemIds guard;
     (void)::setfsgid(group);
     (void)::setfsuid(user);
-    // They report the former id and no failure: ask again with an id that cannot be.
+    // setfsuid(2) and setfsgid(2) return the former id and report no error. A second call with an
+    // invalid id returns the current one.
     const auto invalid = static_cast<uid_t>(-1);
     if (static_cast<uid_t>(::setfsuid(invalid)) != user ||
         static_cast<gid_t>(::setfsgid(invalid)) != group) {
@@ -110,7 +111,7 @@ Result<FilesystemIds> FilesystemIds::assume(uid_t user, gid_t group) {
 
 FilesystemIds::~FilesystemIds() {
     if (active_) {
-        (void)::setfsuid(0); // back to the real ids: always allowed
+        (void)::setfsuid(0); // to the real ids: always permitted
         (void)::setfsgid(0);
         (void)::prctl(PR_SET_SECUREBITS, 0, 0, 0, 0);
     }
@@ -153,7 +154,7 @@ Status load_seccomp(std::span<const unsigned char> program) {
     }
     sock_fprog filter{};
     filter.len = static_cast<unsigned short>(program.size() / sizeof(sock_filter));
-    // The kernel only reads it.
+    // The kernel only reads the program.
     filter.filter = reinterpret_cast<sock_filter*>(const_cast<unsigned char*>(program.data()));
     if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) != 0) {
         return fail_errno("seccomp");
@@ -165,7 +166,7 @@ void reset_signals() {
     for (int number = 1; number < NSIG; ++number) {
         struct sigaction action{};
         action.sa_handler = SIG_DFL;
-        (void)::sigaction(number, &action, nullptr); // not SIGKILL, SIGSTOP and libc's own two
+        (void)::sigaction(number, &action, nullptr); // fails for SIGKILL, SIGSTOP and libc's two
     }
     sigset_t none;
     (void)::sigemptyset(&none);

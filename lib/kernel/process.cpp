@@ -81,8 +81,8 @@ Result<std::uint64_t> parse_start_time(std::string_view stat) {
 Result<std::uint64_t> process_start_time(int proc_fd, pid_t pid) {
     ASSIGN_OR_RETURN(const UniqueFd file,
                      open_at(proc_fd, std::to_string(pid) + "/stat", O_RDONLY));
-    // Fifty-two numbers and a name of at most 64 bytes, in one read(2). No more stack than that:
-    // the monitor, of which there are many, calls this.
+    // The file has 52 numbers and a name of at most 64 bytes, and one read(2) returns it. The
+    // buffer is small, because each monitor calls this and a host has many monitors.
     std::array<char, 1024> line;
     const ssize_t size = ::read(file.get(), line.data(), line.size());
     if (size < 0) {
@@ -111,7 +111,7 @@ Result<bool> parse_heeds(std::string_view status, int signal_number) {
 Result<bool> heeds_signal(int proc_fd, pid_t pid, int signal_number) {
     ASSIGN_OR_RETURN(const UniqueFd file,
                      open_at(proc_fd, std::to_string(pid) + "/status", O_RDONLY));
-    constexpr std::size_t kMost = std::size_t{1} << 20; // 65,536 groups are in it
+    constexpr std::size_t kMost = std::size_t{1} << 20; // up to 65,536 groups
     ASSIGN_OR_RETURN(const std::string status, read_all(file.get(), kMost));
     return parse_heeds(status, signal_number);
 }

@@ -53,7 +53,7 @@ std::vector<char*> c_strings(const std::vector<std::string>& strings) {
     pointers.reserve(strings.size() + 1);
     for (const std::string& text : strings) {
         pointers.push_back(
-            const_cast<char*>(text.c_str())); // exec's signature lacks const, not its meaning
+            const_cast<char*>(text.c_str())); // exec(3) lacks const, but does not write
     }
     pointers.push_back(nullptr);
     return pointers;
@@ -83,7 +83,7 @@ Result<pid_t> spawn(const Program& program, int input, int output, int error) {
     argv.insert(argv.end(), program.arguments.begin(), program.arguments.end());
     std::vector<std::string> envp{std::string("PATH=") + kProgramPath, "LC_ALL=C.UTF-8"};
     envp.insert(envp.end(), program.environment.begin(), program.environment.end());
-    // posix_spawnp would search the daemon's own PATH, so the search over the fixed one is ours.
+    // posix_spawnp(3) would search the daemon's own PATH, so we search the fixed PATH ourselves.
     std::vector<std::string> candidates;
     if (program.path.find('/') != std::string::npos) {
         candidates.push_back(program.path);
@@ -115,8 +115,9 @@ Result<pid_t> spawn(const Program& program, int input, int output, int error) {
     return pid;
 }
 
-// Reads what is there, but no more than a program that writes without end lets us come back from;
-// false at the end of the stream. Keeps the head of stdout, the tail of stderr.
+// Reads the available bytes; false at the end of the stream. The amount is bounded, so that a
+// program that writes without end cannot hold us here. Keeps the beginning of stdout and the end of
+// stderr.
 bool drain(int fd, std::string& into, std::size_t most, bool keep_tail) {
     std::array<char, 8192> chunk{};
     constexpr int kMostChunks = 64; // more than a pipe holds (man 7 pipe: 64 KiB)
@@ -144,8 +145,8 @@ struct Running {
     Pipe error;
 };
 
-// Ends when the program has exited (its pidfd is readable); descendants that keep the pipes open
-// are not waited for, the caller kills them.
+// Returns when the program has exited (its pidfd is readable). It does not wait for descendants
+// that keep the pipes open; the caller kills them.
 Status follow(Running& running, const Program& program, ProgramOutput& result) {
     bool output_open = true;
     bool error_open = true;
@@ -210,8 +211,9 @@ Result<ProgramOutput> run_program(const Program& program) {
     ProgramOutput result;
     Status status =
         running.pidfd ? follow(running, program, result) : Status(fail_errno("pidfd_open"));
-    // The program when it failed us, and what it left in its group either way. Until it is reaped
-    // its number is nobody else's. ESRCH: all went by themselves.
+    // Kills the program if it still runs, and in any case the other processes of its group. The pid
+    // cannot be reused before waitpid(2) reaps the program. ESRCH: all processes ended by
+    // themselves.
     (void)::kill(-pid, SIGKILL);
     int wait_status = 0;
     while (::waitpid(pid, &wait_status, 0) < 0) {

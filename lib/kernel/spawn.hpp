@@ -4,7 +4,7 @@
 
 namespace lodge::kernel {
 
-/// The actions and attributes of posix_spawn(3), freed however their owner leaves.
+/// The actions and attributes of posix_spawn(3), freed by the destructor.
 struct SpawnPlan {
     posix_spawn_file_actions_t actions{};
     posix_spawnattr_t attributes{};

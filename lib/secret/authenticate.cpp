@@ -8,7 +8,7 @@ namespace lodge::secret {
 namespace {
 
 static_assert(kSealKeySize == crypto_kdf_KEYBYTES);
-constexpr std::uint64_t kAuthenticatorKey = 1; ///< number of the subkey, for ever
+constexpr std::uint64_t kAuthenticatorKey = 1; ///< number of the subkey: never change it
 constexpr const char* kContext = "lodge-mc";   ///< crypto_kdf_CONTEXTBYTES of it
 constexpr std::size_t kHexSize = crypto_auth_BYTES * 2;
 
@@ -31,7 +31,7 @@ Result<SecretBuffer> subkey_of(const SecretBuffer& parent) {
 } // namespace
 
 std::string to_hex(std::string_view bytes) {
-    std::string text(bytes.size() * 2 + 1, '\0'); // sodium writes a NUL behind it
+    std::string text(bytes.size() * 2 + 1, '\0'); // sodium adds a NUL
     (void)sodium_bin2hex(text.data(), text.size(), octets(bytes), bytes.size());
     text.pop_back();
     return text;

@@ -6,7 +6,7 @@
 
 namespace lodge::secret {
 
-/// Bytes as libsodium takes them.
+/// Bytes in the type of libsodium's parameters.
 inline unsigned char* octets(std::span<std::byte> bytes) {
     return reinterpret_cast<unsigned char*>(bytes.data());
 }

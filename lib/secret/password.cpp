@@ -13,7 +13,7 @@ Result<std::string> hash_password(const SecretBuffer& password) {
     if (bytes.empty()) {
         return fail(ErrorCode::invalid_argument, "the password is empty");
     }
-    // A NUL would cut the password short, a newline could never be typed at a login.
+    // A NUL would end the password early. Nobody can type a line break in a password at a login.
     const auto is_unusable = [](std::byte b) {
         return b == std::byte{0} || b == std::byte{'\n'} || b == std::byte{'\r'};
     };
@@ -22,7 +22,7 @@ Result<std::string> hash_password(const SecretBuffer& password) {
         return fail(ErrorCode::invalid_argument,
                     "the password is longer than 511 bytes or has a NUL or a line break in it");
     }
-    // crypt wants a C string and works in `data`: both hold the password, so both are guarded
+    // crypt_r(3) needs a C string and works in `data`. Both hold the password, so both are guarded
     // memory.
     ASSIGN_OR_RETURN(SecretBuffer phrase, SecretBuffer::allocate(bytes.size() + 1));
     std::copy(bytes.begin(), bytes.end(), phrase.bytes().begin());

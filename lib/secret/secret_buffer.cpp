@@ -22,8 +22,8 @@ Status ensure_sodium() {
 Result<SecretBuffer> SecretBuffer::allocate(std::size_t size) {
     RETURN_IF_ERROR(ensure_sodium());
     void* data = sodium_malloc(size);
-    // sodium_malloc tries to lock and keeps quiet when it cannot; locking again tells, and counts
-    // once (man 2 mlock).
+    // sodium_malloc() tries to lock the memory and reports no failure of that. A second lock
+    // reports it; locks do not stack (man 2 mlock).
     if (data == nullptr || sodium_mlock(data, size) != 0) {
         sodium_free(data);
         return fail(ErrorCode::resource_exhausted,
@@ -50,7 +50,7 @@ SecretBuffer::SecretBuffer(SecretBuffer&& other) noexcept
 
 SecretBuffer& SecretBuffer::operator=(SecretBuffer&& other) noexcept {
     if (this != &other) {
-        sodium_free(data_); // nullptr is fine; it wipes before it frees
+        sodium_free(data_); // wipes before it frees; accepts nullptr
         data_ = std::exchange(other.data_, nullptr);
         size_ = std::exchange(other.size_, 0);
     }

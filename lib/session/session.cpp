@@ -54,8 +54,8 @@ Result<bool> receive_exactly(int socket, std::span<std::byte> into, std::vector<
             return fail_errno("recvmsg");
         }
         kernel::take_fds(message, fds);
-        // Each recvmsg may bring some: without the sum a peer could fill our descriptor table with
-        // one frame sent byte by byte.
+        // Each recvmsg(2) may bring descriptors. Without a limit on their sum a peer could fill our
+        // descriptor table with one frame that it sends byte by byte.
         if ((message.msg_flags & MSG_CTRUNC) != 0 || fds.size() > kMostFds) {
             return fail(ErrorCode::corrupt, "the peer sent more descriptors than agreed");
         }
@@ -80,7 +80,7 @@ Status send_frame(int socket,
         return fail(ErrorCode::internal, "a frame is larger than agreed");
     }
     FrameHeader header{.type = type, .size = static_cast<std::uint32_t>(payload.size())};
-    // sendmsg does not write through iov_base; POSIX just lacks a const version of it.
+    // sendmsg(2) does not write through iov_base, but POSIX has no const version of it.
     std::array<iovec, 2> parts{
         {{&header, sizeof header}, {const_cast<std::byte*>(payload.data()), payload.size()}}};
     msghdr message{};

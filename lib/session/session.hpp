@@ -48,8 +48,8 @@ struct ResizePayload {
     std::uint16_t rows;
     std::uint16_t columns;
 };
-/// The exit code in the way of a shell: the command's, or 128+n, or 126/127 when the command could
-/// not be run.
+/// The exit code as a shell reports it: the command's, 128+n after signal n, or 126/127 when the
+/// command could not be executed.
 struct ExitPayload {
     std::int32_t code;
 };
@@ -74,8 +74,8 @@ struct Frame {
                                 FrameType type,
                                 std::span<const std::byte> payload,
                                 std::span<const int> fds = {});
-/// Ends a session before it began: sends `error` and `exited` with 126. For a fresh connection, to
-/// which both can be written at once.
+/// Refuses a session before it begins: sends `error` and `exited` with 126. For a new connection,
+/// whose empty buffer has room for both.
 [[nodiscard]] Status send_failure(int socket, const Error& error);
 /// The payload of an `error` frame; a long text is cut.
 [[nodiscard]] std::string encode_error(const Error& error);

@@ -17,7 +17,7 @@ constexpr std::string_view kOthers = "0123456789-_./";
 constexpr std::array<std::string_view, 9> kTaken{
     "y", "n", "yes", "no", "on", "off", "true", "false", "null"};
 
-// No parser takes it for anything but a text.
+// Whether every parser reads `text` without quotes as a text.
 bool is_plain(std::string_view text) {
     if (text.empty() || kLetters.find(text[0]) == std::string_view::npos) {
         return false;
@@ -33,8 +33,8 @@ bool is_plain(std::string_view text) {
     return std::find(kTaken.begin(), kTaken.end(), small) == kTaken.end();
 }
 
-// DEL, which a terminal obeys, line breaks of YAML 1.1 that 1.2 does not know (U+2028, U+2029), and
-// a byte order mark.
+// Whether `text` has DEL, which controls a terminal, a line break of YAML 1.1 that 1.2 does not
+// know (U+2028, U+2029), or a byte order mark.
 bool is_to_be_escaped(std::string_view text) {
     constexpr std::array<std::string_view, 4> kSpecial{
         "\x7f", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf"};
@@ -53,7 +53,7 @@ void put_text(YAML::Emitter& out, const std::string& text) {
     out << text;
 }
 
-// No deeper than the value that its caller has built.
+// Its depth is that of the value that the caller built.
 void put(YAML::Emitter& out, const Node& node) { // NOLINT(misc-no-recursion): as deep as the value
     switch (node.kind) {
     case Node::Kind::none:

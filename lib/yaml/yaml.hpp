@@ -13,7 +13,8 @@ namespace lodge::yaml {
 
 struct Entry;
 
-/// A parsed YAML value, plain: aliases resolved, every scalar a text. Knows its line for errors.
+/// A parsed YAML value: aliases are resolved and every scalar is a text. It has its line for
+/// errors.
 struct Node {
     enum class Kind { none, scalar, list, mapping };
     Kind kind = Kind::none;
@@ -30,25 +31,25 @@ struct Entry {
     Node value;
 };
 
-/// Parses one document. invalid_argument, with file and line, for bad YAML, a key that is no word,
-/// a key that stands twice in one mapping, or more than 64 levels or 100,000 values (aliases
-/// multiply). Pure.
+/// Parses one document. invalid_argument, with file and line, for bad YAML, a key that is not a
+/// scalar, a key that a mapping has twice, more than 64 levels, or more than 100,000 values
+/// (aliases multiply values). Pure.
 [[nodiscard]] Result<Node> parse(std::string_view text, const std::string& file_name);
 
 /// "file:line: why".
 [[nodiscard]] std::unexpected<Error> refuse(const Node& node, const std::string& why);
 
 using Setter = std::function<Status(const Node&)>;
-/// Passes every entry of a mapping to its setter; a key without a setter is refused with its line.
+/// Passes each entry of a mapping to its setter. Refuses a key without a setter, with its line.
 [[nodiscard]] Status read_mapping(const Node& node, const std::map<std::string, Setter>& keys);
 
 /// Setters of the usual kinds; they keep a reference to their target.
 [[nodiscard]] Setter text(std::string& into);
 [[nodiscard]] Setter text_list(std::vector<std::string>& into);
-/// A mapping of words, as "KEY=VALUE" each.
+/// A mapping of scalars; each becomes "KEY=VALUE".
 [[nodiscard]] Setter pairs(std::vector<std::string>& into);
 [[nodiscard]] Setter boolean(bool& into);
-/// A text for `parse`; its refusal gets the line.
+/// A text that `parse` converts; an error of `parse` gets the line.
 template <typename T, typename Parse>
 [[nodiscard]] Setter parsed(T& into, Parse parse_text) {
     return [&into, parse_text](const Node& node) -> Status {
