@@ -10,7 +10,7 @@
 
 namespace lodge::cli {
 
-/// What every command is given.
+/// The options that all commands have.
 struct Globals {
     std::string socket;
     bool json = false;
@@ -20,11 +20,11 @@ struct Globals {
     [[nodiscard]] api::Client client() const { return api::Client(socket); }
 };
 
-/// What the chosen command does; its value is the exit code.
+/// The act of the chosen command; its value is the exit code.
 using Action = std::function<Result<int>()>;
 
-/// Each command family adds its subcommands to `app`; the one that was typed leaves its action in
-/// `chosen`.
+/// Each command family adds its subcommands to `app`; the subcommand on the command line stores its
+/// action in `chosen`.
 struct Registry {
     CLI::App& app;
     const Globals& globals;

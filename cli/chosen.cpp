@@ -23,7 +23,7 @@ namespace {
 
 using nlohmann::json;
 
-// As many as lodged begins with workers; more would wait there.
+// The number of workers that lodged starts with: more requests would wait there.
 constexpr std::size_t kAtATime = 16;
 
 std::vector<std::string> without_twins(const std::vector<std::string>& names) {
@@ -37,8 +37,8 @@ std::vector<std::string> without_twins(const std::vector<std::string>& names) {
     return once;
 }
 
-// One that is as the verb would make it, or cannot be asked, is not meant by --all. What is broken
-// is told.
+// --all and --filter leave out a container whose state does not allow the verb. They include a
+// broken one, so that the user sees the error.
 bool is_meant(const json& container, const std::optional<model::Verb>& verb) {
     const auto state = model::parse_state(container.value("state", ""));
     if (!verb || !state || *state == model::State::broken) {
@@ -59,7 +59,7 @@ Result<int> act_alone(const Globals& globals, const std::string& name, const Act
     return 0;
 }
 
-// Tells of each as it ends, whichever thread it ended in.
+// Runs a verb for several containers in threads, and reports each when it ends.
 class Several {
   public:
     Several(const Globals& globals, std::vector<std::string> names)
@@ -68,7 +68,7 @@ class Several {
 
     void run(const ActOnOne& act) {
         Globals each = globals_;
-        each.quiet = true; // what they are at would be told in one line by all
+        each.quiet = true; // all of them would write their progress to one line
         std::atomic<std::size_t> next = 0;
         const auto work = [&] {
             for (std::size_t at = next++; at < names_.size(); at = next++) {
@@ -80,7 +80,7 @@ class Several {
             workers.push_back(std::async(std::launch::async, work));
         }
         for (auto& worker : workers) {
-            worker.get(); // throws what it threw
+            worker.get(); // throws the exception of the thread
         }
     }
     [[nodiscard]] json answers() const {

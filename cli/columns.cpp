@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-// Of a field that may be absent or null.
+// The value of a field; nullptr when the field is absent or null.
 const json* value_at(const json& container, std::string_view field) {
     const auto found = container.find(field);
     return found == container.end() || found->is_null() ? nullptr : &*found;
@@ -71,7 +71,7 @@ Result<const Column*> find_column(std::string_view key) {
                     (meant.empty() ? "; there are: " + listed : meant));
 }
 
-// Fields with one of these in them stand in quotes (RFC 4180, 2.6).
+// A field with one of these characters is in quotes (RFC 4180, 2.6).
 std::string csv_field(const std::string& text) {
     if (text.find_first_of("\",\r\n") == std::string::npos) {
         return text;
@@ -202,7 +202,7 @@ std::string csv_of(const std::vector<json>& containers, const Columns& columns) 
         for (const Column* const column : columns) {
             line += "," + csv_field(field_of(*column));
         }
-        // One empty field alone would be an empty line, which many readers leave out.
+        // A single empty field would give an empty line, which many readers skip.
         text += (line == "," ? "\"\"" : line.substr(1)) + kEnd;
     };
     add_line([](const Column& column) { return std::string(column.key); });

@@ -11,26 +11,26 @@
 
 namespace lodge::cli {
 
-/// One column of `list`, described here and nowhere else; docs/cli.md is held against it.
+/// One column of `list`. This is its only description; a test compares docs/cli.md with it.
 struct Column {
-    std::string_view key;             ///< as --columns and --sort call it
-    std::string_view field;           ///< of the API: its value, by which it is sorted
-    bool initially = false;           ///< without --columns
-    std::string_view also_field = {}; ///< stands behind the value in a table, in parentheses
+    std::string_view key;             ///< its name for --columns and --sort
+    std::string_view field;           ///< the API's field with its value, also for --sort
+    bool initially = false;           ///< shown without --columns
+    std::string_view also_field = {}; ///< in a table: in parentheses behind the value
 
-    /// "memory_limit" is headed "MEMORY LIMIT".
+    /// The heading of "memory_limit" is "MEMORY LIMIT".
     [[nodiscard]] std::string heading() const;
-    /// The value as people read it; "" for none.
+    /// The value in the form for people; "" for none.
     [[nodiscard]] std::string shown(const nlohmann::json& container) const;
-    /// The value as programs read it.
+    /// The value in the form for programs.
     [[nodiscard]] std::string plain(const nlohmann::json& container) const;
 };
 
 using Columns = std::vector<const Column*>;
 
 [[nodiscard]] std::span<const Column> all_columns();
-/// Of "a,b,c"; those that are shown initially when it is empty. invalid_argument names the columns
-/// that there are.
+/// The columns of "a,b,c"; for an empty text those with `initially`. The invalid_argument for an
+/// unknown column lists the known ones.
 [[nodiscard]] Result<Columns> parse_columns(std::string_view words);
 
 /// "COLUMN", or "-COLUMN" for the largest first; nothing for no order.
@@ -39,8 +39,8 @@ struct SortBy {
     bool descending = false;
 };
 [[nodiscard]] Result<SortBy> parse_sort(std::string_view words);
-/// Numbers by value, texts by their bytes, what has no value last in either direction; what is
-/// alike stays in its order.
+/// Sorts numbers by value and texts by their bytes. Containers without a value are last in both
+/// directions. The sort is stable.
 void sort_containers(std::vector<nlohmann::json>& containers, const SortBy& by);
 
 /// The rows of a table, the headings first.

@@ -54,7 +54,7 @@ Result<Ending> read_ending(int connection, UniqueFd* terminal) {
     if (frame.type == FrameType::error) {
         const Error error = error_of(frame);
         if (error.code() == ErrorCode::timeout) {
-            return std::unexpected<Error>(error); // ours to tell: no command has an exit code
+            return std::unexpected<Error>(error); // our own error: there is no exit code
         }
         report({}, error);
     }

@@ -7,31 +7,32 @@
 
 #include <initializer_list>
 
-/// What the pumps of a session have in common.
+/// Functions that all clients of a session use.
 namespace lodge::cli {
 
-/// What the monitor says in the end: the exit code, or why there is none.
+/// The state of a session after a frame of the monitor. When it is over, it has the exit code.
 struct Ending {
     bool over = false;
     int code = 0;
     bool started = false; ///< by this frame
 };
-/// What an `error` frame tells.
+/// The error in an `error` frame.
 [[nodiscard]] Error error_of(const session::Frame& frame);
-/// A peer that closed has said why before: what is still to be read of it counts.
+/// Turns the error of a closed connection into success: the peer sent its reason before it closed,
+/// and the caller reads that next.
 [[nodiscard]] Status unless_closed(Status sent);
-/// Of the next frame. A terminal that comes with it goes to `terminal`.
+/// Reads the next frame. A terminal that comes with it goes to `terminal`.
 [[nodiscard]] Result<Ending> read_ending(int connection, UniqueFd* terminal);
 
-/// Signals that a user means for the command, and the terminal's change of size, as a descriptor.
+/// A signalfd(2) for the signals that a user sends to the command, and for SIGWINCH.
 [[nodiscard]] Result<UniqueFd> watch_signals();
-/// 0: none.
+/// The next signal; 0: none.
 [[nodiscard]] int next_signal(int signal_fd);
-/// What a shell reports of a program that a signal ended: we end as by its default action, but the
-/// terminal is put in order first.
+/// The exit code that a shell reports for a program that a signal ended. We exit with this code in
+/// place of the signal's default action, so that the terminal is restored first.
 [[nodiscard]] int code_of_signal(int number);
 
-/// A reader who went away wanted no more; any other failure has lost what the command said.
+/// An error when output of the command was lost. A reader that closed its end is no error.
 [[nodiscard]] Status all_written(std::initializer_list<const Flow*> outputs);
 
 } // namespace lodge::cli

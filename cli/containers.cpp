@@ -37,11 +37,11 @@ std::string quoted(const std::string& name) {
     return "'" + name + "'";
 }
 
-// An operation of the API's for one container.
+// An operation of the API for one container.
 struct Call {
     std::string method;
     std::string path; ///< behind the container's
-    std::string done; ///< behind its name, when it is done
+    std::string done; ///< the report at its end, behind the name
     std::string body = {};
 };
 
@@ -125,7 +125,7 @@ Result<int> restart(const Globals& globals, const VerbOptions& options) {
         RETURN_IF_ERROR(await(of_one, name, options.wait));
         return outcome;
     };
-    // Not those that are stopped, which it would start.
+    // The rule of `kill`: --all must leave out stopped containers, which a restart would start.
     return options.chosen.each(globals, {.verb = Verb::kill}, act);
 }
 
@@ -182,7 +182,7 @@ Result<int> destroy(const Globals& globals, const VerbOptions& options) {
             {.method = "DELETE", .path = options.force ? "?force=true" : "", .done = " is gone"}));
 }
 
-// A verb for those that are chosen.
+// A command whose operands and options choose containers.
 struct Added {
     CLI::App* command;
     std::shared_ptr<VerbOptions> options;

@@ -40,7 +40,7 @@ struct CreateOptions {
     bool if_absent = false;
 };
 
-// What Windows' editors and shells put in front of a text: U+FEFF in UTF-8.
+// Editors and shells of Windows write U+FEFF, in UTF-8, at the beginning of a text.
 std::size_t size_of_byte_order_mark(std::string_view text) {
     constexpr std::string_view kMark = "\xEF\xBB\xBF";
     return text.starts_with(kMark) ? kMark.size() : 0;
@@ -79,13 +79,14 @@ Status read_key_file(const std::string& path, std::vector<std::string>& keys) {
                             std::string(kSshKey) + ": '" + path + "' has no public key in it");
 }
 
-// A spec as it is asked for, value by value.
+// The requested spec, built value by value.
 struct AskedSpec {
     model::ContainerSpec spec;
-    std::set<const char*> given;  ///< keys of what was asked for by name
-    std::set<const char*> lifted; ///< keys of limits that are none by name: some have a default
+    std::set<const char*> given;  ///< keys of the fields that were given
+    std::set<const char*> lifted; ///< limits given as "none": some have a default
 
-    // Texts are added to what is there, else the last value counts.
+    // Adds the texts of a field of several texts to those already given. For another field the last
+    // value counts.
     Status take(const model::SpecField& field, model::FieldValue value) {
         given.insert(field.key);
         if (auto* texts = std::get_if<std::vector<std::string>>(&value)) {
@@ -102,7 +103,7 @@ struct AskedSpec {
         }
         return model::put(spec, field, value);
     }
-    // What was asked for by name.
+    // The fields that were given.
     [[nodiscard]] nlohmann::json given_to_json() const {
         nlohmann::json asked = nlohmann::json::object();
         for (const char* key : given) {
@@ -119,7 +120,7 @@ struct AskedSpec {
     }
 };
 
-// How a file's value of a field is taken; its refusal is given the line.
+// The setter for a field in a specification file. An error gets the line.
 yaml::Setter setter_of(AskedSpec& asked, const model::SpecField& field) {
     return [&asked, &field](const yaml::Node& node) -> Status {
         std::vector<std::string> texts;
@@ -156,7 +157,7 @@ Status read_spec_file(const std::string& path, AskedSpec& asked) {
     return of_option(yaml::read_mapping(root, keys), kOption);
 }
 
-// What is not there is not judged as if it were empty.
+// A missing name or template gets an error of its own, not that of an empty value.
 Status check_given(const Globals& globals, const model::ContainerSpec& spec) {
     if (spec.name.empty()) {
         return fail(ErrorCode::invalid_argument, "create: NAME is required");
@@ -168,7 +169,7 @@ Status check_given(const Globals& globals, const model::ContainerSpec& spec) {
     return {};
 }
 
-// Flags win over the file.
+// Options override the file.
 Result<AskedSpec> make_spec(const Globals& globals, const CreateOptions& options) {
     AskedSpec asked;
     RETURN_IF_ERROR(read_spec_file(options.spec_file, asked));
@@ -188,7 +189,7 @@ Result<AskedSpec> make_spec(const Globals& globals, const CreateOptions& options
     return asked;
 }
 
-// One line, whichever way it ends.
+// One line, with any line end.
 Result<secret::SecretBuffer> password_in(std::span<char> text) {
     text = text.subspan(size_of_byte_order_mark({text.data(), text.size()}));
     for (const char end : {'\n', '\r'}) {
@@ -211,7 +212,7 @@ Result<secret::SecretBuffer> read_password() {
     return password;
 }
 
-// Whether there is one, which must be as it is asked for.
+// Whether the container exists. An error when it exists and differs from the request.
 Result<bool> is_there(const Globals& globals, const AskedSpec& asked) {
     const std::string& name = asked.spec.name;
     const auto text = globals.client().call("GET", container_path(name));
@@ -237,7 +238,7 @@ Status make(const Globals& globals, const CreateOptions& options, const AskedSpe
     return {};
 }
 
-// One that is there is started too, if that was asked for.
+// --start also starts a container that exists already.
 Status
 make_unless_there(const Globals& globals, const CreateOptions& options, const AskedSpec& asked) {
     ASSIGN_OR_RETURN(bool there, is_there(globals, asked));
@@ -246,9 +247,9 @@ make_unless_there(const Globals& globals, const CreateOptions& options, const As
         if (made || made.error().code() != ErrorCode::already_exists) {
             return made;
         }
-        ASSIGN_OR_RETURN(there, is_there(globals, asked)); // by somebody else, meanwhile
+        ASSIGN_OR_RETURN(there, is_there(globals, asked)); // made by another client meanwhile
         if (!there) {
-            return made; // it is something of it that exists
+            return made; // another object exists, such as its address
         }
     }
     if (options.start || !options.wait.empty()) {

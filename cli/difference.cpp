@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-// Without the length of its network's prefix.
+// Compares without the length of the network's prefix.
 bool has_address(const json& addresses, const std::string& asked) {
     return std::any_of(addresses.begin(), addresses.end(), [&](const json& item) {
         const auto address = item.get<std::string>();

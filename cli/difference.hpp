@@ -6,9 +6,9 @@
 
 namespace lodge::cli {
 
-/// How a container of the API's is not as `asked`, values of a specification by their keys, none
-/// being null: "memory: 1G, not 512M"; "" when it is. Of labels and addresses, those that
-/// were asked for are looked at; of ssh keys, which the API does not show, none. Pure.
+/// The difference between a container of the API and `asked`, the values of a specification by
+/// their keys (null: none): "memory: 1G, not 512M"; "" for no difference. Compares only the labels
+/// and addresses in `asked`. Compares no ssh keys, because the API does not show them. Pure.
 [[nodiscard]] std::string difference(const nlohmann::json& asked, const nlohmann::json& container);
 
 } // namespace lodge::cli

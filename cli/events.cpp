@@ -21,7 +21,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kMostPast = 256; // lodged keeps so many
+constexpr std::size_t kMostPast = 256; // the number that lodged keeps
 
 struct EventsOptions {
     std::string last = "0";
@@ -43,12 +43,12 @@ std::string text_of(const json& event) {
     return printable(text + (detail.empty() ? "" : ": " + detail));
 }
 
-/// Prints events, each once, also when a stream begins with some that another one has shown.
+/// Prints each event once, also when a stream begins with events of the stream before.
 class Printer {
   public:
     explicit Printer(bool as_json) : as_json_(as_json) {}
 
-    /// False: nothing more can be printed.
+    /// False: stdout has failed.
     bool print(const std::string& line) {
         const json event = json::parse(line, nullptr, false);
         if (!event.is_object() || !is_new(event)) {
@@ -59,7 +59,7 @@ class Printer {
         return written_.has_value();
     }
     [[nodiscard]] bool failed() const { return !written_; }
-    /// A reader who has gone is no failure.
+    /// A reader that closed its end is no error.
     [[nodiscard]] Status end() const {
         return failed() && written_.error().sys_errno() == EPIPE ? Status() : written_;
     }
@@ -87,7 +87,7 @@ class Printer {
     std::deque<Mark> shown_; ///< the last ones
 };
 
-// Until the next lodged listens, as often as it is restarted.
+// Reconnects to lodged after each of its restarts.
 Result<int> events(const Globals& globals, const EventsOptions& options) {
     constexpr int kPauseMs = 200;
     ASSIGN_OR_RETURN(std::uint32_t past,
@@ -97,7 +97,7 @@ Result<int> events(const Globals& globals, const EventsOptions& options) {
                     "events --last: '" + options.last + "' is more than the " +
                         std::to_string(kMostPast) + " that are kept");
     }
-    RETURN_IF_ERROR(globals.client().call("GET", "/v1/version")); // one that never ran is told
+    RETURN_IF_ERROR(globals.client().call("GET", "/v1/version")); // fails unless lodged runs
     Printer printer(globals.json);
     while (true) {
         const Status ended =
@@ -110,7 +110,7 @@ Result<int> events(const Globals& globals, const EventsOptions& options) {
         if (!ended && (!options.follow || ended.error().code() != ErrorCode::unreachable)) {
             return std::unexpected<Error>(ended.error());
         }
-        past = kMostPast;                   // all of the next one's start
+        past = kMostPast;                   // all events since the next lodged started
         (void)::poll(nullptr, 0, kPauseMs); // only time passes
     }
 }

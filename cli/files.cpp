@@ -29,7 +29,7 @@ read_named_file(const std::string& option, const std::string& path, std::size_t 
 }
 
 Status check_named_file(const std::string& option, const std::string& path) {
-    // It is not opened: of a FIFO that would be seen at its other end.
+    // Does not open the file: the other end of a FIFO would see that.
     struct stat info{};
     int error = ::stat(path.c_str(), &info) == 0 && ::access(path.c_str(), R_OK) == 0 ? 0 : errno;
     if (error == 0 && S_ISDIR(info.st_mode)) {

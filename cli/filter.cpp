@@ -16,7 +16,7 @@ using nlohmann::json;
 
 struct Filter::Key {
     const char* name;
-    const char* field; ///< of the API
+    const char* field; ///< the API's
     Status (*judge)(const std::string& value);
     bool (*holds)(const json& of_field, const std::string& value);
 };
@@ -45,7 +45,7 @@ bool is_like(const json& of_field, const std::string& pattern) {
     return of_field.is_string() && matches(pattern, of_field.get_ref<const std::string&>());
 }
 
-// With or without the length of its network's prefix.
+// Matches an address with or without the length of its network's prefix.
 bool is_at_address(const json& of_field, const std::string& pattern) {
     return of_field.is_array() &&
            std::any_of(of_field.begin(), of_field.end(), [&](const json& item) {
@@ -61,7 +61,7 @@ Status take_label(const std::string& value) {
                : Status{};
 }
 
-// KEY: it has one, whatever its value.
+// `wanted`: "KEY", with any value, or "KEY=VALUE".
 bool has_label(const json& of_field, const std::string& wanted) {
     if (!of_field.is_object()) {
         return false;

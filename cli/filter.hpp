@@ -11,25 +11,25 @@
 
 namespace lodge::cli {
 
-/// Of the option --filter, which commands have alike.
+/// The help of the option --filter, the same for all commands.
 inline constexpr const char* kFilterHelp =
     "KEY=VALUE: only those of which it holds, such as state=running, label=tier=gold, name=web*; "
     "may be repeated";
 
-/// Which containers are meant: conditions "KEY=VALUE", all of which hold. Value type.
+/// Conditions "KEY=VALUE" on containers; a container must fulfil all of them. Value type.
 class Filter {
   public:
-    /// invalid_argument for what is no condition, for a key that there is not, with those that
-    /// there are, and for a value that the key never has.
+    /// invalid_argument for a text that is no condition, for an unknown key (the error lists the
+    /// known ones) and for a value that the key never has.
     static Result<Filter> parse(const std::vector<std::string>& conditions);
 
     [[nodiscard]] bool empty() const { return conditions_.empty(); }
-    /// Whether all hold for a container of the API's. Pre: it has fields().
+    /// Whether a container of the API fulfils all conditions. Pre: it has fields().
     [[nodiscard]] bool admits(const nlohmann::json& container) const;
-    /// The API's fields that admits() looks at.
+    /// The fields of the API that admits() reads.
     [[nodiscard]] std::set<std::string_view> fields() const;
 
-    /// The keys that there are.
+    /// The known keys.
     static std::vector<std::string_view> keys();
 
     struct Key;

@@ -18,13 +18,15 @@ bool try_again(int error_number) {
 }
 
 ssize_t write_some(int fd, const char* bytes, std::size_t size) {
-    // A socket is shared with whoever gave it to us: it must not become O_NONBLOCK for them too.
+    // The process that gave us a socket shares its file description, so we must not set O_NONBLOCK
+    // on it.
     const ssize_t sent = ::send(fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent >= 0 || errno != ENOTSOCK) {
         return sent;
     }
-    // Nor must a pipe. One that poll(2) calls writable takes so much without making us wait
-    // (pipe(7)); it is asked anew, as another flow of ours may have filled it since.
+    // The same holds for a pipe. A pipe that poll(2) reports as writable takes PIPE_BUF bytes
+    // without blocking (pipe(7)). This polls it again, because another flow of ours may have filled
+    // it meanwhile.
     struct stat info{};
     if (::fstat(fd, &info) != 0 || !S_ISFIFO(info.st_mode)) {
         return ::write(fd, bytes, size);

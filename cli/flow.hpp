@@ -8,21 +8,21 @@
 
 namespace lodge::cli {
 
-/// Bytes on their way from one descriptor to another. Waits for neither, so that flows in both
-/// directions cannot hold each other up; the caller polls. A terminal as a sink should be
-/// O_NONBLOCK. Owns no descriptor.
+/// Bytes on their way from one descriptor to another. Never waits for either, so that flows in both
+/// directions cannot block each other; the caller polls. A terminal as a sink should be O_NONBLOCK.
+/// Owns no descriptor.
 class Flow {
   public:
     enum class State { flowing, source_ended, sink_ended };
 
     Flow(int source, int sink) : source_(source), sink_(sink) {}
-    /// What to poll for next; of a closed flow: nothing.
+    /// The descriptor and events to poll for; none for a closed flow.
     [[nodiscard]] pollfd wait() const;
-    /// After poll() has said that it is ready: one read or one write.
+    /// One read or one write. Pre: poll(2) has reported the descriptor of wait() as ready.
     [[nodiscard]] State move();
-    /// Why the sink took no more: an errno; 0 while it does.
+    /// The errno of the sink's failure; 0: it has not failed.
     [[nodiscard]] int sink_error() const { return sink_error_; }
-    /// From now on only what lies in the source already is read; then it has ended.
+    /// Reads only the bytes that are in the source now; then the source counts as ended.
     void last_call();
     [[nodiscard]] bool pending() const { return begin_ < end_; }
     [[nodiscard]] bool open() const { return source_ >= 0; }

@@ -10,8 +10,8 @@ namespace {
 
 using nlohmann::json;
 
-// What is on the API's list at `path`, a few of it, as `told` has each; an empty text leaves it
-// out.
+// The first few entries of the API's list at `path`, in the form that `told` gives them. An entry
+// whose text is empty is left out.
 std::string listed(const Globals& globals,
                    const std::string& path,
                    const std::string& none,

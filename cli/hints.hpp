@@ -6,17 +6,17 @@
 #include <string>
 #include <utility>
 
-/// What errors of a command line say beside what is wrong.
+/// Hints for errors of a command line.
 namespace lodge::cli {
 
-/// "; there are: web1, web2 and 7 more": the names in the API's list at `path`, a few of them. ""
-/// when lodged cannot be asked.
+/// "; there are: web1, web2 and 7 more": the first few names in the API's list at `path`. "" when
+/// lodged does not answer.
 [[nodiscard]] std::string there_are(const Globals& globals, const std::string& path);
 
-/// The same of operations that can be cancelled, each with what it is.
+/// The same for operations that can be cancelled, each with its verb and subject.
 [[nodiscard]] std::string operations_on_their_way(const Globals& globals);
 
-/// An error of a value names the verb and the option that had it: "stop --timeout".
+/// Adds the verb and the option of a value to its error: "stop --timeout".
 template <typename T>
 [[nodiscard]] Result<T> of_option(Result<T> value, const std::string& verb_and_option) {
     if (!value) {

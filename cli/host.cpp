@@ -25,7 +25,7 @@ void add_parts(std::vector<std::vector<std::string>>& rows, const json& parts) {
     }
 }
 
-// Those that are in order are many, and of interest to nobody.
+// Shows only the settings that are not in order: the others are many and need no attention.
 void add_settings(std::vector<std::vector<std::string>>& rows, const json& settings) {
     std::size_t bad = 0;
     const std::size_t place = rows.size();

@@ -19,7 +19,7 @@ std::string or_dash(std::string text) {
     return text.empty() ? "-" : std::move(text);
 }
 
-// The rows of one container; notes the fields that were shown.
+// The rows of one container. Records which fields are shown.
 class Sheet {
   public:
     explicit Sheet(const json& container) : container_(container) {}
@@ -28,11 +28,11 @@ class Sheet {
     void add(const std::string& name, std::string value) {
         rows_.push_back({"  " + name, or_dash(std::move(value))});
     }
-    /// A field as it is.
+    /// A row with one field.
     void add_field(const std::string& name, const std::string& key) {
         add(name, cell_of(key, take(key)));
     }
-    /// A line for each entry.
+    /// A row for each entry of a field.
     void add_each(const std::string& name, const std::string& key) {
         std::string heading = name;
         const json& all = take(key);
@@ -75,7 +75,7 @@ class Sheet {
     Rows rows_;
 };
 
-// "120M of 512M", and whether this host holds it to that.
+// "120M of 512M", with a note when this host does not enforce the limit.
 std::string use_and_limit(const std::string& used,
                           const std::string& limit,
                           const json& not_enforced,

@@ -7,8 +7,8 @@
 
 namespace lodge::cli {
 
-/// A container of the API's as `info` shows it: rows of a table, in groups by meaning. A field that
-/// no group knows is in the last one; "-" stands for what is not known or empty.
+/// The rows that `info` shows for a container of the API, in groups by meaning. A field that is in
+/// no other group is in the last one. "-" means unknown or empty.
 [[nodiscard]] std::vector<std::vector<std::string>> info_rows(const nlohmann::json& container);
 
 } // namespace lodge::cli

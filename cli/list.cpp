@@ -50,10 +50,10 @@ Result<Format> parse_format(const std::string& words, bool json_asked) {
                 "'" + words + "' is not a format; there are: table, json, yaml, csv");
 }
 
-// A list as it is asked for.
+// The request for a list.
 struct Listing {
     Filter filter;
-    Columns columns; ///< none: whole containers
+    Columns columns; ///< empty: whole containers
     SortBy sort;
     Format format = Format::table;
 
@@ -68,7 +68,8 @@ struct Listing {
         }
         return fields;
     }
-    // Of thousands, what is not looked at would cost most of the time.
+    // Requests only the fields that are used: for thousands of containers the others would take
+    // most of the time.
     [[nodiscard]] std::string query() const {
         std::set<std::string_view> fields = shown_fields();
         fields.merge(filter.fields());
@@ -78,7 +79,7 @@ struct Listing {
         std::string text;
         if (whole()) {
             if (sort.column == nullptr) {
-                return {}; // it has all that a filter looks at
+                return {}; // the answer has all fields that filters need
             }
             text = "all";
         }
@@ -103,7 +104,7 @@ Result<Listing> read_options(const ListOptions& options, bool json_asked) {
     return listing;
 }
 
-// Of each container what is to be shown: fields that were asked for to judge it are not.
+// The fields of each container that are shown, without those that only filter and sort need.
 json shown_of(std::vector<json> containers, const Listing& listing) {
     const auto fields = listing.shown_fields();
     json all = json::array();
@@ -145,7 +146,7 @@ Result<int> list(const Globals& globals, const ListOptions& options) {
                      globals.client().call("GET", "/v1/containers" + listing.query()));
     if (listing.format == Format::as_json && listing.whole() && listing.filter.empty() &&
         listing.sort.column == nullptr) {
-        RETURN_IF_ERROR(print_list(text)); // as it came
+        RETURN_IF_ERROR(print_list(text)); // unchanged
         return 0;
     }
     ASSIGN_OR_RETURN(json all, parse_answer(text));

@@ -52,7 +52,8 @@ void add_help_command(const Registry& registry) {
     add_rest(*help, "COMMAND", *words, "The command");
 }
 
-// Of a command line that CLI11 could not make sense of, and whose options it therefore did not set.
+// Whether the command line has --json. For a line that CLI11 could not parse, because it has set no
+// options then.
 bool asks_for_json(const std::vector<std::string>& words) {
     for (const std::string& word : words) {
         if (word == "--json" || word == "--") {
@@ -83,7 +84,7 @@ constexpr std::array kFamilies{
     Family{add_help_command, " help "},
 };
 
-// The command that was typed, if it stands where it mostly does; empty: look at all of them.
+// The command on the command line, if it is at its usual place; empty: parse with all commands.
 std::string_view typed_command(std::span<char* const> words) {
     for (std::size_t at = 0; at < words.size(); ++at) {
         const std::string_view word = words[at];
@@ -96,7 +97,7 @@ std::string_view typed_command(std::span<char* const> words) {
     return {};
 }
 
-// The command line over some of the families, all of them unless `only` is of one.
+// The parser of the command line: with the family of the command `only`, else with all families.
 class CommandLine {
   public:
     explicit CommandLine(std::string_view only) {
@@ -130,7 +131,7 @@ class CommandLine {
     void parse(std::span<char* const> words) {
         words_ = prepare_words(app_, words);
         app_.parse(
-            std::vector<std::string>(words_.rbegin(), words_.rend())); // it takes them from the end
+            std::vector<std::string>(words_.rbegin(), words_.rend())); // CLI11 wants reverse order
         if (const auto name = find_broken_text(app_)) {
             throw CLI::ValidationError(*name, "this is not UTF-8");
         }
@@ -142,7 +143,7 @@ class CommandLine {
         }
     }
 
-    /// Of what parse() threw: help, or a command line that makes no sense.
+    /// The exit code for an exception of parse(): a request for help, or a wrong command line.
     int refuse(const CLI::ParseError& error) {
         if (dynamic_cast<const CLI::Success*>(&error) != nullptr) {
             return app_.exit(error);
@@ -153,7 +154,7 @@ class CommandLine {
         report(globals_, refused);
         return exit_code_of(refused);
     }
-    /// Pre: parse() came to its end.
+    /// Pre: parse() has succeeded.
     int act() {
         (void)std::signal(SIGPIPE, SIG_IGN);
         const Result<int> outcome = chosen_();
@@ -172,7 +173,8 @@ class CommandLine {
     const Registry registry_{app_, globals_, chosen_};
 };
 
-// To tell CLI11 about all commands takes longer than most of them take to run.
+// Declares only the family of the typed command: to declare all of them takes CLI11 longer than
+// most commands run.
 bool parse_quickly(std::optional<CommandLine>& line, std::span<char* const> words) {
     const std::string_view command = typed_command(words);
     const bool known = std::any_of(kFamilies.begin(), kFamilies.end(), [&](const Family& family) {
@@ -185,7 +187,7 @@ bool parse_quickly(std::optional<CommandLine>& line, std::span<char* const> word
     try {
         line->parse(words);
     } catch (const CLI::ParseError&) {
-        return false; // said anew by the whole
+        return false; // the full parser reports it
     }
     return true;
 }
@@ -203,7 +205,7 @@ int run(std::span<char* const> words) {
     return line->act();
 }
 
-// What was printed is said to be so: a script that keeps it would keep a part.
+// Reports a failed write of stdout: without the error a script would keep an incomplete output.
 int finish(int code) {
     const Status written = flush_output();
     if (written) {
@@ -219,7 +221,7 @@ int finish(int code) {
 int main(int argc, char** argv) {
     const bool closed = ::fcntl(STDOUT_FILENO, F_GETFD) < 0;
     if (!lodge::fill_standard_streams()) {
-        return 1; // and perhaps nobody to tell
+        return 1; // stderr may be closed
     }
     try {
         if (closed) {
@@ -228,7 +230,7 @@ int main(int argc, char** argv) {
         const std::span all(argv, static_cast<std::size_t>(argc));
         return lodge::cli::finish(
             lodge::cli::run(all.subspan(std::min<std::size_t>(1, all.size()))));
-    } catch (const std::exception& error) { // of a library, or want of memory
+    } catch (const std::exception& error) { // of a library, or out of memory
         (void)std::fprintf(stderr, "lodge: %s\n", error.what());
         return 1;
     }

@@ -36,12 +36,12 @@ Result<int> list_operations(const Globals& globals, bool all) {
     return 0;
 }
 
-// As long as it takes; what takes more than a second is named.
+// Waits for the end without a limit. After a second it names the operation.
 Status await_end(const Globals& globals, const std::string& path) {
     for (const char* wait : {"1s", "1h"}) {
         const auto answer = globals.client().call("GET", path + "/wait?wait=" + wait);
         if (!answer) {
-            // One that failed, as a cancelled one has, is answered with why.
+            // The answer for a failed operation, and so for a cancelled one, is its error.
             return answer.error().code() == ErrorCode::cancelled
                        ? Status{}
                        : Status(std::unexpected<Error>(answer.error()));
@@ -58,7 +58,7 @@ Status await_end(const Globals& globals, const std::string& path) {
     return {};
 }
 
-// Until it is undone: only then is the container or template free.
+// Returns when the operation is undone: only then is the container or template free.
 Result<int> cancel(const Globals& globals, const std::string& id) {
     if (!Uuid::parse(id)) {
         return fail(ErrorCode::invalid_argument,

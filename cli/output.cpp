@@ -31,7 +31,7 @@ using nlohmann::json;
 
 constexpr auto kLook = std::chrono::milliseconds(250);
 
-// Shows the step a running operation is in, on one line that is wiped in the end.
+// Shows the current step of an operation, on one line that is erased at the end.
 class ProgressLine {
   public:
     explicit ProgressLine(const Globals& globals)
@@ -91,7 +91,7 @@ Result<json> parse_answer(const std::string& text) {
 
 namespace {
 
-// One that has begun anew knows nothing of the operation.
+// A lodged that was restarted does not know the operation (not_found).
 Result<json> parse_answer_of_same(Result<std::string> answer) {
     if (!answer && answer.error().code() == ErrorCode::not_found) {
         return std::unexpected<Error>(api::broke_off());
@@ -110,10 +110,10 @@ std::string told_step(const json& operation, Deadline::Clock::duration since) {
            two(seconds / 60) + ":" + two(seconds % 60);
 }
 
-// Whatever is put into it makes its stream fail.
+// Each write to it makes its stream fail.
 std::streambuf* closed_output() {
     class Closed final : public std::streambuf {};
-    // Never destroyed: std::cout is flushed after everything else that is static.
+    // Never destroyed: std::cout is flushed after the destruction of all other static objects.
     static Closed* const closed = new Closed;
     return closed;
 }
@@ -123,14 +123,14 @@ std::streambuf* closed_output() {
 Status flush_output() {
     errno = 0;
     const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
-    int error = errno != 0 ? errno : EIO; // it was another write's that failed
+    int error = errno != 0 ? errno : EIO; // an earlier write failed
     if (written && std::cout) {
         return {};
     }
     if (written && std::cout.rdbuf() == closed_output()) {
         error = EBADF;
     }
-    return error == EPIPE ? Status() // who reads no more wants no more
+    return error == EPIPE ? Status() // the reader closed its end: no error
                           : fail_errno("write to standard output", {}, error);
 }
 
@@ -187,7 +187,7 @@ void confirm(const Globals& globals, const std::string& what) {
 
 void show_warnings(const json& operation) {
     for (const json& warning : operation.value("warnings", json::array())) {
-        // In one piece, as several may tell of theirs at once.
+        // In one piece, because several threads may write warnings at once.
         std::cerr << "lodge: warning: " + printable(warning.get<std::string>()) + "\n";
     }
 }
@@ -198,7 +198,7 @@ Status print_text(const std::string& text) {
     }
     std::string lines;
     for (std::size_t at = 0; at < text.size(); ++at) {
-        if (text.compare(at, 2, "\r\n") != 0) { // a line's end as a terminal writes it
+        if (text.compare(at, 2, "\r\n") != 0) { // a terminal's line end
             lines += text[at];
         }
     }
@@ -213,7 +213,7 @@ Result<json> run_operation(const Globals& globals,
     ProgressLine progress(globals);
     Underway underway("lodged has not answered yet; `lodge operation list` shows whether that goes "
                       "on which it was asked for");
-    // Most have ended by then; of the others the id is known.
+    // Most operations end within this time. For the others the answer has the id.
     const auto begun = Deadline::Clock::now();
     const std::string mark = path.find('?') == std::string::npos ? "?" : "&";
     ASSIGN_OR_RETURN(std::string text, client.call(method, path + mark + "wait=250ms", body));
@@ -227,7 +227,7 @@ Result<json> run_operation(const Globals& globals,
                                       "/wait?wait=" + (progress.shown() ? "250ms" : "1h"));
         ASSIGN_OR_RETURN(operation, parse_answer_of_same(std::move(looked)));
         if (operation.value("status", "") == "running") {
-            // A daemon for which too many wait answers at once.
+            // The daemon answers at once when it has too many waiting clients.
             (void)::poll(nullptr, 0, look.poll_timeout()); // only time passes
         }
     }

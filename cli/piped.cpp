@@ -18,21 +18,23 @@ using session::FrameType;
 
 namespace {
 
-// One of the three streams, through a pipe of ours: a tenant never holds anything of the caller's.
-// One who held a script's pipe could read, write or keep it open long after the command.
+// One of the three streams, through a pipe of ours, so that a tenant never holds a descriptor of
+// the caller. A tenant with a script's pipe could read it, write to it or keep it open long after
+// the command.
 struct Stream {
     Stream(UniqueFd their_end, UniqueFd our_end, int source, int sink)
         : theirs(std::move(their_end)), ours(std::move(our_end)), flow(source, sink) {}
-    UniqueFd theirs; ///< what the command gets
+    UniqueFd theirs; ///< the end of the command
     UniqueFd ours;   ///< our end, when we pump
     Flow flow;
 };
 
-// Without a local one, it has ended from the beginning.
+// With `local` -1 the stream is at its end from the beginning.
 Result<Stream> make_stream(int local, bool input) {
     ASSIGN_OR_RETURN(kernel::Pipe pipe, kernel::make_pipe());
-    // Its owner is nobody inside, and /dev/stdout opens it anew: for everybody, that is, who comes
-    // upon a descriptor of it.
+    // In the container the owner of the pipe is "nobody", and an open(2) of /dev/stdout checks its
+    // mode. So the mode permits all users. Only a process with a descriptor of the pipe can open it
+    // this way.
     constexpr mode_t kEverybody = 0666;
     if (::fchmod(pipe.reader.get(), kEverybody) != 0) {
         return fail_errno("fchmod", "a pipe");
@@ -50,7 +52,7 @@ Result<Stream> make_stream(int local, bool input) {
                  : Stream(std::move(theirs), std::move(ours), fd, local);
 }
 
-// Moves what is there; closes our end when one side is done.
+// Moves the available bytes; closes our end when one side has ended.
 void pump(Stream& stream) {
     if (stream.flow.move() != Flow::State::flowing) {
         stream.flow.close();
@@ -72,7 +74,7 @@ Result<Streams> hand_over_streams(int connection, bool without_input) {
                             std::array{in.theirs.get(), out.theirs.get(), err.theirs.get()})));
     Streams streams{std::move(in), std::move(out), std::move(err)};
     for (Stream& stream : streams) {
-        stream.theirs.reset(); // ends of files must be seen
+        stream.theirs.reset(); // else there is no end of file
     }
     return streams;
 }
@@ -85,7 +87,7 @@ Status forward_signal(int connection, int number) {
                      connection, FrameType::signal, std::as_bytes(std::span(&payload, 1))));
 }
 
-// Whoever asks for the third time means us: the command does not heed it, or nothing reaches it.
+// The third signal to end is for us: the command ignores it, or signals do not reach the command.
 class Patience {
   public:
     bool ends_with(int number) {
@@ -99,12 +101,13 @@ class Patience {
     int asked_ = 0;
 };
 
-// A code: we end with it. `over`: the command has ended, and only its output is left.
+// Returns the code to end with; nullopt: go on. `over`: the command has ended, and only its output
+// is left.
 Result<std::optional<int>>
 heed_signal(int connection, int signal_fd, Patience& patience, bool over) {
     const int number = next_signal(signal_fd);
     if (patience.ends_with(number) || (over && number != SIGWINCH)) {
-        return code_of_signal(number); // or whoever should read our output does not
+        return code_of_signal(number); // or nobody reads our output
     }
     if (!over) {
         RETURN_IF_ERROR(forward_signal(connection, number));
@@ -121,8 +124,8 @@ Result<int> run_piped(const UniqueFd& connection, bool without_input) {
     Flow& err = streams[2].flow;
     Ending ending;
     Patience patience;
-    // After the exit, what lies in the pipes of the output is fetched, and nothing that comes
-    // later: the command may have left a process behind that writes for ever.
+    // After the exit this reads the bytes that are in the pipes of the output, and no later ones:
+    // the command may have left a process that writes for ever.
     while (!ending.over || out.open() || err.open()) {
         std::array<pollfd, 5> waits{{{ending.over ? -1 : connection.get(), POLLIN, 0},
                                      {signals.get(), POLLIN, 0},

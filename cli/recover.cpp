@@ -28,7 +28,7 @@ struct Where {
     std::string run_directory;
 };
 
-// Beside us, as in a build tree, or where it is installed.
+// lodged in our own directory (a build tree), or at its installed path.
 Result<std::string> find_lodged() {
     std::error_code error;
     const auto own = std::filesystem::read_symlink("/proc/self/exe", error);

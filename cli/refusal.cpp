@@ -12,7 +12,7 @@ namespace lodge::cli {
 
 namespace {
 
-// The command that was typed, as deep as it is known, and its words: "template build".
+// The deepest known command of the command line, and its words: "template build".
 struct Typed {
     const CLI::App* command;
     std::string words;
@@ -64,7 +64,7 @@ bool is_like_option(const std::string& word) {
     return word.size() > 1 && word.starts_with('-');
 }
 
-// Without the dashes, which all have.
+// Compares without the dashes, which all options have.
 std::string nearest_option(const std::string& name, const CLI::App* command) {
     std::vector<std::string> known = options_of(command);
     for (std::string& one : known) {
@@ -94,7 +94,7 @@ std::string no_command(const Typed& typed, const std::vector<std::string>& rest)
                : unexpected(typed, rest);
 }
 
-// What might stand where the operand is missing. The name of what is to be made is anybody's.
+// Values for a missing operand. None for the name of an object to be made, which the user chooses.
 std::string there_might_be(const Globals& globals, const Typed& typed, const std::string& why) {
     if (why.starts_with("DEFINITION ")) {
         return there_are(globals, "/v1/template-definitions");
@@ -109,7 +109,7 @@ std::string there_might_be(const Globals& globals, const Typed& typed, const std
     return there_are(globals, of_template ? "/v1/templates" : "/v1/containers?fields=name");
 }
 
-// What CLI11 says begins with the option's name, of a flag without its dashes.
+// The text of CLI11 begins with the option's name; for a flag, without the dashes.
 std::string mismatch(const std::string& why) {
     const std::string option = why.substr(0, why.find_first_of(": "));
     if (why.find("override") != std::string::npos) {
@@ -129,7 +129,7 @@ std::string sentence_of(const Globals& globals,
         return no_command(typed, rest);
     }
     const bool unknown = std::ranges::any_of(rest, is_like_option);
-    // Of this kind, and no other, the name is the command's.
+    // Only for this kind of error the name is that of the command.
     const bool extra = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !rest.empty();
     if (extra || (kind == "RequiredError" && unknown)) {
         return unexpected(typed, rest);

@@ -6,11 +6,11 @@
 
 namespace lodge::cli {
 
-/// "there is no command 'strat'; did you mean 'start'?", of those of `app`.
+/// "there is no command 'strat'; did you mean 'start'?", for the commands of `app`.
 [[nodiscard]] std::string unknown_command(const CLI::App& app, const std::string& word);
 
-/// The sentence for a command line that `app` could not make sense of: it names the command, then
-/// the option or operand, says what is missing or too much, and offers what is nearest.
+/// The message for a command line that `app` could not parse. It names the command and the option
+/// or operand, says whether a word is missing or unexpected, and suggests the most similar one.
 [[nodiscard]] std::string
 refusal_of(const Globals& globals, const CLI::App& app, const CLI::ParseError& error);
 

@@ -22,19 +22,19 @@ using session::FrameType;
 
 namespace {
 
-// The end of a file that is no terminal only means that nobody types any more; a terminal has none,
-// unless it hung up.
+// An end of file on stdin. On a terminal it means a hang-up. On another file it means only that no
+// more input comes.
 bool hung_up() {
     return ::isatty(STDIN_FILENO) == 1;
 }
 
 // Waits for the command to start on the container's terminal; the session may end before. Until
-// then ours is as it was, so that Ctrl-C is a signal, which ends us.
+// then our terminal is not in raw mode, so that Ctrl-C is a signal, which ends us.
 Result<Ending> await_terminal(int connection, int signal_fd, UniqueFd& master) {
     Ending ending;
     while (!ending.started && !ending.over) {
         std::array<pollfd, 2> waits{{{connection, POLLIN, 0}, {signal_fd, POLLIN, 0}}};
-        (void)::poll(waits.data(), waits.size(), -1); // signals are blocked: it does not fail
+        (void)::poll(waits.data(), waits.size(), -1); // does not fail: signals are blocked
         if (waits[1].revents != 0) {
             const int number = next_signal(signal_fd);
             ending =
@@ -49,14 +49,14 @@ Result<Ending> await_terminal(int connection, int signal_fd, UniqueFd& master) {
     return ending;
 }
 
-// The container's terminal beside ours.
+// The container's terminal, connected with ours.
 struct Screen {
     UniqueFd master;
     Flow keyboard;
     Flow output;
 };
 
-// A code: we end with it.
+// Returns the code to end with; nullopt: go on.
 std::optional<int> move_screen(Screen& screen, bool output_ready, bool keys_ready) {
     if (output_ready && screen.output.move() != Flow::State::flowing) {
         screen.output.close();
@@ -79,7 +79,7 @@ std::optional<int> move_screen(Screen& screen, bool output_ready, bool keys_read
 std::optional<int> take_signal(const Screen& screen, int signal_fd) {
     const int number = next_signal(signal_fd);
     if (number != SIGWINCH) {
-        return code_of_signal(number); // the container's side is hung up by our going
+        return code_of_signal(number); // our end hangs up the container's side
     }
     if (screen.master) {
         copy_window_size(STDIN_FILENO, screen.master.get());
@@ -96,7 +96,7 @@ Status send_size(int connection) {
 
 constexpr char kDetachKey = 0x1d; // Ctrl-]
 
-// What an event of a console asks for: a code to end with, or to go on.
+// The code to end with; nullopt: go on.
 using CodeAtEnd = Result<std::optional<int>>;
 
 CodeAtEnd show_console(int connection) {

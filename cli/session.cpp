@@ -32,7 +32,7 @@ struct SessionOptions {
     std::vector<std::string> command;
 };
 
-// What a terminal is able to do is known where it stands.
+// Passes on TERM, because only our environment knows the type of the terminal.
 std::vector<std::string> environment_of(const SessionOptions& options, bool terminal) {
     std::vector<std::string> environment = options.environment;
     const char* type = std::getenv("TERM"); // NOLINT(concurrency-mt-unsafe): one thread
@@ -110,7 +110,7 @@ Result<int> console(const Globals& globals, const SessionOptions& options, bool 
     ASSIGN_OR_RETURN(const UniqueFd connection, globals.client().upgrade(path + "/console", ""));
     return run_console(connection, [&] {
         if (!globals.quiet && !globals.json) {
-            const std::string end = ::isatty(STDIN_FILENO) == 1 ? "\r\n" : "\n"; // it is raw
+            const std::string end = ::isatty(STDIN_FILENO) == 1 ? "\r\n" : "\n"; // raw mode
             std::cerr << end + "Connected to the console of '" + printable(options.name) +
                              "'; leave it with Ctrl-]" + end
                       << std::flush;

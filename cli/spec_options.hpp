@@ -23,7 +23,8 @@ class SpecOptions {
     void add_to(CLI::App& command, For verb);
 
     using Take = std::function<Status(const model::SpecField& field, model::FieldValue value)>;
-    /// Hands over every value that was given, one after the other. An error names verb and option.
+    /// Calls `take` for each value on the command line, one after the other. An error names the
+    /// verb and the option.
     [[nodiscard]] Status each_given(const Take& take) const;
 
   private:

@@ -25,7 +25,8 @@ struct SshOptions {
     std::vector<std::string> arguments;
 };
 
-// Known by its UUID, so that a later container with the same address is not taken for it.
+// The alias in known_hosts. It has the UUID, so that a later container with the same address is
+// another host for ssh.
 std::string alias_of(const json& info) {
     return "lodge-" + info.value("uuid", "");
 }
@@ -74,7 +75,7 @@ std::string ssh_word(const std::string& word) {
     return quoted + "\"";
 }
 
-// What is frozen or stopped answers nothing, and ssh would wait for it.
+// A frozen or stopped container does not answer, and ssh would wait for it.
 Status require_answer(const json& info) {
     ASSIGN_OR_RETURN(const model::State state, model::parse_state(info.value("state", "")));
     return model::allowed(model::Verb::exec, state, info.value("name", ""));
@@ -89,8 +90,8 @@ Result<int> ssh(const Globals& globals, const SshOptions& options) {
     ASSIGN_OR_RETURN(const auto address,
                      model::CidrAddress::parse(info["addresses"][0].get<std::string>()));
     ASSIGN_OR_RETURN(const std::string self, own_program());
-    // ssh asks for the keys by this command (KnownHostsCommand, ssh_config(5)): no file has to be
-    // left.
+    // ssh runs this command to get the keys (KnownHostsCommand, ssh_config(5)), so that no file is
+    // needed.
     std::vector<std::string> words{"ssh"};
     for (const std::string& option :
          {"KnownHostsCommand=" + self + " --socket " + ssh_word(globals.socket) + " known-hosts " +
@@ -100,7 +101,7 @@ Result<int> ssh(const Globals& globals, const SshOptions& options) {
           "HostKeyAlias=" + alias_of(info),
           std::string("StrictHostKeyChecking=yes"),
           std::string("UpdateHostKeys=no"),
-          // The tenant's root could use it; -A asks for it all the same.
+          // The tenant's root could use the agent. -A on the command line overrides this.
           std::string("ForwardAgent=no")}) {
         words.insert(words.end(), {"-o", option});
     }

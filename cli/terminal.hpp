@@ -11,11 +11,11 @@ struct WindowSize {
     std::uint16_t rows = 24;
     std::uint16_t columns = 80;
 };
-/// Of the terminal `fd`; 24 x 80 when it is none.
+/// The size of the terminal `fd`; 24 x 80 when it is no terminal.
 [[nodiscard]] WindowSize window_size(int fd);
 void copy_window_size(int from, int to);
 
-/// Puts a terminal into raw mode and back, however we leave. Nothing when `fd` is no terminal.
+/// Sets a terminal to raw mode; the destructor restores it. Does nothing when `fd` is no terminal.
 class RawTerminal {
   public:
     explicit RawTerminal(int fd);

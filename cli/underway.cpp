@@ -18,26 +18,26 @@ namespace lodge::cli {
 
 namespace {
 
-// Of the process, as a signal is.
+// One for the process, because signals are sent to a process.
 struct Interruption {
     std::mutex lock;
     std::set<const std::string*> sentences;
     std::once_flag watched;
-    int signals = -1; ///< an eventfd: the number of the first one
+    int signals = -1; ///< an eventfd with the number of the first signal
 };
 
 Interruption& interruption() {
-    static auto* const only = new Interruption; // never destroyed: a thread looks at it to the end
+    static auto* const only = new Interruption; // never destroyed: a thread uses it to the end
     return *only;
 }
 
 std::atomic<int> signals_to = -1;
 
-// The handler is gone with its first call.
+// The first call resets the handler (SA_RESETHAND).
 extern "C" void note_signal(int number) {
     const auto value = static_cast<std::uint64_t>(number);
     (void)!::write(
-        signals_to, &value, sizeof value); // whoever reads it has been there from the start
+        signals_to, &value, sizeof value); // the reading thread exists before the handler
 }
 
 void tell_and_end() {
@@ -45,9 +45,9 @@ void tell_and_end() {
     eventfd_t number = 0;
     while (::eventfd_read(all.signals, &number) != 0) {
     }
-    // Held to the end, so that nothing comes about while it is told that it goes on.
+    // Held until the process ends, so that no operation ends while this reports that it goes on.
     const std::lock_guard guard(all.lock);
-    std::string text = ::isatty(STDERR_FILENO) == 1 ? "\r\033[K" : ""; // over a step that is shown
+    std::string text = ::isatty(STDERR_FILENO) == 1 ? "\r\033[K" : ""; // erases a shown step
     for (const std::string* const sentence : all.sentences) {
         text += "lodge: " + printable(*sentence) + "\n";
     }
@@ -57,7 +57,7 @@ void tell_and_end() {
     (void)std::signal(static_cast<int>(number), SIG_DFL);
     (void)::kill(::getpid(), static_cast<int>(number));
     while (true) {
-        (void)::pause(); // until it has ended the process
+        (void)::pause(); // until the signal ends the process
     }
 }
 
@@ -65,7 +65,7 @@ void watch_signals_of_process() {
     Interruption& all = interruption();
     all.signals = ::eventfd(0, EFD_CLOEXEC);
     if (all.signals < 0) {
-        return; // a signal then ends the process without a word
+        return; // a signal then ends the process silently
     }
     signals_to = all.signals;
     std::thread(tell_and_end).detach();
@@ -75,7 +75,7 @@ void watch_signals_of_process() {
         action.sa_handler = note_signal;
         action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
         if (::sigaction(number, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) {
-            (void)::sigaction(number, &action, nullptr); // fails for a bad number only
+            (void)::sigaction(number, &action, nullptr); // fails only for a bad number
         }
     }
 }

@@ -6,26 +6,26 @@
 
 namespace lodge::cli {
 
-/// What this command has asked of lodged and waits for. While one lives, the first SIGINT or
-/// SIGTERM says of each how it goes on without the command, on stderr, and then ends the process as
-/// the signal does by itself; the second ends it at once. A signal that is ignored stays ignored.
-/// Thread-safe.
+/// A request to lodged for which this command waits. While an object exists, the first SIGINT or
+/// SIGTERM prints on stderr, for each request, how it continues without the command; then it ends
+/// the process with the signal's default action. The second signal ends the process at once. A
+/// signal that is ignored stays ignored. Thread-safe.
 class Underway {
   public:
-    /// `unknown`: what is said before know().
+    /// `unknown`: the text before know().
     explicit Underway(std::string unknown);
     ~Underway();
     Underway(const Underway&) = delete;
     Underway& operator=(const Underway&) = delete;
 
-    /// It runs as this operation of the API.
+    /// The request has become this operation of the API.
     void know(const nlohmann::json& operation);
 
   private:
     std::string sentence_;
 };
 
-/// What is said of a running operation whose command ends.
+/// The text about a running operation whose command ends.
 [[nodiscard]] std::string goes_on(const nlohmann::json& operation);
 
 } // namespace lodge::cli

@@ -8,15 +8,16 @@ namespace lodge::cli {
 
 namespace {
 
-// Before each word of a rest, so that CLI11 sees nothing in it.
+// A prefix for each word of add_rest(), so that CLI11 takes the word for neither an option nor a
+// list.
 constexpr char kMark = '=';
 
-// As CLI11 calls what it puts into a string.
+// CLI11's name for the type of a string.
 constexpr const char* kText = "TEXT";
 
 constexpr const char* kMaybeText = "[TEXT]";
 
-// What the operands of add_names() are called.
+// The name of the operands of add_names().
 constexpr const char* kNames = "NAME";
 
 std::string unmarked(const std::string& word) {
@@ -47,7 +48,7 @@ bool takes_names(const CLI::App& command) {
     });
 }
 
-// How many operands come before the rest; -1: the command takes none.
+// The number of operands before the rest; -1: the command has no rest.
 int operands_before_rest(const CLI::App& command) {
     const auto options = command.get_options();
     if (std::none_of(
@@ -69,7 +70,8 @@ bool takes_value(const CLI::App& command, const std::string& name) {
     return false;
 }
 
-// Of "-t", "-tu", "-uroot" and "--user".
+// Whether the next word is the value of the option `word`: one of the forms "-t", "-tu", "-uroot",
+// "--user".
 bool takes_next_word(const CLI::App& command, const std::string& word) {
     if (word.starts_with("--")) {
         return takes_value(command, word);
@@ -155,7 +157,7 @@ CLI::Option* add_rest(CLI::App& command,
                       const std::string& name,
                       std::vector<std::string>& into,
                       const std::string& description) {
-    // Marked by prepare_words().
+    // prepare_words() has marked the words.
     return add_texts(
         command,
         name,
@@ -214,7 +216,8 @@ std::vector<std::string> prepare_words(const CLI::App& app, std::span<char* cons
             const CLI::App* found = operands == 0 ? find_command(*command, word) : nullptr;
             const bool is_operand = only_operands || (word != "--" && found == nullptr);
             const bool marked = takes_names(*command);
-            // Marked ones need no "--", behind which CLI11 would take one alone.
+            // Leaves out "--" before marked words: they do not need it, and behind it CLI11 would
+            // take only one word.
             if (is_operand || !marked) {
                 prepared.push_back(is_operand && marked ? kMark + word : word);
             }

@@ -7,31 +7,31 @@
 #include <string>
 #include <vector>
 
-/// Words as they were typed. CLI11 takes a word in brackets for a list and "{}" for an empty one,
-/// looks for the value of "--name=" in the next word, and for options among the words of a command
-/// that is for somebody else.
+/// Options and operands whose words are taken as typed. CLI11 alone reads a word in brackets as a
+/// list and "{}" as an empty one. It reads the value of "--name=" from the next word, and it reads
+/// options from the words of a command for the container.
 namespace lodge::cli {
 
-/// What is no text: a path, or what goes through to another program. It may have any bytes; `type`
-/// is what help calls it.
+/// A value that is not a text: a path, or a word for another program. It may have any bytes. `type`
+/// is its name in the help.
 CLI::Option* of_bytes(CLI::Option* option, const std::string& type);
 
-/// The name of an option or positional of which a value is not UTF-8 and should be. Pre: `app` has
-/// parsed the command line.
+/// The name of an option or positional that has a value that must be UTF-8 and is not. Pre: `app`
+/// has parsed the command line.
 [[nodiscard]] std::optional<std::string> find_broken_text(const CLI::App& app);
 
-/// A text that may be empty, as no other value may.
+/// Permits an empty text. No other value may be empty.
 CLI::Option* maybe_empty(CLI::Option* option);
 
-/// The first option or positional that was given an empty value and must not be; nullptr: none.
+/// The first option or positional that has an empty value and does not permit it; nullptr: none.
 /// Pre: `app` has parsed the command line.
 [[nodiscard]] const CLI::Option* find_empty(const CLI::App& app);
 
-/// From now on "--flag=VALUE" is refused, whatever VALUE is. Pre: all options are there.
+/// Makes "--flag=VALUE" an error for each VALUE. Pre: all options are declared.
 void refuse_values_of_flags(CLI::App& app);
 
-/// A positional that is all words from its first on, whatever they are; a "--" before it is left
-/// out. Pre: the command's last positional; prepare_words() went over the command line.
+/// A positional that takes its first word and all words behind it, of any form. A "--" before it is
+/// left out. Pre: the command's last positional; prepare_words() went over the command line.
 CLI::Option* add_rest(CLI::App& command,
                       const std::string& name,
                       std::vector<std::string>& into,
@@ -48,7 +48,7 @@ CLI::Option* add_list(CLI::App& command,
                       std::vector<std::string>& into,
                       const std::string& description);
 
-/// The command line `words`, without the program's name, in the form that `app` is to parse.
+/// The command line `words`, without the program's name, in the form for the parser `app`.
 [[nodiscard]] std::vector<std::string> prepare_words(const CLI::App& app,
                                                      std::span<char* const> words);
 
