@@ -17,7 +17,7 @@ namespace lodge::monitor {
 
 namespace {
 
-constexpr std::size_t kMostBytes = std::size_t{64} << 20; // of a file: what a session waits for
+constexpr std::size_t kMostBytes = std::size_t{64} << 20; // of a file: a session waits for its read
 constexpr std::size_t kPiece = std::size_t{16} << 10;
 constexpr std::size_t kMostGroups = 256;
 constexpr std::size_t kLongestField = 1024;
@@ -33,10 +33,10 @@ std::optional<std::uint32_t> parse_id(std::string_view text) {
     return id;
 }
 
-// Parses lines of fields as they come: a line may be longer than all our memory.
+// Parses lines of fields piece by piece, because a line may be longer than our memory.
 class Lines {
   public:
-    /// Gets the number of colons before a field, and its text; nullopt: it is no valid field.
+    /// Gets the number of colons before a field, and its text; nullopt: the field is not valid.
     using Field = std::function<void(std::size_t number, std::optional<std::string_view> text)>;
     /// True: no more lines are needed.
     using End = std::function<bool()>;
@@ -120,7 +120,7 @@ struct PasswdLine {
     }
 };
 
-// What was asked for.
+// The requested user.
 struct Wanted {
     std::string_view user;
     std::optional<std::uint32_t> number = parse_id(user);
@@ -150,7 +150,7 @@ Result<std::optional<Account>> search_passwd(const Wanted& wanted, const Pieces&
 }
 
 Status add_groups(Account& account, const Pieces& group) {
-    constexpr std::size_t kNumber = 2; // of a line of group(5)
+    constexpr std::size_t kNumber = 2; // the gid of a line of group(5)
     constexpr std::size_t kMembers = 3;
     std::optional<std::uint32_t> id;
     bool listed = false;

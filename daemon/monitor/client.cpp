@@ -26,7 +26,7 @@ bool Client::receive(const std::function<void(const Part&)>& handle) {
         fd(), std::as_writable_bytes(std::span(buffer)), Deadline::after(std::chrono::seconds(0)));
     if (!received) {
         return received.error().code() ==
-               ErrorCode::timeout; // somebody read before us: nothing there
+               ErrorCode::timeout; // an earlier read took all available bytes
     }
     constexpr std::size_t kMostFds = 3;
     for (UniqueFd& fd : received->fds) {

@@ -33,7 +33,7 @@ class Client {
     /// Reads the available bytes and calls `handle` for each part. False: the client is gone or
     /// violates the protocol.
     [[nodiscard]] bool receive(const std::function<void(const Part&)>& handle);
-    /// Received descriptors that nobody took yet.
+    /// The received descriptors. The caller becomes their owner.
     [[nodiscard]] std::vector<UniqueFd> take_fds() { return std::exchange(fds_, {}); }
 
     /// False: the client is gone or does not read. Drop it then: a part of the frame may be sent.

@@ -30,18 +30,19 @@ struct Clone {
     StartOrder& order;
     int socket = -1;
     OwnMounts mounts;
-    UniqueFd root; ///< the container's root directory, once it is ours
+    UniqueFd root; ///< the container's root directory, once it is our root
 };
 
 // Namespaces now: own user (ids not mapped), mount (a copy of the monitor's empty one), pid, uts,
 // ipc, net; the host's cgroup.
 Status take_identity(Clone& clone) {
     RETURN_IF_ERROR(kernel::die_with_parent());
-    // Only now, as a member of the container's group, which becomes the namespace's root.
+    // Not at the clone: this process must be a member of the container's group first, because that
+    // group becomes the root of the namespace.
     RETURN_IF_ERROR(kernel::unshare_namespaces(CLONE_NEWCGROUP));
     RETURN_IF_ERROR(expect(clone.socket, MessageType::ids_mapped, Deadline::after(kPatience)));
     RETURN_IF_ERROR(kernel::become(0, 0, {}));
-    // Both were cleared by the change of ids.
+    // The change of ids has cleared both.
     RETURN_IF_ERROR(kernel::forbid_tracing());
     RETURN_IF_ERROR(kernel::die_with_parent());
     if (::setsid() < 0) {
@@ -114,7 +115,7 @@ Status execute(Clone& clone) {
     argv.push_back(nullptr);
     std::string uuid = "container_uuid=" + clone.order.uuid;
     std::array<char*, 6> environment{
-        const_cast<char*>("container=lodge"), // exec's signature lacks const, not its meaning
+        const_cast<char*>("container=lodge"), // exec(3) lacks const, but does not write
         uuid.data(),
         const_cast<char*>("TERM=vt220"),
         const_cast<char*>("HOME=/root"),

@@ -71,7 +71,7 @@ void Console::pause() {
 void Console::resume() {
     reads_ = 0;
     if (paused_ && !loop_.add(master_.get(), kEvents, *this)) {
-        window_.set(Deadline::after(kWindow)); // it was in the set: only memory can lack
+        window_.set(Deadline::after(kWindow)); // it was in the set, so memory is short
         return;
     }
     paused_ = false;
@@ -129,7 +129,7 @@ Status Console::attach(UniqueFd connection) {
     for (std::size_t at = 0; at < kept.size(); at += kPiece) {
         if (!viewer->client.send(session::FrameType::terminal_data,
                                  std::string_view(kept).substr(at, kPiece))) {
-            return {}; // it is gone already: nobody to tell
+            return {}; // the client is gone already
         }
     }
     if (!master_) {
@@ -171,7 +171,7 @@ void Console::finish(std::int32_t code) {
     // The terminal's buffers are bounded, so this ends.
     (void)drain(INT_MAX);
     for (const auto& viewer : clients_) {
-        (void)viewer->client.send_exited(code); // it is dropped anyhow
+        (void)viewer->client.send_exited(code); // dropped in any case
         loop_.remove(viewer->client.fd());
     }
     clients_.clear();

@@ -37,7 +37,7 @@ Status Loop::rearm(int fd, std::uint32_t events, Watcher& watcher) {
 
 void Loop::remove(int fd) {
     if (fd >= 0) {
-        (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); // not in the set: as wanted
+        (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); // not in the set: success
     }
 }
 

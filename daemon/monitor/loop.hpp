@@ -53,7 +53,7 @@ class Loop {
     explicit Loop(UniqueFd epoll) : epoll_(std::move(epoll)) {}
     void ring_those_due();
     UniqueFd epoll_;
-    std::vector<Alarm*> alarms_; ///< that are set
+    std::vector<Alarm*> alarms_; ///< those that are set
 };
 
 /// Calls its function once at its time. It may be set anew or destroyed at any time, also by that

@@ -73,7 +73,7 @@ int run(UniqueFd channel) {
     StartStage stage = StartStage::none;
     auto server = start(channel, stage);
     if (!server) {
-        // Our death ends the container. Without a daemon there is nobody to tell.
+        // Our death ends the container. Without a daemon nobody receives the error.
         if (channel) {
             (void)send_failure(channel.get(), stage, server.error());
         }
@@ -86,7 +86,7 @@ int run(UniqueFd channel) {
 
 int main(int argc, char** argv) {
     if (!fill_standard_streams()) {
-        return 1; // and perhaps nobody to tell
+        return 1; // stderr may be closed
     }
     if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
         (void)std::puts("lodge-monitor " LODGE_VERSION);

@@ -16,8 +16,8 @@ struct Header {
 };
 static_assert(sizeof(Header) == 8);
 
-// A list longer than this is no argument vector or environment: the kernel takes nine bytes at
-// least for each word, of two MiB.
+// A longer list is no argument vector or environment: execve(2) accepts two MiB, of which each word
+// takes nine bytes at least.
 constexpr std::uint32_t kMostTexts = 1U << 18;
 
 std::unexpected<Error> malformed(const char* what) {
@@ -202,7 +202,7 @@ Error decode_failure(std::string_view payload) {
     if (!reader.ok()) {
         return Error(ErrorCode::corrupt, "malformed failure message");
     }
-    // One of an earlier release has its trail in its text.
+    // A monitor of an earlier release sends the trail in the text.
     std::vector<std::string> trail = reader.texts();
     if (!reader.ok()) {
         trail.clear();
@@ -247,7 +247,7 @@ Result<StartOrder> decode_start_order(Message& message) {
     if (!reader.ok() || order.init.empty() || message.fds.size() != kWantedFds) {
         return malformed("start order");
     }
-    // Ids of the host's own users, or past the last one: never.
+    // Refuses the ids of the host's own users, and ranges that end behind the last id.
     if (order.uid_base < kIdsPerContainer ||
         order.uid_base > UINT32_MAX - std::uint32_t{2} * kIdsPerContainer) {
         return fail(ErrorCode::invalid_argument,

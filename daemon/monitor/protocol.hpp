@@ -29,7 +29,7 @@ inline constexpr std::uint16_t kTakesOrders = 2;
 inline constexpr std::size_t kLargestPayload = std::size_t{128} << 10;
 /// Largest order: more words than the kernel lets a program have (man 2 execve, "Limits").
 inline constexpr std::size_t kLargestOrder = std::size_t{8} << 20;
-/// Bounds of the words for a monitor of version 1, in one payload.
+/// The most words of an order to a monitor of version 1, in one payload.
 inline constexpr std::size_t kMostWordsOfOld = 4096;
 /// Name of the socket in the monitor's directory, and descriptor of the start channel at exec.
 inline constexpr const char* kSocketName = "monitor.sock";
@@ -58,11 +58,11 @@ enum class MessageType : std::uint16_t {
     release = 27,     ///< answered by `done`, then the monitor goes
     done = 28,
     exited = 29, ///< to subscribers: init has exited; nothing else is ever sent to them
-    // From version 2 on. What was agreed to is kept as long as the connection.
-    exec_order = 30, ///< ExecOrder, or none and a sealed file with it. Answered by `done`: agreed
+    // From version 2 on. The monitor keeps an order that it agreed to as long as the connection.
+    exec_order = 30,    ///< ExecOrder, or empty with a sealed file. Answered by `done`: agreed
     console_order = 31, ///< answered by `done`: agreed
-    client = 32,        ///< the connection of whom the order was for. Answered by `done`
-    // Any direction: what went wrong. u8 stage, u16 ErrorCode, i32 errno, string text.
+    client = 32,        ///< the client's connection for the order. Answered by `done`
+    // Any direction: an error. u8 stage, u16 ErrorCode, i32 errno, string text.
     failed = 40,
     // Between the monitor and an exec session's child, before its exec.
     terminal = 50, ///< child -> monitor: the PTY's master
@@ -174,7 +174,7 @@ struct ExecOrder {
     std::uint16_t columns = 0;
 };
 [[nodiscard]] std::string encode(const ExecOrder& order);
-/// Bytes of memory that its words take.
+/// The bytes of memory that the words of the order take.
 [[nodiscard]] std::size_t size_of(const ExecOrder& order);
 [[nodiscard]] Result<ExecOrder> decode_exec_order(std::string_view payload);
 /// Decodes the payload of a message, or of the sealed file that comes with it instead of a payload.

@@ -68,7 +68,7 @@ Result<kernel::MountFd> build_shared_root(const Start& start, int userns_fd) {
         with_context(map_ids(start.lower.get(), userns_fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV),
                      "map the ids of the template"));
     RETURN_IF_ERROR(kernel::attach_mount(start.lower.get(), AT_FDCWD, kLower));
-    // With a 32-bit init, the whole tree is taken for one of 32 bits.
+    // The type of init decides: with a 32-bit init the whole tree counts as a 32-bit one.
     ASSIGN_OR_RETURN(const bool narrow,
                      kernel::is_32_bit_program(start.lower.get(), start.order.init.front()));
     auto root =

@@ -28,7 +28,7 @@ constexpr std::size_t kMostSubscribers = 8;
 // daemon sends one request on a connection, at once.
 constexpr auto kIdle = std::chrono::seconds(1);
 constexpr std::size_t kMostSessions = 128;
-// Bytes of orders whose clients have not let them begin, before another one is taken.
+// Most bytes of the orders whose clients have not started them yet; a further order is refused.
 constexpr std::size_t kMostWaiting = std::size_t{16} << 20;
 
 // man 2 reboot, "Behavior inside PID namespaces".
@@ -40,7 +40,7 @@ Error too_many_connections() {
     return {ErrorCode::busy, "the container's monitor has its most connections; try again"};
 }
 
-// As the daemon's InitExit::Kind, plus one.
+// The values of the daemon's InitExit::Kind, plus one.
 enum ExitKind : std::uint8_t { halted = 1, rebooted = 2, exited = 3, signalled = 4 };
 
 void describe_exit(int wait_status, MonitorState& state) {
@@ -69,8 +69,8 @@ struct Server::Connection final : Watcher {
     Deadline idle_from = Deadline::after(kIdle);
     bool greeted = false;
     bool subscribed = false;
-    std::optional<ExecOrder> session; ///< agreed to, for the client that comes next
-    bool console = false;             ///< the same of a console
+    std::optional<ExecOrder> session; ///< agreed to, for the next client
+    bool console = false;             ///< the same for a console
 };
 
 Server::Server(Container container, Loop loop)
@@ -116,7 +116,7 @@ void Server::accept_connection(std::uint32_t) {
     UniqueFd socket(
         ::accept4(container_.listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket) {
-        return; // it went away again
+        return; // the client is gone already
     }
     const auto peer = kernel::peer_credentials(socket.get());
     if (!peer || peer->uid != 0) {
@@ -126,7 +126,7 @@ void Server::accept_connection(std::uint32_t) {
         drop_idle();
     }
     if (connections_.size() >= kMostConnections + kMostSubscribers) {
-        (void)send_failure(socket.get(), StartStage::none, too_many_connections()); // it is closed
+        (void)send_failure(socket.get(), StartStage::none, too_many_connections()); // closed anyway
         return;
     }
     add_connection(std::move(socket), false);
@@ -225,7 +225,7 @@ Status Server::obey(Connection& connection, Message& request) {
 
 Status Server::greet(Connection& connection, const Message& request) {
     Reader reader(request.payload);
-    (void)reader.u16(); // the daemon's version: there is but one so far
+    (void)reader.u16(); // the daemon's version: only one exists so far
     connection.subscribed = reader.u8() != 0;
     if (!reader.ok()) {
         return fail(ErrorCode::corrupt, "malformed greeting");
@@ -393,10 +393,10 @@ void Server::let_go_of_traced(pid_t pid, int signal_number) {
         traced_ = 0;
     }
     if (++traced_ > kMostInWindow) {
-        (void)::kill(pid, SIGKILL); // it is ours and not reaped: it exists
+        (void)::kill(pid, SIGKILL); // our child and not reaped: it exists
         return;
     }
-    // SIGTRAP is what tells a tracer of an execve(2).
+    // SIGTRAP reports an execve(2) to a tracer, so the child must not get it.
     const long passed_on = signal_number == SIGTRAP ? 0 : signal_number;
     (void)::ptrace(PTRACE_DETACH, pid, nullptr, passed_on); // it may have been killed meanwhile
 }

@@ -66,7 +66,7 @@ class Server {
     std::optional<int> exit_; ///< init's wait status
     bool released_ = false;
     Deadline trace_window_ = Deadline::after(Deadline::Clock::duration::zero());
-    unsigned traced_ = 0; ///< stops that were told until then
+    unsigned traced_ = 0; ///< stops reported in this window
 };
 
 } // namespace lodge::monitor

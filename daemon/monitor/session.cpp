@@ -38,10 +38,11 @@ Result<kernel::Cloned> clone_into_container(int cgroup) {
     return with_context(std::move(cloned), "make a process in the container's control group");
 }
 
-constexpr int kSignalBase = 128; // as a shell reports it
+constexpr int kSignalBase = 128; // the exit code of a shell
 
-// A healthy set-up takes milliseconds. What it walks and where it lives is the tenant's, who may
-// hold it for ever: a frozen group, a file whose server never answers, a SIGSTOP.
+// A healthy set-up takes milliseconds. But the tenant owns the tree that it walks and the group in
+// which it runs, and may block it for ever: by a frozen group, a file whose server never answers, a
+// SIGSTOP.
 constexpr auto kSetUpDeadline = std::chrono::seconds(10);
 
 std::int32_t exit_code(int wait_status) {
@@ -110,8 +111,9 @@ void Session::handle(const Client::Part& part) {
     }
 }
 
-// Before the exec there is no command that could hear of it: then it is meant for all of this. The
-// client may know of the exec, from the command's output, before we looked.
+// Before the exec there is no command that could get the signal, so it ends the session. This
+// checks for the exec first, because the client may know of it, from the command's output, before
+// we have read the message.
 void Session::signal_command(std::int32_t number) {
     if (number <= 0 || number >= NSIG) {
         return;
@@ -120,8 +122,8 @@ void Session::signal_command(std::int32_t number) {
     if (!executed_ && !failed_) {
         end_session(kSignalBase + number);
     } else if (executed_ && pid_ > 0) {
-        // The session's process group, as a terminal's Ctrl-C reaches a whole pipeline. The leader
-        // is not reaped while pid_ is set, so the number is still its.
+        // The process group of the session, because a terminal's Ctrl-C also reaches a whole
+        // pipeline. The leader is not reaped while pid_ is set, so no other process has this pid.
         (void)::kill(-pid_, number); // it may be ending: then `exited` follows
     }
 }
@@ -140,8 +142,8 @@ void Session::fail_session(const Error& error) {
     end_session(session::kCannotExecute);
 }
 
-// Of one that has not come to its exec. Its process may be held where not even SIGKILL reaches; the
-// client is not.
+// Ends a session before its exec. Its process may be blocked where even SIGKILL does not end it,
+// but the client must not wait for that.
 void Session::end_session(std::int32_t code) {
     failed_ = true;
     (void)client_.send_exited(code); // it is dropped in any case
@@ -152,8 +154,8 @@ void Session::drop_client() {
     loop_.remove(client_.fd());
     client_.close();
     if (pid_ > 0) {
-        // Its leader learns as from a terminal that was hung up; a child that has not come to its
-        // exec yet has no use any more.
+        // The leader gets SIGHUP, as after a hang-up of a terminal. A child before its exec is no
+        // longer needed.
         (void)::kill(pid_, executed_ ? SIGHUP : SIGKILL);
         (void)::kill(pid_, SIGCONT);
     }
@@ -198,7 +200,7 @@ void Session::close_child_channel() {
 }
 
 void Session::reaped(int wait_status) {
-    // Its last words may not have been heard yet.
+    // Reads the last messages of the child before its exit is reported.
     while (child_channel_) {
         child_ready(0);
     }

@@ -30,7 +30,7 @@ constexpr const char* kDefaultPath =
 struct Child {
     const SessionContext& context;
     ExecOrder& order;
-    int channel = -1; ///< to the monitor: which number it has by now
+    int channel = -1; ///< the current descriptor of the channel to the monitor
     std::string seccomp_program;
     UniqueFd root;
     Account account;
@@ -58,7 +58,8 @@ Status join(Child& child, const std::array<UniqueFd, 3>& stdio) {
         return fail_errno("dup3");
     }
     child.channel = kChannel;
-    // Before the first path of the tenant's is walked: none of them can lead to one of ours.
+    // Before this process walks the first path of the tenant: a path of the tenant must not lead to
+    // a descriptor of ours.
     if (::close_range(kChannel + 1, ~0U, 0) != 0) {
         return fail_errno("close_range");
     }
@@ -127,7 +128,7 @@ void fill_environment(Child& child) {
 }
 
 // By descriptor, resolved below the container's root without magic links: /proc/self/fd/N cannot
-// lead out, whatever is still open.
+// lead out of the container, even if a descriptor of the host were still open.
 Status enter_directory(const Child& child) {
     const bool chosen = !child.order.directory.empty();
     const std::string& path = chosen ? child.order.directory : child.account.home;
@@ -186,7 +187,8 @@ std::unexpected<Error> cannot_execute(const std::string& name, int error_number)
     return std::unexpected<Error>(std::move(error));
 }
 
-// As a shell searches: the first that can be executed; what was found but cannot be is remembered.
+// Searches PATH as a shell does and executes the first file that can be executed. It keeps the
+// error of a file that was found but cannot be executed.
 Status execute_command(Child& child) {
     kernel::reset_signals();
     const std::vector<char*> argv = pointers(child.order.argv);
@@ -237,12 +239,12 @@ void run_session_child(const SessionContext& context,
                 .environment = {}};
     const Status prepared = prepare(child, stdio);
     const Status executed = prepared ? execute_command(child) : prepared;
-    // Reached only when the exec failed. As a shell has it: 127 not found, 126 found but not
-    // executable; and 126 for what never came to look for it.
+    // Reached only when the exec failed. The exit codes of a shell: 127 not found, 126 found but
+    // not executable. Also 126 for a failure before the search.
     const Error& error = executed.error();
     constexpr int kCannotExecute = 126;
     constexpr int kNotFound = 127;
-    (void)send_failure(child.channel, StartStage::none, error); // the exit code says it as well
+    (void)send_failure(child.channel, StartStage::none, error); // the exit code reports it too
     ::_exit(prepared && error.sys_errno() == ENOENT ? kNotFound : kCannotExecute);
 }
 

@@ -32,12 +32,12 @@ constexpr std::uint64_t kNamespaces =
 
 // Generous: an emulated machine with a busy disk. A healthy start takes milliseconds.
 constexpr auto kCloneDeadline = 60s;
-// How long the daemon may take to open the volume: ext4 may have a journal to replay.
+// For the daemon to open the volume: ext4 may have a journal to replay.
 constexpr auto kLayersDeadline = 120s;
-// How long the daemon may take to bring the network.
+// For the daemon to set up the network.
 constexpr auto kGoDeadline = 120s;
 
-// The monitor in: the host's namespaces but its own mount namespace.
+// Namespaces of the monitor here: those of the host, but its own mount namespace.
 Status prepare_process(Start& start) {
     RETURN_IF_ERROR(kernel::forbid_tracing());
     RETURN_IF_ERROR(set_tenant_limits());
@@ -51,8 +51,8 @@ Status prepare_process(Start& start) {
     return {};
 }
 
-// In the clone: what it inherited of the monitor's descriptors and must not keep. Above all the
-// start channel, whose end of file tells the daemon that the monitor died.
+// In the clone: closes the inherited descriptors of the monitor. The start channel is the most
+// important one, because its end of file tells the daemon that the monitor died.
 void forget_parent(Start& start) {
     (void)::close(start.channel);
     start.listener.reset();
@@ -106,7 +106,7 @@ Status tell_cloned(Start& start) {
                 fds);
 }
 
-// The daemon opens the volume while we make the clone; what it opened comes only now.
+// The daemon opens the volume while we make the clone, and sends the mounts only now.
 Status await_layers(Start& start) {
     ASSIGN_OR_RETURN(Message message,
                      expect(start.channel, MessageType::layers, Deadline::after(kLayersDeadline)));
@@ -136,7 +136,7 @@ Status build_filesystems(Start& start) {
     return send(start.clone_socket.get(), MessageType::root_ready, {}, fds);
 }
 
-// Where the clone hangs, in the kernel's words.
+// The place in the kernel where the clone hangs, from /proc/PID.
 std::string where_clone_is(const Start& start) {
     std::string where;
     for (const char* file : {"wchan", "stack"}) {
@@ -174,7 +174,7 @@ Status adopt_pid_namespace(const Start& start) {
     return kernel::join_namespaces(start.pidfd.get(), CLONE_NEWPID);
 }
 
-// The daemon's word, its death, or the clone's.
+// Waits for the daemon's `go`, for the death of the daemon or for that of the clone.
 Status await_go(Start& start) {
     std::array<pollfd, 2> waits{
         {{start.channel, POLLIN, 0}, {start.clone_socket.get(), POLLIN, 0}}};
@@ -210,7 +210,8 @@ Status let_go(Start& start) {
     return {};
 }
 
-// A clone that failed has said why before it went; what we saw is only that it went.
+// A clone that fails sends its error before it ends. Returns that error instead of ours, which
+// reports only its end.
 Error better_reason(Start& start, Error seen) {
     if (start.clone_socket) {
         auto message = receive(start.clone_socket.get(), Deadline::after(0s));
@@ -224,7 +225,7 @@ Error better_reason(Start& start, Error seen) {
 void kill_clone(Start& start) {
     if (start.pid > 0) {
         (void)kernel::send_signal(start.pidfd.get(),
-                                  SIGKILL); // it is ours and not reaped: it exists
+                                  SIGKILL); // our child and not reaped: it exists
         (void)::waitpid(start.pid, nullptr, 0);
     }
 }

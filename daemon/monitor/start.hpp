@@ -12,7 +12,7 @@ namespace lodge::monitor {
 /// The remains of a start once init runs: everything that a monitor holds of its container.
 struct Container {
     StartOrder order;
-    UniqueFd proc; ///< of our own, mounted nowhere any more
+    UniqueFd proc; ///< our own one, no longer attached
     UniqueFd listener;
     UniqueFd pidfd;
     pid_t pid = 0;

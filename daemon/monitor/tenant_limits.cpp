@@ -46,7 +46,7 @@ struct Limit {
     rlimit value;
 };
 
-// What a freshly booted machine gives its init, whatever the daemon itself was started with.
+// The limits of init on a freshly booted machine, independent of the daemon's own limits.
 constexpr std::array kLimits{
     Limit{RLIMIT_NOFILE, {1024, 524288}},
     Limit{RLIMIT_STACK, {8UL << 20, RLIM_INFINITY}},
@@ -72,7 +72,7 @@ Status set_tenant_limits() {
 }
 
 void reset_oom_adjustment(int proc, const std::string& process) {
-    // Refused where the least value is higher, and then there is nothing to take away.
+    // The kernel refuses this when the least value is higher; then there is nothing to reset.
     (void)kernel::write_control(proc, process + "/oom_score_adj", "0");
 }
 

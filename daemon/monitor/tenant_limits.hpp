@@ -15,8 +15,8 @@ namespace lodge::monitor {
 [[nodiscard]] Status set_tenant_limits();
 
 /// Resets the OOM adjustment of a new child `process` ("self", or a number): the kernel's OOM
-/// killer treats it as any other process, now and later, however well the service manager protects
-/// the daemon and so the monitors. `proc`: a proc of the host's pid namespace. Pre:
+/// killer treats it as any other process, now and later, although the service manager may protect
+/// the daemon and with it the monitors. `proc`: a proc of the host's pid namespace. Pre:
 /// CAP_SYS_RESOURCE if the host's root has it. A writer without it does not change the least value,
 /// and the tenant may go down to that (fs/proc/base.c, __set_oom_adj).
 void reset_oom_adjustment(int proc, const std::string& process);
@@ -24,7 +24,7 @@ void reset_oom_adjustment(int proc, const std::string& process);
 /// The capability that the monitor is permitted and uses only for this.
 inline constexpr kernel::CapabilitySet kLaidAside = kernel::capability_set(CAP_SYS_RESOURCE);
 /// The first act of a session's process: makes that capability effective and resets its OOM
-/// adjustment. The capability goes with the next act, which joins the container's user namespace.
+/// adjustment. The next act, which joins the container's user namespace, drops the capability.
 [[nodiscard]] Status reset_session_oom_adjustment(int proc);
 
 /// The last acts before an exec, the same for init and exec sessions: bounding set, then the system
