@@ -1,4 +1,4 @@
-// Who may run, who waits, and what is told of it.
+// The locks of resources, the queue of the workers, and the events of operations.
 #include "daemon/operations/engine.hpp"
 
 #include "daemon/operations/running.hpp"
@@ -45,15 +45,15 @@ Holder OperationEngine::holder_of(const Running& operation) {
 Status OperationEngine::take(const RunningPtr& operation) {
     const std::string& resource = operation->view.resource;
     std::unique_lock guard(lock_);
-    // One that is still being looked at may be refused, and one that answered only cleans up
-    // behind itself: both are soon gone.
+    // Waits for two kinds of holders that end soon: one whose request may still be refused, and one
+    // that has answered and only cleans up.
     const auto free_or_busy = [&] {
         const auto holder = held_.find(resource);
         return stopping_ || holder == held_.end() ||
                (holder->second->accepted && !holder->second->answered);
     };
     (void)changed_.wait_for(
-        guard, kLongestCleanup, free_or_busy); // what it found is looked at below
+        guard, kLongestCleanup, free_or_busy); // the code below checks the result
     if (stopping_) {
         return fail(ErrorCode::unreachable, "lodged ends");
     }
@@ -68,7 +68,7 @@ Status OperationEngine::take(const RunningPtr& operation) {
     return {};
 }
 
-// With its resource taken.
+// Makes the operation and takes its resource.
 Result<OperationEngine::RunningPtr> OperationEngine::enter(const LoggedOperation& what) {
     auto operation = std::make_shared<Running>();
     operation->view = {.id = what.id,
@@ -100,7 +100,7 @@ Result<Uuid> OperationEngine::submit(Request request) {
         return parts_.log.begin(logged);
     });
     if (!ready) {
-        end_log(operation); // a begin that failed may be in the log all the same
+        end_log(operation); // a failed begin may still be in the log
         forget(operation);
         return std::unexpected<Error>(ready.error());
     }
@@ -120,7 +120,7 @@ void OperationEngine::accept(const RunningPtr& operation) {
     changed_.notify_all();
 }
 
-// So that a stop which waits for its init keeps nobody else waiting.
+// More workers, because a stop that waits for its init must not delay other operations.
 void OperationEngine::engage() {
     if (queue_.size() <= idle_ || workers_.size() >= most_workers_) {
         return;
@@ -128,7 +128,7 @@ void OperationEngine::engage() {
     try {
         workers_.emplace_back([this] { work(); });
     } catch (const std::system_error&) {
-        // No thread to be had: it waits for one that there is.
+        // No thread is available: the operation waits for an existing one.
     }
 }
 
@@ -150,7 +150,7 @@ Result<Hold> OperationEngine::hold(const std::string& verb, const std::string& r
     ASSIGN_OR_RETURN(operation->view.id, Uuid::generate());
     operation->view.verb = verb;
     operation->view.resource = resource;
-    operation->accepted = true; // nothing refuses it any more: who comes next is told at once
+    operation->accepted = true; // cannot be refused any more: the next request gets busy at once
     RETURN_IF_ERROR(take(operation));
     return Hold(new Holder(holder_of(*operation)), [this, operation](const Holder* holder) {
         delete holder;
@@ -198,8 +198,8 @@ void OperationEngine::work() {
     }
 }
 
-// There was no memory for what stands between its steps. What it left half-made is in the log, for
-// the next start of a daemon.
+// For an operation that ran out of memory between its steps. Its unfinished steps are in the log,
+// for the next start of lodged.
 void OperationEngine::give_up(const RunningPtr& operation, const Error& error) noexcept {
     (void)contained([&]() -> Status {
         const std::lock_guard guard(lock_);
@@ -254,7 +254,7 @@ void OperationEngine::release(const RunningPtr& operation) {
         const std::lock_guard guard(lock_);
         held_.erase(operation->view.resource);
         operation->released = true;
-        operation->cancelled.reset(); // what has ended holds nothing
+        operation->cancelled.reset(); // closes the descriptor
         ended_.push_back(operation->view.id);
         if (ended_.size() > kMostEnded) {
             known_.erase(ended_.front());
@@ -270,7 +270,7 @@ void OperationEngine::when_free(const std::string& resource, std::function<void(
         const std::lock_guard guard(lock_);
         followers_.emplace(resource, std::move(act));
         if (held_.contains(resource)) {
-            return; // its end runs them
+            return; // the end of its holder runs it
         }
     }
     run_followers(resource);
@@ -301,7 +301,7 @@ void OperationEngine::run_followers(const std::string& resource) {
 }
 
 void OperationEngine::announce(const RunningPtr& operation) {
-    (void)contained([&]() -> Status { // no memory to tell of it is no reason not to do it
+    (void)contained([&]() -> Status { // without memory for the event the operation goes on
         Event event{.kind = "operation"};
         {
             const std::lock_guard guard(lock_);
@@ -352,7 +352,7 @@ int OperationEngine::cancel_fd(const Uuid& id) {
     const std::lock_guard guard(lock_);
     const RunningPtr operation = find(id);
     if (operation && stopping_) {
-        (void)::eventfd_write(operation->cancelled.get(), 1); // it came by while end() began
+        (void)::eventfd_write(operation->cancelled.get(), 1); // added while end() began
     }
     return operation ? operation->cancelled.get() : -1;
 }
@@ -361,11 +361,11 @@ bool OperationEngine::end(const Deadline& grace, const Deadline& deadline) {
     std::unique_lock guard(lock_);
     stopping_ = true;
     for (const auto& [id, operation] : known_) {
-        (void)::eventfd_write(operation->cancelled.get(), 1); // -1 of those that have ended
+        (void)::eventfd_write(operation->cancelled.get(), 1); // -1 for those that have ended
     }
     changed_.notify_all();
     const auto idle = [&] { return held_.empty() && following_ == 0; };
-    (void)changed_.wait_for(guard, grace.left(), idle); // looked at again below
+    (void)changed_.wait_for(guard, grace.left(), idle); // checked again below
     leaving_ = true;
     changed_.notify_all();
     return changed_.wait_for(guard, deadline.left(), idle);
@@ -410,7 +410,7 @@ Result<OperationView> OperationEngine::wait(const Uuid& id, const Deadline& dead
     }
     (void)changed_.wait_for(guard, deadline.left(), [&] {
         return operation->answered || leaving_;
-    }); // the view tells which
+    }); // the view has the reason
     if (!operation->answered && leaving_) {
         return fail(ErrorCode::unreachable, "lodged ends, and the operation has not");
     }

@@ -59,7 +59,7 @@ EventBus::EventBus(std::function<void(const Event&)> witness)
 
 void EventBus::publish(Event event) {
     if (witness_) {
-        witness_(event); // outside the lock: a log that is slow to write holds up nobody else
+        witness_(event); // outside the lock, so that a slow log delays no other thread
     }
     const std::lock_guard guard(lock_);
     event.sequence = ++sequence_;
@@ -67,13 +67,13 @@ void EventBus::publish(Event event) {
     for (Queue& queue : queues_) {
         if (!queue.resource || *queue.resource == event.resource) {
             add(queue.events, event, kLongestQueue);
-            queue.changed.notify_all(); // under the lock: its subscription may go behind it
+            queue.changed.notify_all(); // under the lock: the subscription may end after it
         }
     }
     keep(event);
 }
 
-// One that says much drives out its own, not what is kept of all others.
+// A resource with many events replaces its own kept events, not those of other resources.
 void EventBus::keep(const Event& event) {
     const auto is_of_it = [&](const Event& other) {
         return other.kind != "daemon" && other.resource == event.resource;

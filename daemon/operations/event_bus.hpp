@@ -39,7 +39,7 @@ class EventBus {
   private:
     friend class QueueSubscription;
     struct Queue {
-        std::optional<std::string> resource; ///< none: all
+        std::optional<std::string> resource; ///< absent: all
         std::deque<Event> events;
         std::condition_variable changed;
     };

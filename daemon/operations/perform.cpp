@@ -1,4 +1,4 @@
-// How the engine carries a plan out: its steps, their undoing, and the end of what a dead daemon
+// The execution of a plan: its steps, their undo, and the end of operations that a dead daemon
 // left.
 #include "daemon/operations/running.hpp"
 #include "lib/base/contained.hpp"
@@ -11,15 +11,16 @@ namespace lodge::daemon {
 
 namespace {
 
-// It has waited out its time, and would again, or is not wanted.
+// Whether a second attempt is useless: it would wait until its deadline again, or the operation was
+// cancelled.
 bool is_final(const Error& error) {
     return error.code() == ErrorCode::timeout || error.code() == ErrorCode::busy ||
            error.code() == ErrorCode::cancelled;
 }
 
-// What was asked for was looked for before the operation began: what a step does not find or may
-// not touch lies below it, and is no reason for a caller to believe that there is no such
-// container.
+// The request's container was found before the operation began. So not_found and permission_denied
+// of a step concern an object below it. The caller must not read them as "there is no such
+// container".
 Status seen_from_above(Status status) {
     if (status || (status.error().code() != ErrorCode::not_found &&
                    status.error().code() != ErrorCode::permission_denied)) {
@@ -53,11 +54,11 @@ void OperationEngine::run(const RunningPtr& operation) {
     answer(operation, status);
     const Plan& plan = operation->plan;
     if (status && !complete(operation->view.id, plan, plan.answer, what_of(operation->view))) {
-        leave(operation); // what fails is told; it is told to go no further
+        leave(operation); // it fails only when lodged ends
         return;
     }
     end_log(operation);
-    operation->plan = {}; // what its steps hold, keys and descriptors among it, goes now
+    operation->plan = {}; // frees keys and descriptors of the steps
     release(operation);
 }
 
@@ -77,19 +78,19 @@ void OperationEngine::end_log(const RunningPtr& operation) {
     }
 }
 
-// As a killed daemon leaves it: its log says how far it came.
+// Leaves the operation as a killed daemon does: the log has the steps that it began.
 void OperationEngine::leave(const RunningPtr& operation) {
     operation->plan = {};
     parts_.warn(what_of(operation->view) + ": left to the next start");
     release(operation);
 }
 
-// The part that decides between success and failure. On failure what can be undone is; what cannot
-// must be done, so it is tried once more.
+// Runs the steps before the answer, which decide between success and failure. After a failed step
+// it undoes the steps before the commit point. A step that must be done is tried once more.
 Status OperationEngine::perform(const RunningPtr& operation) {
     const Plan& plan = operation->plan;
     const std::string what = what_of(operation->view);
-    std::size_t tried_twice = 0; // the steps before this one
+    std::size_t tried_twice = 0; // steps before this index
     for (std::size_t index = 0; index < plan.answer;) {
         const Status status = attempt(operation, index);
         if (operation->left) {
@@ -112,7 +113,7 @@ Status OperationEngine::perform(const RunningPtr& operation) {
     return {};
 }
 
-// Unless it was cancelled, or the daemon ends.
+// Performs a step, unless the operation was cancelled or the daemon ends.
 Status OperationEngine::attempt(const RunningPtr& operation, std::size_t index) {
     bool cancelled = false;
     {
@@ -133,7 +134,8 @@ Status OperationEngine::attempt(const RunningPtr& operation, std::size_t index) 
     Status done = perform_step(operation, index);
     if (!done && done.error().code() == ErrorCode::cancelled) {
         const std::lock_guard guard(lock_);
-        // The events end before end() begins: what looks at them may have come first.
+        // The events close before end() begins: a step that watches them may return `cancelled`
+        // before it.
         operation->left = !operation->cancel_asked && (stopping_ || parts_.events.closed());
     }
     return done;
@@ -171,8 +173,8 @@ void OperationEngine::undo(const Plan& plan, std::size_t steps, const std::strin
     }
 }
 
-// The steps from `from` on, each tried twice at most. What cannot be cleaned up behind the answer
-// stays for the next verb, or the next look around.
+// Runs the steps from `from` on, each at most twice. A clean-up that fails behind the answer is
+// left to the next verb or the next check of the host.
 Status OperationEngine::complete(const Uuid& operation,
                                  const Plan& plan,
                                  std::size_t from,
@@ -182,7 +184,7 @@ Status OperationEngine::complete(const Uuid& operation,
             return fail(ErrorCode::unreachable, "lodged ends");
         }
         const Step& step = plan.steps[index];
-        Status done = act(operation, step); // its intents too: this daemon may die as well
+        Status done = act(operation, step); // logs its intent too: this daemon may die
         if (!done && !is_final(done.error())) {
             warn_of_retry(what, step, done.error());
             done = act(operation, step);

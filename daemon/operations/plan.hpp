@@ -16,15 +16,15 @@ struct Step {
     std::string name;
     std::function<Status()> perform;
     std::function<Status()> undo;
-    std::string object; ///< which of several it is done to; see StepId
+    std::string object; ///< the object of the act; see StepId
 
     [[nodiscard]] StepId id() const { return {name, object}; }
 };
 
-/// What the engine does with an operation that a dead daemon left unfinished, or of which a step
-/// failed.
+/// The act of the engine for an operation that a dead daemon left unfinished, or with a failed
+/// step.
 enum class OnRecovery {
-    undo,  ///< undo the intended steps, unless `committed` says that the operation came about
+    undo,  ///< undo the intended steps, unless `committed` reports success
     rerun, ///< undo the intended steps, then run the whole plan; live: only the undone steps, once
 };
 

@@ -7,15 +7,15 @@
 
 namespace lodge::daemon {
 
-/// An operation, or a hold, while the engine knows it. Protected by the engine's lock, but for the
-/// plan, which is its worker's.
+/// An operation, or a hold, while the engine knows it. The engine's lock protects it, except the
+/// plan, which only the worker uses.
 struct OperationEngine::Running {
     OperationView view;
     Plan plan;
     std::string arguments;
-    UniqueFd cancelled; ///< an eventfd while somebody may cancel it
+    UniqueFd cancelled; ///< an eventfd while it can be cancelled
     bool cancel_asked = false;
-    bool left = false; ///< to the next daemon; its worker's alone
+    bool left = false; ///< to the next daemon; only for the worker
     bool accepted = false;
     bool answered = false;
     bool released = false;

@@ -20,8 +20,9 @@ namespace {
 
 constexpr auto kLook = std::chrono::hours(1);
 constexpr std::string_view kUnfinished = ".new";
-// Operations that run as the copy is made will have ended when the copy replaces the database:
-// nothing of them may be undone then. These tables are in every schema since the first.
+// Operations that run during the copy will have ended when the copy replaces the database. Recovery
+// must not undo them then, so the copy has no operations. These tables are in every schema since
+// the first.
 constexpr std::array<const char*, 2> kOnItsWay{"DELETE FROM operation",
                                                "DELETE FROM container WHERE published = 0"};
 
@@ -85,18 +86,18 @@ Status Backups::take(db::Database& database, const std::string& name) {
     };
     Status copied = copy();
     if (!copied) {
-        (void)remove_unfinished(unfinished); // best effort: the first error is the one to tell
+        (void)remove_unfinished(unfinished); // best effort: the function returns the first error
     }
     return with_context(std::move(copied), "copy the database to '" + path + "'");
 }
 
-// A copy of a later day than `newest` was made while the clock was wrong; those go first.
+// Removes copies of a later day than `newest` first: they were made while the clock was wrong.
 Status Backups::prune(const std::string& newest) {
     ASSIGN_OR_RETURN(const auto directory, kernel::open_directory(directory_));
     std::vector<std::string> days;
     RETURN_IF_ERROR(kernel::for_each_entry(
         directory.get(), [&](const std::string& name, unsigned char) -> Status {
-            if (is_daily(name)) { // what an operator put there is theirs
+            if (is_daily(name)) { // other files belong to the operator
                 days.push_back(name);
             }
             return {};
@@ -151,14 +152,14 @@ void DailyBackup::run() {
         guard.unlock();
         const Status taken =
             contained([this] { return backups_.take_daily(database_, ::time(nullptr)); });
-        (void)contained([&]() -> Status { // no memory to tell of it
+        (void)contained([&]() -> Status { // no memory for the message
             if (!taken) {
                 warn_(taken.error().to_string() + "; trying again in an hour");
             }
             return {};
         });
         guard.lock();
-        (void)changed_.wait_for(guard, kLook, [this] { return stopping_; }); // looked at above
+        (void)changed_.wait_for(guard, kLook, [this] { return stopping_; }); // checked above
     }
 }
 

@@ -13,12 +13,12 @@
 namespace lodge::daemon {
 
 /// Copies of the database in a directory of their own: lodge-YYYYMMDD.db, one per day (UTC), and
-/// lodge-schema-N.db, the state before a migration from schema N. Each is a database without a log,
-/// sound, and appears whole. It has nothing unfinished: no operation, and no unpublished container.
-/// Not thread-safe.
+/// lodge-schema-N.db, the state before a migration from schema N. Each is a complete database
+/// without a log, and appears in its directory only when it is complete. It has no operation and no
+/// unpublished container. Not thread-safe.
 class Backups {
   public:
-    /// `keep`: the number of daily copies that stay; 0: none is made.
+    /// `keep`: the number of daily copies to keep; 0: makes none.
     Backups(std::string directory, unsigned keep) : directory_(std::move(directory)), keep_(keep) {}
 
     /// Makes the copy of the day of `now`, unless it exists, and removes the surplus: first the
@@ -37,7 +37,7 @@ class Backups {
     unsigned keep_;
 };
 
-/// Takes the daily copy in a thread of its own: at once when today's is missing, then looks every
+/// Takes the daily copy in a thread of its own: at once when today's is missing, then checks every
 /// hour. Ends in the destructor.
 class DailyBackup {
   public:

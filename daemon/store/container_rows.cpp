@@ -63,7 +63,8 @@ Status add_disk(const db::Row& row, model::Container& container) {
     return {};
 }
 
-// One row for each address of a card, and one for a card without any.
+// Adds a row of the query: it has one row for each address of a card, and one row for a card
+// without addresses.
 Status add_card(const db::Row& row, model::Container& container) {
     ASSIGN_OR_RETURN(const Uuid uuid, Uuid::parse(db::text(row[1])));
     if (container.cards.empty() || container.cards.back().uuid != uuid) {
@@ -79,7 +80,7 @@ Status add_card(const db::Row& row, model::Container& container) {
     return {};
 }
 
-// Every row has a root volume: without one it was removed between the queries.
+// Every row has a root volume. A row without one was removed between the queries.
 bool is_removed(const model::Container& container) {
     return container.disks.empty();
 }
@@ -137,7 +138,7 @@ Result<std::vector<model::Container>> read_containers(db::Source& source,
     if (containers.size() > kFew) {
         RETURN_IF_ERROR(add_all_parts(source, containers));
     } else {
-        for (model::Container& container : containers) { // what is to be started now, among many
+        for (model::Container& container : containers) { // a few of many, such as planned starts
             RETURN_IF_ERROR(add_parts(source, container));
         }
     }
@@ -145,7 +146,8 @@ Result<std::vector<model::Container>> read_containers(db::Source& source,
     return containers;
 }
 
-// Costs the same however many there are: what asks for one row asks for its parts alone.
+// Reads only the parts of the one row, so that the cost does not grow with the number of
+// containers.
 Result<std::optional<model::Container>>
 read_container(db::Source& source, const std::string& where, const Value& value) {
     ASSIGN_OR_RETURN(
@@ -203,7 +205,8 @@ Status insert_container(db::Transaction& transaction,
                         const model::Container& c,
                         const model::SealedKeys& keys) {
     const model::ContainerSpec& spec = c.spec;
-    // Here, where no removal can come between: see TemplateRepository::remove.
+    // Checked in the transaction, so that no removal comes between: see
+    // TemplateRepository::remove().
     ASSIGN_OR_RETURN(const auto made_of,
                      transaction.query("SELECT 1 FROM template WHERE name = ? AND digest = ?",
                                        {spec.template_name, c.template_digest}));

@@ -10,7 +10,8 @@
 #include <variant>
 #include <vector>
 
-// Rows of the tables `container`, `volume`, `card` and `address` as containers, and back.
+// Conversions between rows of the tables `container`, `volume`, `card` and `address`, and
+// containers.
 namespace lodge::daemon {
 
 /// NULL for none.
@@ -19,20 +20,20 @@ db::Value optional_integer(const std::optional<T>& number) {
     return number ? db::Value(static_cast<std::int64_t>(*number)) : db::Value(std::monostate{});
 }
 
-/// Those that `where` leaves ("WHERE ..." or nothing), in the order of their names. `source`: the
-/// database, or a transaction, in which nothing changes meanwhile.
+/// The containers that fulfil `where` ("WHERE ..." or empty), in the order of their names.
+/// `source`: the database, or a transaction, in which nothing changes meanwhile.
 [[nodiscard]] Result<std::vector<model::Container>>
 read_containers(db::Source& source, const std::string& where, const std::vector<db::Value>& values);
-/// The one of which `where` is true with this value.
+/// The container that fulfils `where` with this value.
 [[nodiscard]] Result<std::optional<model::Container>>
 read_container(db::Source& source, const std::string& where, const db::Value& value);
 
-/// The specification as the column `spec` has it. Name and template have columns of their own;
-/// keys and wished addresses were used up when the container was made.
+/// The specification in the form of the column `spec`. Name and template have columns of their own.
+/// Keys and requested addresses are not stored, because only the creation uses them.
 [[nodiscard]] std::string document_of(const model::ContainerSpec& spec);
 
-/// Unpublished, with its volumes and cards. Pre: `keys` has one for each of its disks.
-/// already_exists when the name, an address or the id range is taken; invalid_state when its
+/// Inserts an unpublished container with its volumes and cards. Pre: `keys` has one for each of its
+/// disks. already_exists when the name, an address or the id range is taken; invalid_state when its
 /// template was removed meanwhile.
 [[nodiscard]] Status insert_container(db::Transaction& transaction,
                                       const model::Container& container,

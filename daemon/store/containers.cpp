@@ -39,7 +39,7 @@ Status ContainerRepository::insert(const model::Container& container,
     });
     const std::lock_guard guard(taking_);
     if (!inserted) {
-        taken_.reset(); // it may have come about, or what we know is not so
+        taken_.reset(); // it may be inserted, or the cache is wrong
     } else if (taken_) {
         taken_->add(container.uuid, container.uid_base);
         for (const model::CidrAddress& address : container.addresses()) {
@@ -202,7 +202,7 @@ void ContainerRepository::Taken::remove(const Uuid& uuid) {
     }
 }
 
-// Read with the lock held: whoever inserts or removes meanwhile tells behind us.
+// Reads with the lock held: an insert or removal meanwhile updates the values afterwards.
 Status ContainerRepository::know_taken() {
     if (taken_) {
         return {};
@@ -230,7 +230,7 @@ Result<std::vector<model::Container>> ContainerRepository::list() {
     return list_.get([&] { return read_containers(database_, "WHERE published = 1", {}); });
 }
 Result<std::vector<model::Container>> ContainerRepository::planned_starts() {
-    // Named, as the planner would rather walk all rows in the order of their names.
+    // INDEXED BY, because the planner would walk all rows in the order of their names.
     return read_containers(database_,
                            "INDEXED BY container_start_at "
                            "WHERE published = 1 AND state = 'stopped' AND start_at IS NOT NULL",

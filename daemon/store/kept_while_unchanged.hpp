@@ -10,7 +10,7 @@
 
 namespace lodge::daemon {
 
-/// A value that was read, kept until its source changes. Whoever changes the source holds a Change.
+/// A cached value, kept until its source changes. Each writer of the source holds a Change.
 /// Thread-safe.
 template <typename T>
 class KeptWhileUnchanged {
@@ -27,7 +27,7 @@ class KeptWhileUnchanged {
         return value;
     }
 
-    /// Held from before the change until it is done or has failed.
+    /// A writer holds it from before the change until the change is done or has failed.
     class Change {
       public:
         explicit Change(KeptWhileUnchanged& of) : of_(of) {
@@ -48,7 +48,7 @@ class KeptWhileUnchanged {
     };
 
   private:
-    using Kept = std::shared_ptr<const T>; // copied from without the lock
+    using Kept = std::shared_ptr<const T>; // the copy needs no lock
 
     [[nodiscard]] std::pair<Kept, std::uint64_t> look() {
         const std::lock_guard guard(mutex_);
@@ -64,7 +64,7 @@ class KeptWhileUnchanged {
     std::mutex mutex_; // protects all below
     Kept kept_;
     int under_way_ = 0;
-    std::uint64_t changes_ = 0; // that ended
+    std::uint64_t changes_ = 0; // ended ones
 };
 
 } // namespace lodge::daemon

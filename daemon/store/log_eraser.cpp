@@ -8,12 +8,12 @@ namespace lodge::daemon {
 namespace {
 
 constexpr auto kGather = std::chrono::seconds(1);
-constexpr auto kAgain = std::chrono::seconds(10); // while somebody reads all the time
+constexpr auto kAgain = std::chrono::seconds(10); // while readers hold the log
 
 Status empty(db::Database& database) {
     try {
         return database.empty_log();
-    } catch (const std::exception& error) { // want of memory
+    } catch (const std::exception& error) { // out of memory
         return fail(ErrorCode::internal, error.what());
     }
 }
@@ -46,7 +46,7 @@ void LogEraser::run() {
     while (true) {
         changed_.wait(guard, [this] { return asked_ || stopping_; });
         if (stopping_) {
-            return; // who closes the database last empties its log
+            return; // the last close of the database empties its log
         }
         asked_ = false;
         guard.unlock();
@@ -58,7 +58,7 @@ void LogEraser::run() {
         told = !emptied;
         guard.lock();
         asked_ = asked_ || !emptied;
-        // Gathers the destroys of a second, and spares a failing disk.
+        // Collects the destroys of a second, and does not load a failing disk with retries.
         (void)changed_.wait_for(guard, emptied ? kGather : kAgain, [this] { return stopping_; });
     }
 }

@@ -14,7 +14,7 @@ namespace lodge::daemon {
 
 /// Empties the log of the database soon after a container was removed, because its sealed key is in
 /// the log until then. It works in a thread of its own, once for all requests within a second, so
-/// that no destroy waits for it. The next daemon does at its start what a killed one did not. Ends
+/// that no destroy waits for it. At its start the daemon empties a log that a killed one left. Ends
 /// in the destructor.
 class LogEraser {
   public:
@@ -34,7 +34,7 @@ class LogEraser {
     Warn warn_;
     std::mutex lock_; ///< protects asked_ and stopping_
     std::condition_variable changed_;
-    bool asked_ = true; ///< what an earlier daemon left
+    bool asked_ = true; ///< for the log of an earlier daemon
     bool stopping_ = false;
     std::thread thread_; ///< last: it uses all of the above
 };

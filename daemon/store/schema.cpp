@@ -6,7 +6,7 @@ namespace lodge::daemon {
 
 namespace {
 
-// Append only: what was released stays as it is.
+// Append only: never change a released migration.
 constexpr std::array<const char*, 7> kMigrations{
     R"sql(
 CREATE TABLE container (
@@ -80,15 +80,16 @@ CREATE TABLE host (
     R"sql(
 ALTER TABLE container ADD COLUMN last_error TEXT NOT NULL DEFAULT '';
 )sql",
-    // What is asked of one container, and at each event, costs the same however many there are.
+    // Indexes, so that the cost of queries for one container, and of those at each event, does not
+    // grow with the number of containers.
     R"sql(
 CREATE INDEX address_container ON address(container);
 CREATE INDEX step_operation ON step(operation);
 CREATE INDEX container_start_at ON container(start_at) WHERE start_at IS NOT NULL;
 CREATE INDEX container_template ON container(template_digest);
 )sql",
-    // The specification as one document beside what is queried of it: json_patch leaves out what is
-    // NULL (RFC 7396).
+    // The specification as one document, beside the columns that queries use. json_patch() leaves
+    // out NULL values (RFC 7396).
     R"sql(
 ALTER TABLE container ADD COLUMN spec TEXT NOT NULL DEFAULT '{}';
 UPDATE container SET spec = json_patch('{}', json_object(
@@ -114,8 +115,8 @@ ALTER TABLE container DROP COLUMN restart_backoff;
     R"sql(
 ALTER TABLE step ADD COLUMN object TEXT NOT NULL DEFAULT '';
 )sql",
-    // Volumes and cards as rows of their own. Those of earlier releases keep the container's UUID,
-    // from which the names of what is running were made.
+    // Volumes and cards as rows of their own. The volumes and cards of earlier releases keep the
+    // container's UUID, because the names of the objects of running containers come from it.
     R"sql(
 CREATE TABLE volume (
     uuid       TEXT PRIMARY KEY,

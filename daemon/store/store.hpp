@@ -26,8 +26,8 @@ struct PlannedStart {
 };
 
 /// Rows of containers. A row exists from the first step of a create; that operation's commit point
-/// publishes it (makes it visible). One repository per database: it keeps lists, so nobody else may
-/// write these rows. Thread-safe.
+/// publishes it (makes it visible). One repository per database: it caches lists, so nothing else
+/// may write these rows. Thread-safe.
 class ContainerRepository {
   public:
     explicit ContainerRepository(db::Database& database) : database_(database) {}
@@ -58,7 +58,7 @@ class ContainerRepository {
     /// number of starts.
     [[nodiscard]] Result<std::size_t> enter_boot(const std::string& boot_id,
                                                  const ChooseStarts& choose);
-    /// Whether the container is up or is to come up by itself. False: there is no such row.
+    /// Whether the container runs, or will start without a request. False: there is no such row.
     [[nodiscard]] Result<bool> comes_up(const Uuid& uuid);
     /// The boot that was entered last. Empty: none.
     [[nodiscard]] Result<std::string> entered_boot();
@@ -77,7 +77,7 @@ class ContainerRepository {
     [[nodiscard]] Result<std::vector<model::Container>> list_all();
     /// False also when there is no such row.
     [[nodiscard]] Result<bool> is_published(const Uuid& uuid);
-    /// None: there is no such row.
+    /// nullopt: there is no such row.
     [[nodiscard]] Result<std::optional<model::State>> state(const Uuid& uuid);
     [[nodiscard]] Result<std::string> sealed_key(const Uuid& volume);
     /// The columns that are no part of a container as users see it.
@@ -101,7 +101,7 @@ class ContainerRepository {
                                const std::function<Status(db::Transaction&)>& body);
     /// Values that only one container can have.
     struct Taken {
-        std::map<Uuid, std::uint32_t> owners; ///< to their id ranges
+        std::map<Uuid, std::uint32_t> owners; ///< the id ranges of containers
         std::set<std::uint32_t> uid_bases;
         std::map<Uuid, std::vector<model::IpAddress>> addresses_of;
         std::set<model::IpAddress> addresses;
@@ -114,7 +114,7 @@ class ContainerRepository {
     db::Database& database_;
     KeptWhileUnchanged<std::vector<model::Container>> list_;
     std::mutex taking_;          ///< protects all below
-    std::optional<Taken> taken_; ///< none: not read yet, or a write failed, perhaps in part
+    std::optional<Taken> taken_; ///< absent: not read yet, or after a failed write
     std::function<void()> on_remove_;
 };
 
@@ -136,7 +136,7 @@ class TemplateRepository {
 /// are two steps of one name.
 struct StepId {
     std::string name;
-    std::string object; ///< such as "eth1"; empty: there is but one
+    std::string object; ///< such as "eth1"; empty: there is only one
     bool operator==(const StepId&) const = default;
     /// "attach eth1"
     [[nodiscard]] std::string to_string() const {
@@ -145,8 +145,8 @@ struct StepId {
 };
 
 /// An entry of the operation log: an operation and the steps that it began. The log survives a kill
-/// of the daemon, perhaps not a power cut: kernel objects do not outlive the host, and recovery's
-/// look finds the rest.
+/// of the daemon, perhaps not a power cut: kernel objects do not outlive the host, and recovery
+/// finds the other objects by a search.
 struct LoggedOperation {
     Uuid id; ///< nil: the row has no valid id
     std::string verb;
