@@ -8,7 +8,8 @@ namespace lodge::daemon {
 
 namespace {
 
-// Bound of the bytes beside a chunk's size and behind the last chunk, which are skipped.
+// Bounds of the bytes behind a chunk's size and of the trailers behind the last chunk. Both are
+// skipped.
 constexpr std::size_t kLongestLine = 1024;
 constexpr std::size_t kLongestTrailers = 8192;
 constexpr std::string_view kLineBreak = "\r\n";
@@ -48,7 +49,7 @@ BodyDecoder::State BodyDecoder::take(std::string& raw, std::string& content) {
     return state();
 }
 
-// Returns the number of consumed bytes of `raw`; 0: it needs more, or is at its end.
+// Returns the number of consumed bytes of `raw`; 0: it needs more bytes, or the body is at its end.
 std::size_t BodyDecoder::step(std::string_view raw, std::string& content) {
     if (part_ == Part::content) {
         return take_content(raw, content, Part::over);

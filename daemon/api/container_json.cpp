@@ -36,7 +36,7 @@ json number(const std::optional<std::uint64_t>& value) {
     return value ? json(*value) : json();
 }
 
-// Beside those of its spec, or in the place of the one with the same key.
+// Fields beside those of the spec. A field here replaces the spec's field of the same key.
 constexpr std::array kViewFields{
     ViewField{"uuid", [](const View& view) -> json { return view.container.uuid.to_string(); }},
     ViewField{"hostname", [](const View& view) -> json { return view.container.spec.hostname; }},

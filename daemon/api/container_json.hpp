@@ -12,29 +12,31 @@
 
 namespace lodge::daemon {
 
-/// One value of a container in the API, beside those of its spec.
+/// A value of a container in the API that is not one of its spec.
 struct ViewField {
     const char* key;
     nlohmann::json (*value_of)(const ContainerView& view);
-    bool of_use = false; ///< of what the container uses, its time included
+    bool of_use = false; ///< part of the container's use, with its time
 };
 
-/// Stands for all keys but those of what a container uses: what is left stays until something
-/// happens to it.
+/// Stands for all keys but those of a container's use. The values of all other keys change only by
+/// events.
 inline constexpr std::string_view kAllKeys = "all";
 
-/// The keys in `text`, which are parted by commas and point into it; kAllKeys may be among them.
-/// invalid_argument names one that no container has.
+/// The keys in `text`, separated by commas. The result points into `text` and may have kAllKeys.
+/// invalid_argument names an unknown key.
 [[nodiscard]] Result<std::set<std::string_view>> read_fields(std::string_view text);
 
-/// Makes the JSON of containers. It looks its keys up once, for thousands of containers. Immutable.
+/// Makes the JSON of containers. It looks up its keys only once for thousands of containers.
+/// Immutable.
 class ContainerJson {
   public:
-    /// Only these; kAllKeys when there are none. Pre: of read_fields().
+    /// Shows only these keys; for an empty set those of kAllKeys. Pre: the keys come from
+    /// read_fields().
     explicit ContainerJson(const std::set<std::string_view>& keys);
-    /// All that can be shown.
+    /// Shows all keys.
     static ContainerJson whole();
-    /// Whether something of what a container uses is shown.
+    /// Whether it shows a value of a container's use.
     [[nodiscard]] bool shows_use() const;
     [[nodiscard]] nlohmann::json of(const ContainerView& view) const;
 

@@ -43,7 +43,8 @@ Status list_containers(Daemon& daemon, Exchange& exchange) {
     ASSIGN_OR_RETURN(const auto keys, read_fields(asked));
     const ContainerJson shown(keys);
     ASSIGN_OR_RETURN(const auto views, daemon.views().list(exchange.caller(), shown.shows_use()));
-    // One after the other: the values of thousands at once cost twice the time.
+    // Makes the text of one container after the other: one JSON value for thousands of them takes
+    // twice the time.
     std::string all = "[";
     for (const ContainerView& view : views) {
         all += all.size() > 1 ? "," : "";

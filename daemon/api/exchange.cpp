@@ -23,10 +23,10 @@ namespace lodge::daemon {
 namespace {
 
 constexpr auto kPatience = std::chrono::seconds(30);
-// The kernel takes two MiB of words (man 2 execve), which are a little less than twice as long in
-// JSON as `lodge` writes it.
+// The kernel accepts two MiB of words (man 2 execve). In the JSON that `lodge` writes they are a
+// little less than twice as long.
 constexpr std::size_t kLargestCommand = std::size_t{4} << 20;
-// For the whole body, so that a slow sender keeps no place from others.
+// For the whole body, so that a slow sender does not keep others from a place.
 constexpr auto kCommandPatience = std::chrono::seconds(10);
 constexpr const char* kBreak = "\r\n";
 

@@ -21,7 +21,7 @@ namespace lodge::daemon {
 /// The parts that all exchanges of a server share.
 struct Hall {
     WaitingRoom seats;
-    WaitingRoom archives; ///< archives that come in, each with an operation that waits for it
+    WaitingRoom archives; ///< archives that stream in, each with an operation that waits for it
     WaitingRoom commands; ///< bodies of more than kLargestBody, until they are served
     OpenLines lines;
 };
@@ -51,7 +51,7 @@ class Exchange {
     /// A request holds it while its body streams in. resource_exhausted when too many do.
     [[nodiscard]] Result<WaitingRoom::Seat> take_archive();
 
-    /// Whether the body came whole and is no larger than 1 MiB. If not, the route must do nothing.
+    /// Success if the body came whole and has at most 1 MiB. If not, the route must do nothing.
     [[nodiscard]] Status check_body();
     /// The same for the words of a command, up to 4 MiB. It fetches the rest of the body, within a
     /// deadline and for a bounded number of requests at once.
@@ -63,18 +63,18 @@ class Exchange {
     [[nodiscard]] Status copy_body_to(int fd);
 
     void reply(int status, const nlohmann::json& body);
-    /// The same with JSON that is text already.
+    /// The same for the text of a JSON value.
     void reply_json(int status, const std::string& body);
     void reply_error(const Error& error);
     /// Answers with a stream of JSON lines: calls `next` until it returns nullopt, and then closes
-    /// the connection. The client may go any time.
+    /// the connection. The client may close it at any time.
     void reply_lines(const std::function<std::optional<std::string>()>& next);
-    /// Answers 101 and gives the connection up.
+    /// Answers 101 and passes the connection to the caller.
     [[nodiscard]] Result<UniqueFd> take_connection();
     [[nodiscard]] bool answered() const { return answered_; }
 
-    /// The connection and the rest of the answer, once the request has been served. Empty where
-    /// there is none.
+    /// The connection and the rest of the answer, after the request has been served; empty if there
+    /// is none.
     [[nodiscard]] std::pair<UniqueFd, std::string> finish();
 
   private:
@@ -88,7 +88,7 @@ class Exchange {
     std::vector<std::string> path_;
     std::vector<std::pair<std::string, std::string>> query_;
     WaitingRoom::Seat command_; ///< of hall_.commands
-    bool too_large_ = false;    ///< the body was refused for it
+    bool too_large_ = false;    ///< the body was refused for its size
     bool answered_ = false;
     std::string answer_;
 };

@@ -119,8 +119,8 @@ Result<std::size_t> past_events(const Exchange& exchange) {
     return count;
 }
 
-// A heartbeat (an empty line) shows that a silent stream lives, and finds out that its reader is
-// gone.
+// Sends a heartbeat (an empty line). It shows the reader that a silent stream is alive, and it
+// fails when the reader is gone.
 Status events(Daemon& daemon, Exchange& exchange) {
     ASSIGN_OR_RETURN(const std::size_t past, past_events(exchange));
     ASSIGN_OR_RETURN(const auto seat, exchange.sit_down());

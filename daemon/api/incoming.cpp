@@ -65,7 +65,7 @@ Status Incoming::read_on(const Deadline& deadline) {
     return {};
 }
 
-// False: there are no bytes now, or none any more.
+// False: no bytes are available now, or the stream is at its end.
 bool Incoming::receive() {
     std::array<char, 16384> chunk{};
     ssize_t size = 0;
@@ -93,7 +93,7 @@ void Incoming::advance() {
     if (!has_head_) {
         const std::size_t end = end_of_head(raw_, looked_at_);
         if (end == std::string::npos) {
-            constexpr std::size_t kEnd = 3; // of which the last byte may be the next one to come
+            constexpr std::size_t kEnd = 3; // its last byte may come next
             looked_at_ = std::max(raw_.size(), kEnd) - kEnd;
             if (raw_.size() > kLongestHead) {
                 refusal_ = malformed("the request's head is longer than 64 KiB").error();
@@ -110,7 +110,7 @@ void Incoming::advance() {
         const auto expects = head_.fields.find("expect");
         if (expects != head_.fields.end() && is_partial() && raw_.empty()) {
             constexpr std::string_view kGoOn = "HTTP/1.1 100 Continue\r\n\r\n";
-            (void)::send( // a peer that does not take it is gone
+            (void)::send( // an error means that the peer is gone
                 socket_.get(),
                 kGoOn.data(),
                 kGoOn.size(),
@@ -138,7 +138,7 @@ Status Incoming::parse_head(const std::string& text) {
                 return malformed("the request has its Content-Length twice");
             }
         }
-    } catch (const Poco::Exception&) { // of its many kinds none says more
+    } catch (const Poco::Exception&) { // its subclasses add no information
         return malformed("the request's head is malformed");
     }
     if (head_.version != Poco::Net::HTTPMessage::HTTP_1_1 &&

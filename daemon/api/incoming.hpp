@@ -25,13 +25,13 @@ struct RequestHead {
     std::map<std::string, std::string> fields;
 };
 
-/// A request, as far as it has come over its connection. Not thread-safe.
+/// The received part of a request on its connection. Not thread-safe.
 class Incoming {
   public:
     explicit Incoming(UniqueFd socket) : socket_(std::move(socket)) {}
 
     /// Reads the available bytes without waiting. True: the request can be served now. It is whole,
-    /// never will be, or is too large to be held.
+    /// it can no longer become whole, or it is too large to be held.
     [[nodiscard]] bool read();
     /// Waits for more of the body (timeout).
     [[nodiscard]] Status read_on(const Deadline& deadline);
@@ -54,7 +54,7 @@ class Incoming {
     /// Bytes of memory that it holds.
     [[nodiscard]] std::size_t size() const { return raw_.size() + content_.size(); }
     [[nodiscard]] int fd() const { return socket_.get(); }
-    /// Gives the connection up.
+    /// Passes the connection to the caller.
     [[nodiscard]] UniqueFd take_socket() { return std::move(socket_); }
 
   private:

@@ -28,7 +28,7 @@ class OpenLines {
         const std::lock_guard guard(lock_);
         broken_ = true;
         for (const int socket : sockets_) {
-            (void)::shutdown(socket, SHUT_RDWR); // whose peer may have gone before us
+            (void)::shutdown(socket, SHUT_RDWR); // the peer may be gone already
         }
     }
 

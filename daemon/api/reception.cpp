@@ -19,7 +19,7 @@ namespace lodge::daemon {
 namespace {
 
 constexpr auto kMostSilence = std::chrono::seconds(30);
-constexpr int kPauseMs = 100; // when nothing is to be had: descriptors, memory
+constexpr int kPauseMs = 100; // without descriptors or memory
 
 UniqueFd next_connection(int listener) {
     return UniqueFd(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
@@ -39,7 +39,7 @@ Reception::~Reception() {
 }
 
 void Reception::wake() const {
-    (void)::eventfd_write(wake_.get(), 1); // its counter is far from full
+    (void)::eventfd_write(wake_.get(), 1); // never blocks: its counter is not full
 }
 
 void Reception::send(UniqueFd socket, std::string unsent) {
@@ -52,10 +52,10 @@ void Reception::send(UniqueFd socket, std::string unsent) {
     wake();
 }
 
-// From now on connect(2) fails as if nobody had ever listened (man 7 unix).
+// From now on connect(2) fails as for a path without a listener (man 7 unix).
 void Reception::refuse() {
     refuses_ = true;
-    (void)::shutdown(listener_.get(), SHUT_RDWR); // once more is no harm
+    (void)::shutdown(listener_.get(), SHUT_RDWR); // harmless when repeated
     wake();
 }
 
@@ -91,7 +91,7 @@ void Reception::look() {
 
 void Reception::take_orders() {
     eventfd_t count = 0;
-    (void)::eventfd_read(wake_.get(), &count); // only empties it
+    (void)::eventfd_read(wake_.get(), &count); // resets it
     std::vector<Guest> orders;
     {
         const std::lock_guard guard(lock_);
@@ -117,7 +117,7 @@ void Reception::accept_all() {
         UniqueFd socket = next_connection(listener_.get());
         if (!socket) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-                (void)::poll(nullptr, 0, kPauseMs); // it stays readable
+                (void)::poll(nullptr, 0, kPauseMs); // the listener stays readable
             }
             return; // who gave up while he waited (ECONNABORTED) is told anew, too
         }
@@ -128,7 +128,7 @@ void Reception::accept_all() {
     }
 }
 
-// Most requests have come whole when the connection is accepted.
+// Reads at once, because most requests have come whole when the connection is accepted.
 void Reception::admit(Guest guest) {
     const int fd = guest.fd();
     const auto place = guests_.insert(guests_.end(), std::move(guest));
@@ -158,7 +158,7 @@ void Reception::attend(Guests::iterator guest) {
 void Reception::serve(Guests::iterator guest) {
     const std::unique_ptr<Incoming> incoming = std::move(guest->incoming);
     const int fd = incoming->fd();
-    (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); // it goes on with the request
+    (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); // the request keeps the connection
     by_fd_.erase(fd);
     bytes_ -= guest->bytes;
     guests_.erase(guest);
@@ -180,7 +180,7 @@ void Reception::dismiss(Guests::iterator guest) {
     }
     bytes_ -= guest->bytes;
     by_fd_.erase(guest->fd());
-    guests_.erase(guest); // which closes, and epoll forgets it
+    guests_.erase(guest); // the close removes it from the epoll set
 }
 
 void Reception::dismiss_some() {

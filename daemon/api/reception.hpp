@@ -26,7 +26,7 @@ class Reception {
     static constexpr std::size_t kMostWaiting = 1024;
     static constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 
-    /// `serve` gets each request once it has come (Incoming::read()); it must not wait.
+    /// `serve` gets each request that can be served (Incoming::read()). It must not wait.
     using Serve = std::function<void(Incoming)>;
     Reception(UniqueFd listener, UniqueFd epoll, UniqueFd wake, Serve serve);
     ~Reception();
@@ -69,7 +69,7 @@ class Reception {
     UniqueFd wake_;
     Serve serve_;
     const std::string too_late_;
-    Guests guests_; ///< the longest silent first; of the thread alone, as all up to lock_
+    Guests guests_; ///< longest silence first; only the thread uses it and all up to lock_
     std::map<int, Guests::iterator> by_fd_;
     std::size_t bytes_ = 0;
     std::mutex lock_;              ///< protects to_answer_

@@ -6,8 +6,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-/// The bodies of requests for containers. An absent key is the field's default. An unknown key, a
-/// wrong type or a value out of bounds is invalid_argument and named.
+/// The bodies of requests for containers. For an absent key the field has its default.
+/// invalid_argument names an unknown key, a value of the wrong type or a value out of bounds.
 namespace lodge::daemon {
 
 [[nodiscard]] Result<CreateRequest> read_create(nlohmann::json body);

@@ -21,10 +21,9 @@ enum class Body : std::uint8_t {
 };
 using Parameters = std::vector<std::string>;
 
-/// One route: method, path with "*" for a part that is a name, the permission that it needs,
-/// parameters, body and handler. A
-/// handler translates and decides nothing: it reads the whole request before it acts. An error that
-/// it returns is the answer.
+/// One route: method, path with "*" for a part that is a name, the needed permission, parameters,
+/// body and handler. A handler translates and decides nothing: it reads the whole request before it
+/// acts. An error that it returns is the answer.
 struct Route {
     std::string method;
     std::vector<std::string> path;
@@ -43,7 +42,8 @@ struct Route {
 [[nodiscard]] Status check_permission(const Caller& caller, const Route& route);
 
 /// Finds the route and runs it, if the request is whole and all of it is known. Answers 404 and 405
-/// itself. Sends no answer to a client that loses a daemon that ends.
+/// itself. Sends no answer when the request fails because the daemon ends: to the client the daemon
+/// is gone.
 void dispatch(const std::vector<Route>& routes, Exchange& exchange);
 
 /// The parameter of routes that start an operation.

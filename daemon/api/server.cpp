@@ -26,11 +26,11 @@ namespace {
 constexpr Workers::Bounds kWorkers{.at_first = 4, .most = 512, .most_waiting = 1024};
 constexpr std::size_t kMostWaiting = 448;
 constexpr std::size_t kMostArchives = 16;
-constexpr std::size_t kMostCommands = 16; // of up to 48 MiB each, taken apart
+constexpr std::size_t kMostCommands = 16; // up to 48 MiB each when parsed
 
 Status allow(const std::string& path, const std::string& group) {
     if (group.empty()) {
-        return {}; // made under umask 0177: root only
+        return {}; // the umask has made it root's only
     }
     std::array<char, 16384> buffer{};
     struct group entry{};
@@ -45,7 +45,7 @@ Status allow(const std::string& path, const std::string& group) {
     return {};
 }
 
-// Pre: no other thread makes files (umask).
+// Pre: no other thread makes files, because this changes the umask of the process.
 Result<UniqueFd> listen_at(const std::string& path, const std::string& group) {
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
         return fail_errno("remove the stale socket", path);
@@ -87,7 +87,7 @@ class HttpServer final : public Server {
     ~HttpServer() override {
         refuse();
         (void)stop(Deadline::never());
-        reception_.reset(); // nobody answers through it any more; its thread gives to the workers
+        reception_.reset(); // no worker uses it now; its thread uses the workers
     }
     HttpServer(const HttpServer&) = delete;
     HttpServer& operator=(const HttpServer&) = delete;
@@ -102,7 +102,7 @@ class HttpServer final : public Server {
     void refuse() override {
         if (!refuses_ && reception_) {
             reception_->refuse();
-            (void)::unlink(path_.c_str()); // nobody listens there
+            (void)::unlink(path_.c_str()); // no socket listens on it
         }
         refuses_ = true;
         workers_.close();
@@ -115,7 +115,7 @@ class HttpServer final : public Server {
 
   private:
     void serve(Incoming incoming) noexcept {
-        (void)contained([&]() -> Status { // who asked is gone, or has been told
+        (void)contained([&]() -> Status { // the client is gone or has the error
             const auto peer = kernel::peer_credentials(incoming.fd());
             RETURN_IF_ERROR(peer);
             Exchange exchange(std::move(incoming), {.uid = peer->uid, .pid = peer->pid}, hall_);

@@ -67,8 +67,8 @@ Status build(Daemon& daemon, Exchange& exchange) {
     return reply_operation(daemon.operations(), exchange, id, wait);
 }
 
-// The body goes through a pipe to the unpacker and is held nowhere else. Whether it came whole is
-// known before the pipe's end can be seen.
+// The body goes through a pipe to the unpacker and is stored nowhere else. The result of the copy
+// is known before the unpacker can see the end of the pipe.
 Status import(Daemon& daemon, Exchange& exchange) {
     ASSIGN_OR_RETURN(const auto seat, exchange.take_archive());
     ASSIGN_OR_RETURN(kernel::Pipe pipe, kernel::make_pipe());
@@ -84,7 +84,7 @@ Status import(Daemon& daemon, Exchange& exchange) {
                                      exchange.caller(), exchange.path()[1], std::move(archive)));
                 return {};
             });
-            archive.bytes.reset(); // of a refusal: the copying below ends with EPIPE
+            archive.bytes.reset(); // after a refusal the copy below gets EPIPE
         });
         copied.set_value(contained([&] { return exchange.copy_body_to(pipe.writer.get()); }));
         pipe.writer.reset();

@@ -69,14 +69,14 @@ bool Workers::await_end(const Deadline& deadline) {
     return changed_.wait_for(guard, deadline.left(), [this] { return threads_.empty(); });
 }
 
-// Nothing here allocates: this is a thread's entry, and there may be no memory.
+// The entry of a thread, which may run without memory: so nothing here allocates.
 void Workers::work(Threads::iterator self) noexcept {
     while (auto incoming = next(self)) {
         serve_(std::move(*incoming));
     }
 }
 
-// Nothing: this thread has to end, and is in `ended_`.
+// The next request; nullopt: this thread must end, and is in `ended_`.
 std::optional<Incoming> Workers::next(Threads::iterator self) {
     std::unique_lock guard(lock_);
     const auto anything = [this] { return closed_ || !queue_.empty(); };

@@ -15,7 +15,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// What is killed is gone by then, or waits in the kernel and is told as broken.
+// By then a killed container has ended, or it waits in the kernel and is reported as broken.
 constexpr auto kForcedEnd = std::chrono::seconds(30);
 
 bool is_up(const model::Container& container) {
@@ -28,7 +28,7 @@ std::vector<PlannedStart> plan_boot(const Parts& parts,
     for (ContainerRepository::BootRow& row : rows) {
         const bool up = is_up(row.container);
         if (up && row.boot_id == parts.boot_id) {
-            continue; // it needs nobody to start it
+            continue; // it runs already
         }
         candidates.push_back({.container = std::move(row.container), .was_up = up});
     }
@@ -42,15 +42,15 @@ Result<std::size_t> write_boot(const Parts& parts) {
                                        });
 }
 
-// Until something happens, or for a second: what holds a name without being an operation goes
-// silently. False: there is no time left, or the daemon ends.
+// Waits for an event, for a second at most: a holder of a name that is no operation ends without an
+// event. False: the deadline is over, or the daemon ends.
 bool wait_for(EventSubscription& news, const Deadline& deadline) {
     const Deadline look = Deadline::after(
         std::min<Deadline::Clock::duration>(deadline.left(), std::chrono::seconds(1)));
     return news.next(look) || (look.expired() && !deadline.expired());
 }
 
-// Joined by commas.
+// The names of the containers that are being started, joined by commas.
 std::string names_being_started(OperationEngine& engine) {
     std::string names;
     for (const OperationView& view : engine.list()) {
@@ -80,12 +80,11 @@ Autostart::Autostart(const Parts& parts,
     : parts_(parts), containers_(containers), engine_(engine), at_once_(at_once),
       events_(parts.events.subscribe()), thread_([this] { work(); }) {}
 
-// Looks at the rows whenever something has happened that may concern them, and when the next start
-// is due.
+// Reads the rows after each event that may concern them, and when the next start is due.
 void Autostart::work() {
     while (!events_->ended()) {
         const Status looked = contained([this] { return look(), Status{}; });
-        if (!looked) { // want of memory: it is gone on with after a pause
+        if (!looked) { // out of memory: goes on after a pause
             illness_.fail();
             (void)contained([this] { return events_->next(illness_.until()), Status{}; });
         }
@@ -101,7 +100,8 @@ void Autostart::look() {
     } while (event && event->what == "progress");
 }
 
-// Until when nothing has to be looked at, unless something happens: room, or a name that is free.
+// Begins the starts that are due. Returns the time of the next one. An event may come before it: a
+// start has ended, or a name is free.
 Deadline Autostart::begin_due() {
     if (illness_.waits()) {
         return illness_.until();
@@ -155,9 +155,9 @@ void Autostart::collect() {
     }
 }
 
-// Tried again as its restart policy says; a container of which somebody took care meanwhile is left
-// alone. When that cannot be written down, the start stays due: nothing is decided or told as an
-// event then, and it is begun again after a pause.
+// Plans the next attempt by the restart policy. Does not touch a container that somebody stopped or
+// started meanwhile. When the plan cannot be written, the start stays due: there is no decision and
+// no event, and the start begins again after a pause.
 void Autostart::failed(const Uuid& uuid, const Error& error) {
     auto container = parts_.containers.find(uuid);
     if (!container && container.error().code() != ErrorCode::not_found) {
@@ -183,7 +183,7 @@ void Autostart::failed(const Uuid& uuid, const Error& error) {
     }
     illness_.succeed();
     if (!*planned) {
-        return; // stopped or started by somebody, who is not written over
+        return; // somebody stopped or started it meanwhile
     }
     note_up(parts_, *container);
     parts_.announce(*container, delay ? "restarting" : "gave up", error.message());
@@ -196,7 +196,7 @@ Result<std::size_t> Autostart::start_up() {
         note_up(parts_, container);
     }
     held_ = false;
-    parts_.events.publish({.kind = "daemon", .what = kHostStartsUp}); // wakes the thread
+    parts_.events.publish({.kind = "daemon", .what = kHostStartsUp}); // wakes our thread
     return starts;
 }
 
@@ -206,9 +206,9 @@ Result<Uuid> Autostart::shut_down(std::chrono::milliseconds timeout) {
              Plan plan;
              plan.steps.push_back({kShutdownStep,
                                    [this, timeout]() -> Status {
-                                       // Not before its intent is in the log: a shutdown that
-                                       // could not be begun keeps nothing from starting. What
-                                       // began until here is found among the operations.
+                                       // Set only when the intent is in the log: a shutdown that
+                                       // could not begin must not prevent starts. Starts that began
+                                       // before this are among the operations.
                                        held_ = true;
                                        const Status stopped = stop_all(Deadline::after(timeout));
                                        return events_->ended()
@@ -216,22 +216,22 @@ Result<Uuid> Autostart::shut_down(std::chrono::milliseconds timeout) {
                                                   : stopped;
                                    },
                                    {}});
-             plan.commit = 0; // nothing of it is undone
+             plan.commit = 0; // it is never undone
              plan.answer = plan.steps.size();
              return plan;
          }});
 }
 
-// Looks again until nothing is up or on its way there: what was being started as the shutdown was
-// asked for is no more than an operation yet.
+// Repeats until no container is up or being started: a container that was being started at the
+// request is still stopped in its row.
 Status Autostart::stop_all(const Deadline& deadline) {
     containers_.refuse_starts(true);
     Revert revert;
     revert.add([this] { containers_.refuse_starts(false); });
-    std::set<Uuid> asked; // once: what does not stop now will not the next time
+    std::set<Uuid> asked; // each only once: a second stop would fail too
     Status first;
     while (true) {
-        const auto news = parts_.events.subscribe(); // before the look: no end falls between
+        const auto news = parts_.events.subscribe(); // before the read, so that no end is missed
         const std::string starting = names_being_started(engine_);
         ASSIGN_OR_RETURN(auto up, parts_.containers.list());
         std::erase_if(up, [&](const auto& c) { return !is_up(c) || asked.contains(c.uuid); });
@@ -261,7 +261,7 @@ Status Autostart::stop_in_order(std::vector<model::Container> containers,
         const Status stopped = stop_together({begin, containers.end()}, deadline);
         containers.erase(begin, containers.end());
         if (first && !stopped) {
-            first = stopped; // the others are stopped all the same
+            first = stopped; // goes on with the others
         }
     }
     return first;
@@ -277,9 +277,9 @@ Status Autostart::stop_together(std::vector<model::Container> containers,
             first = std::unexpected<Error>(error);
         }
     };
-    bool waits = true; // for what one is busy with: it may leave it running
+    bool waits = true; // for operations, which may leave a container running
     while (!containers.empty()) {
-        const auto news = parts_.events.subscribe(); // before the look: no end falls between
+        const auto news = parts_.events.subscribe(); // before the read, so that no end is missed
         std::erase_if(containers, [&](const model::Container& container) {
             const auto operation = containers_.stop_with_host(container, deadline);
             if (operation) {
@@ -291,7 +291,7 @@ Status Autostart::stop_together(std::vector<model::Container> containers,
                 return false;
             }
             if (code != ErrorCode::invalid_state && code != ErrorCode::not_found) {
-                keep(operation.error()); // else it was stopped or destroyed meanwhile
+                keep(operation.error()); // else: stopped or destroyed meanwhile
             }
             return true;
         });

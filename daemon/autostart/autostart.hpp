@@ -13,8 +13,8 @@
 
 namespace lodge::daemon {
 
-/// Plans, once for each boot of the host, the starts of the containers that it brings up
-/// (boot_sequence.hpp). Call it before recovery, which marks containers of another boot as stopped.
+/// Plans the starts of a boot, once for each boot of the host (boot_sequence.hpp). Call it before
+/// recovery, which marks containers of another boot as stopped.
 [[nodiscard]] Status enter_boot(const Parts& parts);
 
 /// A shutdown of the host in the log of operations, and its one step.
@@ -32,11 +32,11 @@ class Autostart {
               OperationEngine& engine,
               unsigned at_once);
 
-    /// Begins an operation that stops all containers: the last to start first, those of one boot
-    /// order together, those that are being started as soon as they are up. Nobody can start
-    /// another meanwhile. It asks each to halt, a busy one as soon as its operation has ended, and
-    /// kills those that have not halted by `timeout`. They come up with the next boot, or with
-    /// start_up(), if their policy says so; no planned start runs until then.
+    /// Begins an operation that stops all containers: in the reverse order of their start, those of
+    /// one boot order together, and those that are being started as soon as they are up. No other
+    /// container can start meanwhile. It asks each to halt, a busy one as soon as its operation has
+    /// ended, and kills those that have not halted by `timeout`. They come up with the next boot,
+    /// or with start_up(), if their policy says so; no planned start runs until then.
     [[nodiscard]] Result<Uuid> shut_down(std::chrono::milliseconds timeout);
     /// Begins the starts that a boot would. Returns the number of containers.
     [[nodiscard]] Result<std::size_t> start_up();
@@ -57,8 +57,8 @@ class Autostart {
     OperationEngine& engine_;
     const unsigned at_once_;
     std::atomic<bool> held_ = false;    ///< the host goes down
-    std::map<Uuid, Uuid> on_their_way_; ///< container to operation; of the thread alone
-    Backoff illness_;                   ///< of the database; of the thread alone
+    std::map<Uuid, Uuid> on_their_way_; ///< container to operation; for the thread only
+    Backoff illness_;                   ///< of the database; for the thread only
     std::unique_ptr<EventSubscription> events_;
     std::jthread thread_;
 };

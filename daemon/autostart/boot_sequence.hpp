@@ -11,7 +11,7 @@ namespace lodge::daemon {
 /// A container at a boot of its host.
 struct Candidate {
     model::Container container;
-    bool was_up = false; ///< running or frozen as the host went down
+    bool was_up = false; ///< running or frozen when the host went down
 };
 
 /// The starts of a boot and their times: the highest boot order first, then by name; each delay

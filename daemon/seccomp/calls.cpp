@@ -112,7 +112,7 @@ constexpr auto kAllowed = std::to_array<std::string_view>({
     "vmsplice",
     "write",
     "writev",
-    // mounts and namespaces: the user namespace is the judge
+    // mounts and namespaces: the kernel checks capabilities in the user namespace
     "fsconfig",
     "fsmount",
     "fsopen",
@@ -256,7 +256,7 @@ constexpr auto kAllowed = std::to_array<std::string_view>({
     "vhangup",
     "wait4",
     "waitid",
-    // waiting, time and IPC; adjtimex only reads here: the kernel asks for CAP_SYS_TIME of the host
+    // waiting, time and IPC; adjtimex can only read here: to set needs CAP_SYS_TIME on the host
     "adjtimex",
     "clock_adjtime",
     "clock_getres",
@@ -318,7 +318,7 @@ constexpr auto kAllowed = std::to_array<std::string_view>({
     "timerfd_create",
     "timerfd_gettime",
     "timerfd_settime",
-    // sockets; socket and socketpair are judged by their family
+    // sockets; for socket and socketpair the family decides
     "accept",
     "accept4",
     "bind",
@@ -335,7 +335,7 @@ constexpr auto kAllowed = std::to_array<std::string_view>({
     "sendto",
     "setsockopt",
     "shutdown",
-    // what only i386 has
+    // calls that only i386 has
     "_llseek",
     "_newselect",
     "chown32",

@@ -36,7 +36,7 @@ Status check(int rc, std::string_view what) {
     return {};
 }
 
-// A name that this libseccomp does not know cannot be filtered; left out, it meets the default,
+// The number of a call. A call that this libseccomp does not know gets no rule, and so the default,
 // ENOSYS.
 int number_of(std::string_view name) {
     return seccomp_syscall_resolve_name(std::string(name).c_str());
@@ -56,7 +56,7 @@ Status add(const Filter& filter,
     return check(rc, name);
 }
 
-// Only the low 32 bits of these arguments mean anything to the kernel, so only they are compared.
+// Compares only the low 32 bits, because the kernel ignores the others of these arguments.
 scmp_arg_cmp low_word_is(unsigned argument, unsigned long value) {
     return {argument, SCMP_CMP_MASKED_EQ, 0xffffffffUL, value & 0xffffffffUL};
 }
@@ -92,8 +92,8 @@ Status add_sockets(const Filter& filter) {
 
 constexpr std::array kPairFamilies{AF_UNIX};
 
-// Whatever the family, its module is loaded and its sockets are made before the kernel asks whether
-// it knows pairs; those of TIPC do.
+// Allows pairs of AF_UNIX only. For any family the kernel loads its module and makes its sockets
+// before it checks whether the family supports pairs; TIPC does support them.
 Status add_socket_pairs(const Filter& filter) {
     const scmp_arg_cmp is_unix{0, SCMP_CMP_EQ, AF_UNIX, 0};
     RETURN_IF_ERROR(add(filter, SCMP_ACT_ALLOW, "socketpair", &is_unix));
@@ -109,9 +109,9 @@ Status add_personalities(const Filter& filter) {
     return {};
 }
 
-// socket(2) and socketpair(2) of i386, judged by their family before libseccomp's program. It
-// cannot do that itself: for i386 it makes each rule for socket(2) one for socketcall(2) too, and
-// that without the condition on the family, which it cannot see there.
+// A program that runs before libseccomp's and checks the family of socket(2) and socketpair(2) of
+// i386. libseccomp cannot do that: for i386 it adds to each rule for socket(2) one for
+// socketcall(2), without the condition on the family, which a filter cannot read there.
 class I386Sockets {
   public:
     I386Sockets() {
@@ -138,8 +138,8 @@ class I386Sockets {
     void load(std::size_t offset) {
         (void)put(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offset));
     }
-    // The lower half of the first argument: x86 is little-endian, and a 32-bit program has no upper
-    // one. Falls through for another call.
+    // Checks the lower half of the first argument: x86 is little-endian, and a 32-bit program has
+    // no upper half. Falls through for another call.
     void judge(std::uint32_t call, std::span<const int> families) {
         const std::size_t is_call = put(BPF_JMP | BPF_JEQ | BPF_K, call);
         load(offsetof(seccomp_data, args));
@@ -176,13 +176,14 @@ Result<Filter> new_filter(std::uint32_t architecture) {
     if (!filter) {
         return fail(ErrorCode::resource_exhausted, "libseccomp: no memory for a filter");
     }
-    // A foreign architecture (x32 among them) is answered like a kernel built without it.
+    // A call of a foreign architecture (also x32) fails as in a kernel that is built without it.
     RETURN_IF_ERROR(
         check(seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS)),
               "foreign architectures"));
-    // sudo and every other setuid program need their privileges inside.
+    // no_new_privs stays off, because sudo and other setuid programs need their privileges in the
+    // container.
     RETURN_IF_ERROR(check(seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_NNP, 0), "no_new_privs"));
-    // A binary tree over the numbers instead of a list: a call is judged in about ten comparisons.
+    // A binary tree over the numbers instead of a list: about ten comparisons for each call.
     RETURN_IF_ERROR(check(seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2), "optimise"));
     if (architecture != seccomp_arch_native()) {
         RETURN_IF_ERROR(
@@ -209,13 +210,13 @@ Result<std::vector<unsigned char>> compile_seccomp_profile() {
     if (seccomp_arch_native() == SCMP_ARCH_X86_64) {
         ASSIGN_OR_RETURN(Filter compat, common_filter(SCMP_ARCH_X86));
         RETURN_IF_ERROR(check(seccomp_merge(filter.get(), compat.get()), "merge i386"));
-        (void)compat.release(); // merged: it belongs to the other now
+        (void)compat.release(); // merged: the other filter owns it now
     }
     auto program = with_context(export_program(filter), "compile the seccomp profile");
     if (program && seccomp_arch_native() == SCMP_ARCH_X86_64) {
         const I386Sockets sockets;
         const auto* bytes = reinterpret_cast<const unsigned char*>(sockets.program().data());
-        // Its jumps are relative: it works wherever it stands.
+        // Its jumps are relative, so it can stand in front of the other program.
         program->insert(
             program->begin(), bytes, bytes + sockets.program().size() * sizeof(sock_filter));
     }
