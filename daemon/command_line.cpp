@@ -16,7 +16,7 @@ namespace {
 
 struct Option {
     std::string_view name;
-    std::string_view value; ///< as help calls it; empty: a flag
+    std::string_view value; ///< its name in the help; empty: a flag
     std::string_view help;
     std::string CommandLine::* text = nullptr;
     bool CommandLine::* flag = nullptr;

@@ -20,12 +20,12 @@ struct CommandLine {
     bool version = false;
 };
 
-/// `words` are those behind the program's name. invalid_argument says what is wrong with which of
-/// them. A value stands behind its option as a word of its own or behind a '='; it is not empty,
-/// and an option is given once.
+/// `words` are the words behind the program's name. invalid_argument names the wrong word and the
+/// reason. A value is the next word after its option, or follows a '='. It must not be empty, and
+/// an option must not be repeated.
 [[nodiscard]] Result<CommandLine> parse_command_line(std::span<char* const> words);
 
-/// What --help prints.
+/// The text of --help.
 [[nodiscard]] std::string usage();
 
 } // namespace lodge::daemon

@@ -34,7 +34,7 @@ Result<std::uint32_t> parse_count(const std::string& words) {
     return static_cast<std::uint32_t>(*number);
 }
 
-// Leaves some of the first sixteen workers to requests.
+// Leaves some of the first sixteen workers of the engine to requests.
 Result<std::uint32_t> parse_at_once(const std::string& words) {
     const auto number = parse_count(words);
     if (!number || *number > 12) {
@@ -74,7 +74,7 @@ yaml::Setter limits_mode(bool& best_effort) {
     };
 }
 
-// "53/udp", as in /etc/services.
+// The form of /etc/services: "53/udp".
 Result<network::HostService> parse_host_service(const std::string& words) {
     using Transport = network::HostService::Transport;
     const std::size_t slash = words.find('/');
@@ -90,7 +90,7 @@ Result<network::HostService> parse_host_service(const std::string& words) {
     return network::HostService{transport == "tcp" ? Transport::tcp : Transport::udp, port};
 }
 
-// An empty list is valid: nothing but ICMP.
+// An empty list is valid: it permits only ICMP.
 yaml::Setter host_services(std::vector<network::HostService>& into) {
     return [&into](const yaml::Node& node) -> Status {
         std::vector<std::string> services;

@@ -47,7 +47,7 @@ Status make_places(const Settings& settings) {
     return {};
 }
 
-// Everything that has to exist before the services, made in this order.
+// The objects that must exist before the services, made in this order.
 struct Drivers {
     std::string boot_id;
     UniqueFd network_claim;
@@ -190,13 +190,13 @@ class RealDaemon final : public Daemon {
     Result<CheckReport> check_host(bool repair) override { return check_.run(repair); }
 
     bool shut_down(const Deadline& grace, const Deadline& deadline) override {
-        events_.close(); // on which the thread of autostart_ ends
+        events_.close(); // this ends the thread of autostart_
         return engine_.end(grace, deadline);
     }
 
   private:
-    // A master key that is lost while there are volumes is not made anew: no volume opens with
-    // another one, and it would hide the loss. The host's key is: the database is there, and
+    // Does not make a new master key when volumes exist: they would not open with it, and it would
+    // hide the loss of theirs. Does make a new host key: the database exists, and
     // complete_records() authenticates the records again.
     void prepare_keys() {
         const auto rows = container_rows_.list_all();

@@ -34,7 +34,7 @@ struct HostInfo {
     cgroup::Support cgroup;
     std::string bridge;
     std::vector<std::string> pools;
-    Resolvers resolvers; ///< of a container that is made now
+    Resolvers resolvers; ///< of a container made now
 };
 
 /// The daemon without its HTTP server: services over the real drivers. make_daemon() makes the

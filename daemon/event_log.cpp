@@ -4,7 +4,7 @@ namespace lodge::daemon {
 
 namespace {
 
-// What somebody should look at.
+// Whether the event needs attention.
 bool is_warning(const Event& event) {
     if (event.operation) {
         return event.operation->status == OperationStatus::failed;

@@ -10,8 +10,7 @@
 namespace lodge::daemon {
 
 /// A kernel setting that no namespace divides, with the value that a host of many containers needs.
-/// etc/sysctl.d/lodge.conf sets each and has a longer reason; a unit test holds the two against
-/// each other.
+/// etc/sysctl.d/lodge.conf sets each and has a longer reason; a unit test compares the two.
 struct HostSetting {
     enum class Bound : std::uint8_t { at_least, at_most };
     std::string_view name; ///< as sysctl(8) writes it
@@ -21,14 +20,14 @@ struct HostSetting {
 };
 [[nodiscard]] std::span<const HostSetting> host_settings();
 
-/// A setting as it was found.
+/// A setting with its current value.
 struct SeenSetting {
     HostSetting setting;
     std::optional<std::uint64_t> value; ///< absent: this kernel has no such setting, or no number
 
-    /// An absent setting suits.
+    /// Whether the value is within the bound. True for an absent setting.
     [[nodiscard]] bool suits() const;
-    /// Empty when it suits.
+    /// The advice for a value out of bounds; empty if suits().
     [[nodiscard]] std::string what_to_do() const;
 };
 /// All of them, in the order of the table. `root`: a directory such as /proc/sys.

@@ -42,10 +42,10 @@ std::string now() {
     return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
 }
 
-// An entry stays one line, whatever a tenant's names contain.
+// Keeps an entry on one line, also with a name that a tenant chose.
 std::string quoted(const std::string& message) {
     std::string text = "\"";
-    for (const char c : printable(message, "\n\t")) { // programs say more than a line
+    for (const char c : printable(message, "\n\t")) { // programs write several lines
         if (c == '"' || c == '\\') {
             text += '\\';
         }
@@ -56,8 +56,9 @@ std::string quoted(const std::string& message) {
 
 } // namespace
 
-// O_NONBLOCK would hold for all users of the terminal or pipe; a newly opened file has flags of its
-// own. A socket cannot be opened again, but takes the flag with each message.
+// Opens the terminal or pipe again: O_NONBLOCK on the given descriptor would apply to all its
+// users, but a new file description has its own flags. A socket cannot be opened again, but takes
+// MSG_DONTWAIT with each message.
 class Log::Sink {
   public:
     explicit Sink(int fd)
@@ -65,7 +66,7 @@ class Log::Sink {
                        O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)),
           fd_(anew_ ? anew_.get() : fd) {}
 
-    /// True: all of it. False: nobody takes it.
+    /// True: all bytes are written. False: the reader takes no more.
     bool put(std::string_view text, const Deadline& deadline) const {
         while (!text.empty()) {
             ssize_t size = ::send(fd_, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -85,8 +86,8 @@ class Log::Sink {
         return true;
     }
 
-    std::mutex lock;      ///< protects the number, and keeps lines whole
-    std::size_t lost = 0; ///< lines since the last that was written
+    std::mutex lock;      ///< protects `lost`, and keeps lines whole
+    std::size_t lost = 0; ///< lines since the last written one
 
   private:
     UniqueFd anew_;
@@ -108,7 +109,7 @@ void Log::write(LogLevel level, const std::string& message) const {
     constexpr auto kPatience = std::chrono::milliseconds(200);
     const std::string line = line_of(level, message);
     const std::lock_guard guard(sink_->lock);
-    if (sink_->lost > 0) { // it was full, and may be still: that is not waited for again
+    if (sink_->lost > 0) { // it was full: do not wait again
         const std::string told =
             line_of(LogLevel::warning,
                     std::to_string(sink_->lost) + " lines are not here: nobody took them");

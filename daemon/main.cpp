@@ -64,7 +64,7 @@ Result<Settings> read_settings(const CommandLine& options) {
             return fail(ErrorCode::invalid_argument, "'" + *path + "' must be an absolute path");
         }
     }
-    // Checked before the daemon makes anything on a host on which it cannot serve.
+    // Checked first, so that the daemon makes nothing on a host on which it cannot serve.
     if (settings.socket().size() >= sizeof(sockaddr_un::sun_path)) {
         return fail(ErrorCode::invalid_argument,
                     "the socket path is too long (107 bytes at most): '" + settings.socket() +
@@ -73,10 +73,10 @@ Result<Settings> read_settings(const CommandLine& options) {
     return settings;
 }
 
-// A killed daemon may have left a child that has not executed yet and holds the lock.
+// A killed daemon may have left a child before its exec, which holds the lock.
 constexpr auto kPredecessorGone = std::chrono::seconds(2);
 
-// The process holds it as long as it lives: one daemon per state directory.
+// One daemon per state directory: the process holds the lock until it ends.
 Result<UniqueFd> lock_state(const Settings& settings) {
     RETURN_IF_ERROR(kernel::make_directories(settings.state_directory, 0700));
     const std::string path = settings.state_directory + "/lodged.lock";
@@ -101,8 +101,8 @@ Status harden() {
     return {};
 }
 
-// As many as allowed: each connection and each container takes some. The monitor sets the limit of
-// containers.
+// Raises the limit to the hard limit, because each connection and each container takes descriptors.
+// The monitor sets the limit for containers.
 Status raise_descriptor_limit() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
@@ -130,12 +130,13 @@ void tell_manager(const char* state, const Log& log) {
     }
 }
 
-// An upgrade takes this time and the next daemon's start. Most operations end within a tenth of a
-// second; the next daemon completes the others.
+// An upgrade takes this time plus the start of the next daemon. Most operations end within a tenth
+// of a second; the next daemon completes the others.
 constexpr auto kGrace = std::chrono::milliseconds(400);
 constexpr auto kLongestEnd = std::chrono::milliseconds(900);
 
-// The destructors wait for threads, one of which may hang with a monitor or in the kernel.
+// Ends the process by an alarm: the destructors wait for threads, and a thread may hang with a
+// monitor or in the kernel.
 void end_in_any_case() {
     constexpr auto kLast = std::chrono::microseconds(std::chrono::milliseconds(1400));
     struct sigaction action{};
@@ -143,12 +144,12 @@ void end_in_any_case() {
     const itimerval timer{
         .it_interval = {},
         .it_value = {.tv_sec = kLast.count() / 1'000'000, .tv_usec = kLast.count() % 1'000'000}};
-    (void)::sigaction(SIGALRM, &action, nullptr); // fails for bad arguments only, as the next
+    (void)::sigaction(SIGALRM, &action, nullptr); // fails only for bad arguments, as the next call
     (void)::setitimer(ITIMER_REAL, &timer, nullptr);
 }
 
-// Ends requests, waits, operations and connections; then everything may be destroyed. A thread that
-// hangs is left as SIGKILL would leave it, and recovery covers that.
+// Ends requests, waits, operations and connections; then all objects may be destroyed. A thread
+// that hangs is left as after a SIGKILL; recovery repairs that.
 void end(Daemon& daemon, Server& server, const Log& log) {
     const Deadline grace = Deadline::after(kGrace);
     const Deadline deadline = Deadline::after(kLongestEnd);
@@ -181,7 +182,7 @@ class PidFile {
     }
     ~PidFile() {
         if (place_) {
-            (void)::unlinkat(place_.get(), kName, 0); // as that of one that was killed
+            (void)::unlinkat(place_.get(), kName, 0); // best effort: a kill leaves it too
         }
     }
     PidFile(const PidFile&) = delete;
@@ -216,7 +217,7 @@ Status serve(const CommandLine& options, const Log& log) {
     return {};
 }
 
-// What lodged needs that is no daemon, but does a daemon's work while none runs.
+// The state of a lodged that does a task without serving, in place of a daemon.
 struct InPlaceOfADaemon {
     Settings settings;
     UniqueFd lock;
@@ -249,7 +250,7 @@ int recover(const CommandLine& options, const Log& log) {
     return rescued->left.empty() ? 0 : kInPart;
 }
 
-// --clean-host: for who uninstalls, so that the answer is text.
+// --clean-host: for people who uninstall Lodge, so the answer is text.
 int clean(const CommandLine& options, const Log& log) {
     const auto cleaned = [&]() -> Result<std::vector<std::string>> {
         ASSIGN_OR_RETURN(const Settings settings, read_settings(options));
@@ -277,7 +278,7 @@ int clean(const CommandLine& options, const Log& log) {
     return 0;
 }
 
-// A word of the command line that cannot be right, which no restart mends.
+// A wrong command line. A restart cannot repair it.
 int refuse(const Error& error) {
     const std::string& why = error.message();
     const char* const advice = why.ends_with('?') ? "" : "; see `lodged --help`";
@@ -339,12 +340,12 @@ int run(std::span<char* const> words) {
 
 int main(int argc, char** argv) {
     if (!lodge::fill_standard_streams()) {
-        return 1; // and perhaps nobody to tell
+        return 1; // stderr may be closed
     }
     try {
         const std::span all(argv, static_cast<std::size_t>(argc));
         return lodge::daemon::run(all.subspan(std::min<std::size_t>(1, all.size())));
-    } catch (const std::exception& error) { // of a library, or want of memory
+    } catch (const std::exception& error) { // of a library, or out of memory
         (void)std::fprintf(stderr, "lodged: %s\n", error.what());
         return 1;
     }

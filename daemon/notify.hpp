@@ -6,8 +6,8 @@
 
 namespace lodge::daemon {
 
-/// sd_notify(3): tells the service manager, if there is one (NOTIFY_SOCKET), e.g. "READY=1".
-/// Success without one.
+/// sd_notify(3): sends a state such as "READY=1" to the service manager, if there is one
+/// (NOTIFY_SOCKET). Success without one.
 [[nodiscard]] Status notify_service_manager(std::string_view state);
 
 } // namespace lodge::daemon

@@ -16,19 +16,19 @@ struct Settings {
     std::string state_directory = "/var/lib/lodge";
     std::string run_directory = "/run/lodge";
     std::string socket_path;  ///< empty: RUN/lodged.sock
-    std::string socket_group; ///< who may use the socket besides root; empty: nobody
+    std::string socket_group; ///< may use the socket besides root; empty: none
     std::vector<std::string> definitions_directories; ///< the operator's, then the shipped one
     std::string monitor_program;
     std::string unpack_program;
-    std::string cgroup_base;         ///< empty: found, see lib/cgroup
+    std::string cgroup_base;         ///< empty: automatic, see lib/cgroup
     std::string encryption = "auto"; ///< auto: luks2, else fscrypt; never none
-    bool limits_best_effort = false; ///< a limit that cannot be enforced warns instead of failing
+    bool limits_best_effort = false; ///< warn about a limit that cannot be enforced
     std::string bridge = "lodge0";
     std::vector<model::CidrAddress> pools; ///< the bridge's own addresses; containers get others
     std::vector<std::string> nameservers;  ///< empty: the host's own, see resolvers.hpp
     std::vector<network::HostService> host_services = network::BridgeSpec{}.host_services;
     std::uint32_t most_connections = network::BridgeSpec{}.most_connections;
-    std::uint32_t first_uid = 0x40000000; ///< of the ranges, a multiple of 65,536
+    std::uint32_t first_uid = 0x40000000; ///< start of the ranges, a multiple of 65,536
     std::uint32_t uid_ranges = 8192;
     std::chrono::milliseconds stop_timeout{60'000};
     std::uint32_t autostart_at_once = 4; ///< starts that run at the same time
@@ -42,8 +42,9 @@ struct Settings {
     [[nodiscard]] std::string container_directory(const std::string& uuid) const {
         return containers_directory() + "/" + uuid;
     }
-    /// Of a volume. The root volume that a container is made with has the container's UUID, so that
-    /// its image lies beside the container's record and one directory is the whole container.
+    /// The directory of a volume. The root volume of a new container has the container's UUID, so
+    /// that its image lies beside the container's record and one directory holds the whole
+    /// container.
     [[nodiscard]] std::string volume_directory(const Uuid& volume) const {
         return containers_directory() + "/" + volume.to_string();
     }
