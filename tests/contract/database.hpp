@@ -11,8 +11,8 @@
 
 namespace lodge::test {
 
-/// What a caller may rely on of a database (lib/db/database.hpp): the real one, and the one of the
-/// fault tier, of which each call can fail, are held to it.
+/// The guarantees of a database for its callers (lib/db/database.hpp). The tests run on the real
+/// one and on that of the fault tier, in which each call can fail.
 ///
 /// `Host` is a fixture that has `database()`, empty, with the table of kMigrations.
 template <typename Host>

@@ -10,11 +10,11 @@
 
 namespace lodge::test {
 
-/// What a caller may rely on of the control groups (lib/cgroup/groups.hpp): the fault tier's fake
-/// and the real manager are held to it.
+/// The guarantees of the control groups for their callers (lib/cgroup/groups.hpp). The tests run on
+/// the fault tier's fake and on the real manager.
 ///
 /// `Host` is a fixture that has `groups()`, with no group in it; `name()`, that of a container's
-/// group; `enter()`: a process that does nothing is in that group, which has been made.
+/// group; `enter()`, which puts an idle process into that group, which exists.
 template <typename Host>
 class GroupContract : public Host {
   protected:

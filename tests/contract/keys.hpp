@@ -8,8 +8,8 @@
 
 namespace lodge::test {
 
-/// What a caller may rely on of any provider of keys (storage/key_provider.hpp): the fault tier's
-/// fake and the real ones are held to it.
+/// The guarantees of each provider of keys for its callers (storage/key_provider.hpp). The tests
+/// run on the fault tier's fake and on the real ones.
 ///
 /// `Host` is a fixture that has `keys()`, prepared.
 template <typename Host>

@@ -16,13 +16,14 @@
 
 namespace lodge::test {
 
-/// What a caller may rely on of monitors and their runtime (daemon/runtime/runtime.hpp): the
-/// fault tier's fake and the real one are held to it.
+/// The guarantees of monitors and their runtime for their callers (daemon/runtime/runtime.hpp). The
+/// tests run on the fault tier's fake and on the real one.
 ///
-/// `Host` is a fixture that has `runtime()`; `another_runtime()`, what the next daemon has;
-/// `uuid()` of a container for which all is ready; `build()`, which begins it and hands its layers
-/// over; `await_up(Monitor&)`: its init handles signals; `kill_group()`: all of it is killed but
-/// its monitor; `is_empty()`: none of its processes is left, or will be in a moment.
+/// `Host` is a fixture that has `runtime()`; `another_runtime()`, that of the next daemon; `uuid()`
+/// of a container that is ready to start; `build()`, which begins the start and sends the layers;
+/// `await_up(Monitor&)`, which waits until its init handles signals; `kill_group()`, which kills
+/// all of it but its monitor; `is_empty()`: none of its processes is left, or the last ones end in
+/// a moment.
 template <typename Host>
 class MonitorContract : public Host {
   protected:

@@ -10,8 +10,8 @@
 
 namespace lodge::test {
 
-/// What a caller may rely on of the drivers of links and of the firewall (network/network.hpp): the
-/// fault tier's fakes and the real ones are held to it.
+/// The guarantees of the drivers of links and of the firewall for their callers
+/// (network/network.hpp). The tests run on the fault tier's fakes and on the real ones.
 ///
 /// `Host` is a fixture that has `links()` and `firewall()` of one network, with its bridge and its
 /// tables; `card(number)`, which has no element and no link yet; `place()`, a namespace for cards.

@@ -10,8 +10,8 @@
 
 namespace lodge::test {
 
-/// What a caller may rely on of a store of templates (templates/template_store.hpp): the fault
-/// tier's fake and the real one are held to it.
+/// The guarantees of a store of templates for its callers (templates/template_store.hpp). The tests
+/// run on the fault tier's fake and on the real one.
 ///
 /// `Host` is a fixture that has `store()`, empty, and `import()`, which makes an image in it.
 template <typename Host>

@@ -16,16 +16,17 @@
 
 namespace lodge::test {
 
-/// What a caller may rely on of any volume driver (storage/volume.hpp). The fault tier holds its
-/// fake to it and the kernel tier each real driver, so that what is proven over the fake holds for
-/// these.
+/// The guarantees of each volume driver for its callers (storage/volume.hpp). The fault tier runs
+/// these tests on its fake, the kernel tier on each real driver. So results over the fake are valid
+/// for the real drivers.
 ///
-/// `Host` is a fixture that has, between its SetUp() and its TearDown(): `driver()`; `volume()`, of
-/// that driver, not made yet, its directory there; `kEncrypted`, whether its key matters;
-/// `devices()`, the inventory; `hold()` and `let_go()`: somebody else has a device over the image;
-/// `leave_device()`: a crash left ours.
+/// `Host` is a fixture that has, between its SetUp() and its TearDown(): `driver()`; `volume()` of
+/// that driver, not made yet, whose directory exists; `kEncrypted`, whether its key matters;
+/// `devices()`, the inventory; `hold()` and `let_go()`: another process has a device over the
+/// image, or no longer; `leave_device()`: the state after a crash that left our device.
 ///
-/// That a second open() is refused takes a real driver twenty seconds: tests/kernel alone has that.
+/// The refusal of a second open() takes a real driver twenty seconds, so only tests/kernel tests
+/// it.
 template <typename Host>
 class VolumeContract : public Host {
   protected:
@@ -136,7 +137,7 @@ TYPED_TEST_P(VolumeContract, IsGoneOnceDestroyedAndCanBeMadeAgain) {
     this->expect_closes();
 }
 
-// The death of who has it open closes it.
+// The death of the process that has the volume open closes it.
 TYPED_TEST_P(VolumeContract, LetsTheNextHolderSurviveACrashOfTheLast) {
     ASSERT_NO_FATAL_FAILURE(this->make());
     this->expect_closes();

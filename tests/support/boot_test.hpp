@@ -23,7 +23,7 @@ class BootTest : public LodgeTest {
         const CliResult made = host->lodge(words);
         ASSERT_EQ(made.code, 0) << made.err << host->daemon_log();
     }
-    /// The next daemon, which sees another boot. Pre: none runs.
+    /// Starts the next daemon, which sees another boot. Pre: no daemon runs.
     void boot(const std::string& id) {
         boot_id_.emplace("/proc/sys/kernel/random/boot_id", id + "\n");
         ASSERT_NO_FATAL_FAILURE(host->start_daemon());

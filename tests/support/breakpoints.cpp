@@ -33,7 +33,7 @@ Breakpoints::Breakpoints(LodgeHost& host)
 
 void Breakpoints::order(int signal, const std::string& point) const {
     std::ofstream(directory_ + "/order.new") << signal << " " << point << "\n";
-    std::filesystem::rename(directory_ + "/order.new", directory_ + "/order"); // whole or not
+    std::filesystem::rename(directory_ + "/order.new", directory_ + "/order"); // atomic
 }
 
 std::vector<std::string> Breakpoints::lines() const {
@@ -82,7 +82,7 @@ bool Breakpoints::await_end() const {
     return true;
 }
 
-// Not reaped: that is LodgeHost's.
+// Does not reap the daemon: LodgeHost does that.
 Halt Breakpoints::halted() const {
     siginfo_t state{};
     (void)::waitid(P_PID,

@@ -7,25 +7,27 @@
 
 namespace lodge::test {
 
-/// What the daemon came to at an ordered point.
+/// The state of the daemon after an order.
 enum class Halt : std::uint8_t { none, stopped, dead };
 
-/// The points that a real daemon passes while it is at its operations: tests/breakpoint.
+/// The points that a real daemon passes in its operations: tests/breakpoint.
 class Breakpoints {
   public:
-    /// The daemons that are spawned from now on have them.
+    /// All daemons that are spawned from now on report them.
     explicit Breakpoints(LodgeHost& host);
 
-    /// The daemon gets that signal when it comes to that point, once.
+    /// The daemon gets the signal once, when it reaches the point.
     void order(int signal, const std::string& point) const;
-    /// The points since the last forget(), each once, in the order of the first time.
+    /// The points since the last forget(): each once, in the order in which the daemon first passed
+    /// them.
     [[nodiscard]] std::vector<std::string> passed() const;
-    /// So many operations are to come, or more.
+    /// Forgets the points. `operations`: the least number of operations that follow.
     void forget(unsigned operations = 1);
-    /// Waits until those have begun and each that has since forget() is over, what it does behind
-    /// its answer too. False: not in time.
+    /// Waits until that number of operations has begun and each one since forget() has ended, with
+    /// its clean-up behind the answer. False: not in time.
     [[nodiscard]] bool await_end() const;
-    /// Waits until the daemon has obeyed the order, or all is over without.
+    /// Waits until the daemon has obeyed the order, or until all operations have ended without
+    /// that.
     [[nodiscard]] Halt await_halt() const;
 
   private:

@@ -20,7 +20,7 @@ namespace lodge::test {
 
 namespace {
 
-// Between fork and exec: only calls that are safe there, for the test may have threads.
+// Between fork and exec: uses only async-signal-safe calls, because the test may have threads.
 [[noreturn]] void
 run_child(const CliStreams& streams, bool terminal, char* const* argv, char* const* environment) {
     const int fallback = ::open("/dev/null", O_RDWR | O_CLOEXEC);

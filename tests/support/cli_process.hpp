@@ -10,19 +10,19 @@
 
 namespace lodge::test {
 
-/// A terminal emulator's two ends: what a user's screen and keyboard are.
+/// The two ends of a terminal emulator: the screen and keyboard of a user.
 struct UserTerminal {
     UniqueFd master;
     UniqueFd slave;
-    std::string unread; ///< came, but await_text() has not passed it yet
+    std::string unread; ///< received, but not yet passed by await_text()
 };
 [[nodiscard]] UserTerminal make_user_terminal(unsigned short rows, unsigned short columns);
-/// As a window that the user drags: the foreground program gets SIGWINCH.
+/// Resizes the terminal as a window: the foreground program gets SIGWINCH.
 void resize(const UserTerminal& terminal, unsigned short rows, unsigned short columns);
-/// What the user types.
+/// Types keys as the user.
 void type(const UserTerminal& terminal, const std::string& keys);
 
-/// Waits until `text` is on the screen, up to ten seconds; what came up to its end.
+/// Waits up to ten seconds until `text` is on the screen. Returns the output up to its end.
 [[nodiscard]] Result<std::string> await_text(UserTerminal& terminal, const std::string& text);
 
 /// pipe(2), closed on exec.
@@ -32,14 +32,14 @@ struct Pipe {
 };
 [[nodiscard]] Pipe make_pipe();
 
-/// What a CliProcess starts with; -1 is /dev/null. They are copied.
+/// The standard streams of a CliProcess; -1 is /dev/null. CliProcess copies them.
 struct CliStreams {
     int in = -1;
     int out = -1;
     int err = -1;
 };
 
-/// The lodge command, running while a test does something to it. SIGKILLed in the end.
+/// The lodge command, which runs while the test acts on it. The destructor sends SIGKILL.
 class CliProcess {
   public:
     CliProcess(const LodgeHost& host,
@@ -53,8 +53,8 @@ class CliProcess {
     CliProcess(const CliProcess&) = delete;
     CliProcess& operator=(const CliProcess&) = delete;
 
-    /// Waits for its end, up to thirty seconds: as a shell has it, 128+n after a signal; -1: it did
-    /// not end.
+    /// Waits up to thirty seconds for its end. Returns the exit code of a shell, 128+n after signal
+    /// n; -1: it did not end.
     [[nodiscard]] int wait();
     [[nodiscard]] bool running() const;
     void signal(int number) const;

@@ -8,7 +8,7 @@ namespace lodge::test {
 
 FewDescriptors::FewDescriptors(unsigned count) {
     EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
-    int limit = 0; // descriptors are the lowest free numbers: below it, `count` are free
+    int limit = 0; // `count` free numbers are below it: open(2) takes the lowest
     for (unsigned free = 0; ::fcntl(limit, F_GETFD) >= 0 || free++ < count;) {
         ++limit;
     }

@@ -4,8 +4,8 @@
 
 namespace lodge::test {
 
-/// While it lives, this process can open `count` descriptors more and not one beyond them: open(2)
-/// says EMFILE then. For tests of one thread.
+/// During its life this process can open only `count` more descriptors; then open(2) fails with
+/// EMFILE. For tests with one thread.
 class FewDescriptors {
   public:
     explicit FewDescriptors(unsigned count);
@@ -17,10 +17,10 @@ class FewDescriptors {
     rlimit before_{};
 };
 
-/// Calls `look` with no descriptor to be had, then with one, two and so on, up to a number with
-/// which nothing is short. Each time it fails, or says what it says with plenty of them: what could
-/// not be opened must not be taken for what is not there. `look` returns a Result of something that
-/// can be compared. Returns how often it failed; -1 when it told something else.
+/// Calls `look` with no free descriptor, then with one, two and so on, up to a number that is
+/// enough. Each call must fail or return the result that it has with enough descriptors: `look`
+/// must not take a file that it cannot open for a missing one. `look` returns a Result of a type
+/// that can be compared. Returns the number of failures; -1 after a different result.
 template <typename Look>
 int count_honest_failures(const Look& look) {
     constexpr unsigned kPlenty = 24;

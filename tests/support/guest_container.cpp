@@ -154,7 +154,7 @@ Status GuestContainer::prepare(bool shared_root) {
         ASSIGN_OR_RETURN(lower, new_tmpfs());
         RETURN_IF_ERROR(fill_userland(lower.get()));
     } else {
-        lower.reset(); // of an earlier call
+        lower.reset(); // from an earlier call
         ASSIGN_OR_RETURN(const UniqueFd root,
                          kernel::open_at(volume.get(), "data/root", O_PATH | O_DIRECTORY));
         RETURN_IF_ERROR(fill_userland(root.get()));
@@ -165,7 +165,7 @@ Status GuestContainer::prepare(bool shared_root) {
 Result<std::unique_ptr<daemon::StartingContainer>> GuestContainer::begin() {
     ASSIGN_OR_RETURN(auto starting, runtime_->begin(request));
     RETURN_IF_ERROR(starting->build({.volume_fd = volume.get(), .lower_fd = lower.get()}));
-    // As the daemon does: what runs holds the filesystems, and nothing else.
+    // As the daemon does: only the running container holds the filesystems.
     volume.reset();
     lower.reset();
     return starting;

@@ -9,9 +9,9 @@
 
 namespace lodge::test {
 
-/// Everything that a start needs, made of tmpfs and the guest program: a "volume" and a "template"
-/// as detached mounts, a control group, a run directory. Takes all of it away again, and the
-/// container too.
+/// All that a start needs, made of tmpfs and the guest program: a "volume" and a "template" as
+/// detached mounts, a control group, a run directory. The destructor removes all of it, with the
+/// container.
 class GuestContainer {
   public:
     GuestContainer();
@@ -25,12 +25,12 @@ class GuestContainer {
     [[nodiscard]] Result<std::unique_ptr<daemon::StartingContainer>> begin();
     /// begin() and finish().
     [[nodiscard]] Status start();
-    /// Waits until init says on its console that it handles signals.
+    /// Waits until init reports on its console that it handles signals.
     [[nodiscard]] Status await_up() { return await_up(*monitor_); }
     [[nodiscard]] static Status await_up(daemon::Monitor& monitor);
-    /// A runtime of its own over the same run directory: what a restarted daemon has.
+    /// A second runtime over the same run directory, as a restarted daemon has it.
     [[nodiscard]] std::unique_ptr<daemon::Runtime> another_runtime() const;
-    /// Waits until init has exited, says how, and lets the monitor go.
+    /// Waits until init has exited, releases the monitor, and returns the exit.
     [[nodiscard]] Result<daemon::InitExit> await_exit();
     /// Waits until the group is empty, up to ten seconds.
     [[nodiscard]] Status await_empty_group() const;
@@ -40,7 +40,7 @@ class GuestContainer {
     [[nodiscard]] const std::string& group_path() const { return group_path_; }
 
     daemon::StartRequest request;
-    /// Lower layer and volume, as mounted nowhere; files may be put into them before a start.
+    /// Lower layer and volume as detached mounts; a test may put files into them before a start.
     UniqueFd lower;
     UniqueFd volume;
 

@@ -28,7 +28,7 @@ bool is_hex(char character) {
     return (character >= '0' && character <= '9') || (character >= 'a' && character <= 'f');
 }
 
-// Whether it begins so; an x is any hexadecimal digit.
+// Whether `text` begins with `pattern`; an x matches any hexadecimal digit.
 bool begins_as(std::string_view text, std::string_view pattern) {
     return text.size() >= pattern.size() &&
            std::equal(pattern.begin(), pattern.end(), text.begin(), [](char wanted, char found) {
@@ -36,7 +36,7 @@ bool begins_as(std::string_view text, std::string_view pattern) {
            });
 }
 
-// Names of containers, cards and images, with the addresses that are made of them.
+// Replaces UUIDs, names of cards and images, and the addresses that come from them.
 std::string without_identities(std::string_view text) {
     constexpr std::array<std::pair<std::string_view, std::string_view>, 4> identities{{
         {"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", "UUID"},
@@ -75,7 +75,7 @@ std::string without_numbers(std::string_view text) {
     return result;
 }
 
-// nft(8) lists the elements of a set in an order of its own.
+// Adds the elements of a set one by one, because nft(8) lists them in no fixed order.
 void add_ruleset(HostState& into, const std::string& ruleset) {
     const std::string mark = "elements = ";
     std::istringstream lines(without_numbers(ruleset));
@@ -90,7 +90,7 @@ void add_ruleset(HostState& into, const std::string& ruleset) {
     }
 }
 
-// JSON, a member a line; not those that tell when and how often.
+// JSON with one member a line, without the members for times and numbers of events.
 void add_answer(HostState& into, const CliResult& answer) {
     static const std::array volatile_members{"\"pid\"",
                                              "\"last_exit\"",
@@ -112,7 +112,7 @@ void add_answer(HostState& into, const CliResult& answer) {
     }
 }
 
-// The database keeps its files as it likes, and the trees of the templates are their own.
+// Leaves out the files of the database, which change by themselves, and the trees of the templates.
 void add_files(HostState& into, const std::string& directory) {
     std::error_code error;
     for (fs::recursive_directory_iterator entry(directory, error), end; !error && entry != end;
@@ -169,7 +169,7 @@ HostState take_state(const LodgeHost& host) {
             continue;
         }
         if (line.ends_with("/.lodge")) {
-            continue; // the first exec makes it, and it stays as long as its container's group
+            continue; // the first exec makes it; it stays with the group
         }
         state.lines.insert(without_numbers(line));
         if (line.starts_with("cgroup ")) {

@@ -9,7 +9,7 @@
 
 namespace lodge::test {
 
-/// A process that is one and the same for as long as this does not change; pid 0: there is none.
+/// Identifies a process: equal values mean the same process. pid 0: there is none.
 struct ProcessIdentity {
     pid_t pid = 0;
     std::string start_time;
@@ -23,12 +23,12 @@ struct ProcessIdentity {
 /// Waits until the process has ended, up to ten seconds.
 [[nodiscard]] bool has_ended(pid_t pid);
 
-/// A host with a container `web1` or without, as it is to be seen from outside: what `lodge list`
-/// and `lodge template list` say, the inventory of the leak check, the files of the state
-/// directory, what the control groups hold, who watches the init.
+/// The state of a host, with or without a container `web1`, as seen from outside: the output of
+/// `lodge list` and `lodge template list`, the inventory of the leak check, the files of the state
+/// directory, the content of the control groups, and the process that watches the init.
 struct HostState {
-    /// Each thing as a line of text, in which what differs from one run to the next (identities,
-    /// numbers of processes and devices, times) is made alike.
+    /// Each object as a line of text. Values that differ between runs (identities, numbers of
+    /// processes and devices, times) are replaced by fixed words.
     std::multiset<std::string> lines;
     ProcessIdentity init; ///< of web1
 };

@@ -13,8 +13,8 @@
 
 namespace {
 
-// What the tests do to links, firewall and mounts stays in namespaces of their own. /sys is mounted
-// anew, so that it shows the new network namespace.
+// Keeps the changes of the tests to links, firewall and mounts in namespaces of their own. Mounts a
+// new /sys, which shows the new network namespace.
 bool isolate() {
     if (::unshare(CLONE_NEWNS | CLONE_NEWNET) != 0 ||
         ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {

@@ -55,8 +55,8 @@ void add_children(Inventory& into) {
             into.insert("child " + pid);
         }
     }
-    // Programs of ours, wherever they hang in the tree: they share the network namespace that this
-    // process has for itself. Others' (another test run on the same machine) do not.
+    // Our programs, anywhere in the process tree: they share the network namespace of this process.
+    // Programs of another test run on the same machine do not.
     const fs::path own = fs::read_symlink("/proc/self/ns/net", error);
     for (const auto& entry : fs::directory_iterator("/proc", error)) {
         const auto name = kernel::read_file(entry.path().string() + "/comm", 64);
@@ -76,8 +76,8 @@ void add_mounts(Inventory& into) {
     }
 }
 
-// Of another test run, which keeps its files in directories of that name (TempDir), or of a lodged
-// that is at work on this machine.
+// Whether a file belongs to another test run, whose directories have this name (TempDir), or to a
+// lodged of this machine.
 bool is_foreign(const std::string& file) {
     static const std::string others = "/lodge-test-";
     static const std::string own = others + std::to_string(::getpid()) + "-";
@@ -109,8 +109,8 @@ bool is_own_file(const kernel::LoopStatus& wanted) {
     return false;
 }
 
-// Of a path that says nothing (kernel::open_unseen), the inode tells whose it is. One whose image
-// is gone may be anybody's: it counts as ours, until it goes.
+// A path from kernel::open_unseen() does not show the owner, so the inode decides. A device whose
+// image is gone may belong to anybody; it counts as ours.
 bool is_foreign(const kernel::LoopInfo& loop) {
     if (loop.backing_file.rfind('/') != 0) {
         return is_foreign(loop.backing_file);
@@ -132,7 +132,7 @@ void add_loops(Inventory& into) {
     }
 }
 
-// Whether a block device stands, through others, on such a file.
+// Whether a block device has a foreign file below it, directly or through other devices.
 bool stands_on_foreign(const fs::path& device) {
     auto file = kernel::read_file((device / "loop/backing_file").string(), 4096);
     if (file && is_foreign(kernel::LoopInfo{.path = "/dev/" + device.filename().string(),
@@ -161,10 +161,9 @@ void add_dm_devices(Inventory& into) {
     }
 }
 
-// The groups of the whole machine, but for those that tests of another process made for themselves
-// ("lodge-test-PID-...", see GuestContainer) and those of a lodged that is at work here ("lodge",
-// its default). Groups come and go while we look, which would end a
-// recursive_directory_iterator.
+// The groups of the whole machine, without those of other test processes ("lodge-test-PID-...", see
+// GuestContainer) and those of a lodged of this machine ("lodge", its default). Groups appear and
+// disappear meanwhile, which would end a recursive_directory_iterator.
 void add_cgroups_below(Inventory& into, const fs::path& directory) {
     static const std::string others = "/lodge-test-";
     static const std::string own = others + std::to_string(::getpid()) + "-";
@@ -193,8 +192,8 @@ void erase_part(std::string& text, std::size_t from, const std::string& end) {
     }
 }
 
-// The claim of a daemon to its network is there as long as it runs, and elements that rules add
-// as long as there is traffic.
+// Removes the parts that pass by themselves: a daemon's claim to its network exists while it runs,
+// and elements that rules add exist while there is traffic.
 std::string without_passing(std::string rules) {
     erase_part(rules, rules.find("table inet lodge-claim "), "\n}\n");
     const std::string mark = "flags dynamic";
@@ -208,7 +207,8 @@ std::string without_passing(std::string rules) {
     return rules;
 }
 
-// Names from a witness, not from our own network room: its own namespace's links and nft objects.
+// Links and nft objects of our network namespace, from independent programs and not from our
+// network room.
 void add_network(Inventory& into) {
     const auto links = kernel::run_program({.path = "ip",
                                             .arguments = {"-o", "link"},
@@ -266,7 +266,7 @@ std::string settle_to(const Inventory& before, const std::vector<std::string>& d
         if (left.empty() || deadline.expired()) {
             return left;
         }
-        (void)::poll(nullptr, 0, 20); // the kernel's work queues announce nothing
+        (void)::poll(nullptr, 0, 20); // the kernel's work queues send no events
     }
 }
 

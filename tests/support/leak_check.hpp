@@ -8,18 +8,18 @@
 
 namespace lodge::test {
 
-/// What of the machine a test could leave behind, each thing as a line of text: descriptors of this
-/// process, its children, mounts of this namespace, attached loop devices, dm devices, links,
-/// cgroups with "lodge" in their path, nft objects, entries of the watched directories.
+/// The objects that a test could leave behind, each as a line of text: descriptors of this process,
+/// its children, mounts of this namespace, attached loop devices, dm devices, links, cgroups with
+/// "lodge" in their path, nft objects, entries of the watched directories.
 using Inventory = std::set<std::string>;
 [[nodiscard]] Inventory take_inventory(const std::vector<std::string>& directories = {});
 
-/// What is in `after` and not in `before`, or the other way round, as readable text; empty when
+/// The lines that are only in `after` or only in `before`, as readable text; empty when both are
 /// equal.
 [[nodiscard]] std::string difference(const Inventory& before, const Inventory& after);
 
-/// Waits up to ten seconds for the inventory to be as it was: the kernel dissolves mounts, loops
-/// and network namespaces of dead processes in work queues. Returns the remaining difference.
+/// Waits up to ten seconds until the inventory is equal to `before`: the kernel dissolves mounts,
+/// loops and network namespaces of dead processes in work queues. Returns the remaining difference.
 [[nodiscard]] std::string settle_to(const Inventory& before,
                                     const std::vector<std::string>& directories = {});
 

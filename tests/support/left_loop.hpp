@@ -6,14 +6,14 @@
 
 namespace lodge::test {
 
-/// How much of its image's place a loop device shows to everybody.
+/// The part of its image's path that a loop device shows to every process.
 enum class Shown {
-    whole_path, ///< as releases before kernel::open_unseen() attached
+    whole_path, ///< as in releases before kernel::open_unseen()
     name_alone,
 };
 
-/// Attaches a loop device that nothing but its being attached holds (no autoclear), over an image
-/// that it has locked: what a killed open leaves where the kernel does not clear it. Its path.
+/// Attaches a loop device without autoclear and without a user, over an image that it has locked:
+/// the state after a killed open on a kernel that does not clear it. Returns its path.
 [[nodiscard]] Result<std::string>
 leave_loop(const std::string& image, const std::string& label, Shown shown = Shown::name_alone);
 

@@ -33,7 +33,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Without a path for its output all its standard streams are closed.
+// With an empty `output` all standard streams are closed.
 pid_t spawn(const std::vector<std::string>& words,
             const std::string& output,
             std::vector<std::string> environment) {
@@ -103,7 +103,7 @@ std::string value_in(const std::string& text, const std::string& key) {
     return text.substr(begin, text.find_first_of(quoted ? "\"" : ",\n", begin) - begin);
 }
 
-// A socket for sd_notify(3) at an abstract address, which is the network namespace's own.
+// A socket for sd_notify(3) at an abstract address, which belongs to the network namespace.
 UniqueFd listen_for_readiness(const std::string& name) {
     UniqueFd listener(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     sockaddr_un address{};
@@ -127,8 +127,8 @@ void pause_shortly() {
     (void)::poll(nullptr, 0, 20);
 }
 
-// The first host id of this process's containers. Who is killed has the FUSE connections of its ids
-// broken: shards side by side must not share them.
+// The first host id of the containers of this process. A kill breaks the FUSE connections of a
+// container's ids, so parallel shards must not share ids.
 std::string first_uid() {
     const char* shard =
         std::getenv("GTEST_SHARD_INDEX"); // NOLINT(concurrency-mt-unsafe): nobody writes it
@@ -154,7 +154,7 @@ CliResult run_to_end(const std::string& path, std::vector<std::string> arguments
 }
 
 LodgeHost::LodgeHost() {
-    // The name by which the leak check knows groups of this process from other test runs'.
+    // The leak check recognises the groups of this process by this name.
     static int count = 0;
     cgroup_ = "/lodge-test-" + std::to_string(::getpid()) + "-host" + std::to_string(++count);
     notify_ = "@" + directory();
@@ -186,7 +186,7 @@ void LodgeHost::start_daemon() {
 }
 
 void LodgeHost::spawn_daemon() {
-    while (!message_at(readiness_.get()).empty()) { // of one that was killed
+    while (!message_at(readiness_.get()).empty()) { // messages of a killed one
     }
     std::vector<std::string> environment = environment_;
     environment.push_back("NOTIFY_SOCKET=" + notify_);
@@ -339,14 +339,14 @@ void LodgeTest::SetUp() {
     ASSERT_NO_FATAL_FAILURE(prepare_host());
     ASSERT_NO_FATAL_FAILURE(host->start_daemon());
     ASSERT_NO_FATAL_FAILURE(host->import_tiny());
-    // What the first start of a host makes for all (bridge, table, group) is no leak of a
-    // container.
+    // The objects that the first start of a host makes for all containers (bridge, table, group)
+    // are no leak of a container.
     const CliResult first =
         host->lodge({"create", "first", "--template", "tiny", "--encryption", "none", "--start"});
     ASSERT_EQ(first.code, 0) << host->daemon_log();
     ASSERT_EQ(host->lodge({"destroy", "first", "--force"}).code, 0) << host->daemon_log();
     before_ = take_inventory({host->directory() + "/state/containers"});
-    // The tests may replace its process, and the last look is taken without any.
+    // The tests may replace the daemon's process, and no daemon runs at the last check.
     const std::string daemon = std::to_string(host->daemon_pid());
     before_.erase("child " + daemon);
     before_.erase("process " + daemon + " lodged\n");
@@ -365,7 +365,7 @@ void LodgeTest::TearDown() {
 }
 
 void LodgeTest::await_init(const std::string& name) {
-    // It blocks what it then reads: what comes from then on waits for it.
+    // Init blocks the signals that it reads: a later signal waits for it.
     const std::string nothing = "SigBlk:\t0000000000000000\n";
     const Deadline deadline = Deadline::after(patience(10s));
     while (true) {

@@ -23,8 +23,8 @@ struct CliResult {
 /// Runs a program to its end, up to thirty seconds.
 [[nodiscard]] CliResult run_to_end(const std::string& path, std::vector<std::string> arguments);
 
-/// A real lodged with directories of its own, and the CLI to talk to it. The template `tiny` holds
-/// the guest program alone.
+/// A real lodged with directories of its own, and its CLI. The template `tiny` has only the guest
+/// program.
 class LodgeHost {
   public:
     LodgeHost();
@@ -32,23 +32,23 @@ class LodgeHost {
     LodgeHost(const LodgeHost&) = delete;
     LodgeHost& operator=(const LodgeHost&) = delete;
 
-    /// Starts lodged and waits until it says that it is ready (sd_notify(3)).
+    /// Starts lodged and waits until it reports that it is ready (sd_notify(3)).
     void start_daemon();
-    /// The two halves of that.
+    /// The two halves of start_daemon().
     void spawn_daemon();
     void await_daemon();
-    /// Puts lines behind the configuration of daemons that are spawned from now on.
+    /// Appends lines to the configuration of daemons that are spawned from now on.
     void configure(const std::string& lines);
     /// "KEY=value" for each daemon that is spawned from now on.
     void give_daemons(std::vector<std::string> environment);
-    /// Daemons that are spawned from now on start without standard streams, and log to nowhere.
+    /// Daemons that are spawned from now on start without standard streams, and so without a log.
     void close_streams_of_daemons() { streams_closed_ = true; }
-    /// A daemon that is to give up by itself, and how it did.
+    /// Runs a daemon that must end by itself. Returns its exit.
     CliResult run_daemon() const;
-    /// SIGKILL, as a crash.
+    /// Crash: SIGKILL.
     void kill_daemon();
-    /// As a power cut: init and monitor of these containers end with the daemon, so that nothing
-    /// has a chance to write anything down.
+    /// Power cut: init and monitor of these containers end with the daemon, so that no process can
+    /// record anything.
     void cut_power(const std::vector<std::string>& running);
     /// SIGTERM; containers go on.
     void stop_daemon();
@@ -59,9 +59,9 @@ class LodgeHost {
 
     /// The lodge command.
     CliResult lodge(std::vector<std::string> arguments, const std::string& input = {}) const;
-    /// lodge(), started and not waited for.
+    /// Starts lodge() and does not wait for it.
     pid_t lodge_in_background(const std::vector<std::string>& arguments) const;
-    /// All that commands in the background have printed.
+    /// The output of all commands in the background.
     [[nodiscard]] std::string client_log() const;
     /// A field of `lodge info NAME --json`, as its text: "running", "4711". Empty: there is none.
     std::string field(const std::string& name, const std::string& key) const;
@@ -76,7 +76,7 @@ class LodgeHost {
 
   private:
     TempDir directory_;
-    std::string cgroup_; ///< below the cgroup2 mount; this host's alone
+    std::string cgroup_; ///< below the cgroup2 mount; used only by this host
     std::string notify_; ///< NOTIFY_SOCKET of the daemon
     UniqueFd readiness_; ///< bound to it
     std::vector<std::string> environment_;
@@ -84,18 +84,19 @@ class LodgeHost {
     pid_t daemon_ = -1;
 };
 
-/// Fixture of the tiers that use the whole: a daemon with the template `tiny`; at the end nothing
-/// but what was there before the test may be left.
+/// Fixture of the tiers that use the whole program: a daemon with the template `tiny`. Fails the
+/// test when it leaves objects behind.
 class LodgeTest : public ::testing::Test {
   protected:
     void SetUp() override;
     void TearDown() override;
     /// Called before the first daemon starts.
     virtual void prepare_host() {}
-    /// Waits until the guest's init says that it handles signals; an earlier one would be lost.
+    /// Waits until the guest's init reports that it handles signals; an earlier signal would be
+    /// lost.
     void await_init(const std::string& name);
-    /// What a script prints in the host's directory, with `lodge` in its path and the socket set; a
-    /// failure of any of its commands is the test's.
+    /// Runs a script in the host's directory, with `lodge` in its PATH and the socket set, and
+    /// returns its output. The test fails when a command of the script fails.
     std::string shell(const std::string& script) const;
     /// Waits until a field has a value, up to ten seconds.
     void expect_field(const std::string& name, const std::string& key, const std::string& value);

@@ -6,7 +6,7 @@
 
 namespace lodge::test {
 
-/// A network namespace of the test's own, with lo up, gone with the object.
+/// A network namespace of the test, with lo up. It ends with the object.
 class NetNamespace {
   public:
     NetNamespace();

@@ -117,7 +117,7 @@ void NetworkLab::TearDown() {
     }
     EXPECT_TRUE(firewall_->remove_tables());
     EXPECT_TRUE(links_->remove_bridge(bridge_.name));
-    links_.reset(); // and with them their sockets
+    links_.reset(); // also closes their sockets
     firewall_.reset();
     LeakChecked::TearDown();
 }
@@ -147,7 +147,7 @@ LabHost& NetworkLab::add_host(int number) {
 NetNamespace& NetworkLab::add_uplink() {
     uplink_.emplace();
     EXPECT_EQ(witness({"ip", "link", "add", "up0", "type", "veth", "peer", "name", "up1"}), "");
-    // iproute2 takes a namespace by the id of a thread in it.
+    // iproute2 identifies a namespace by the id of a thread in it.
     const std::string pid = std::to_string(::getpid());
     for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
              {"ip", "addr", "add", "192.0.2.1/24", "dev", "up0"},

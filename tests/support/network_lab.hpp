@@ -15,12 +15,12 @@ namespace lodge::test {
 
 using Bytes = std::vector<std::uint8_t>;
 
-/// Output of an independent program, or "failed: ..." and why.
+/// The output of an independent program, or "failed: ..." with the reason.
 [[nodiscard]] std::string witness(std::vector<std::string> command);
 /// The same, run inside the namespace.
 [[nodiscard]] std::string witness_in(const NetNamespace& space, std::vector<std::string> command);
 
-/// Stands for a running container: its namespace and its card.
+/// A stand-in for a running container: its namespace and its card.
 struct LabHost {
     NetNamespace space;
     network::Nic nic;
@@ -28,8 +28,8 @@ struct LabHost {
     [[nodiscard]] std::string v6() const { return nic.addresses[1].address.to_string(); }
 };
 
-/// A bridge with the firewall around it in the test's own namespace, which plays the host, and
-/// containers that are nothing but network namespaces. Nothing of it outlives the test.
+/// A bridge with its firewall in the test's own namespace, which stands for the host, and network
+/// namespaces that stand for containers. All of it ends with the test.
 class NetworkLab : public LeakChecked {
   protected:
     void SetUp() override;
@@ -58,13 +58,13 @@ class NetworkLab : public LeakChecked {
 bound_socket(const NetNamespace* space, int type, const std::string& address, std::uint16_t port);
 /// Sends one datagram to `address`; the errno, or 0.
 int send_datagram(int socket, const std::string& text, const std::string& to, std::uint16_t port);
-/// The next datagram and who sent it, "text from address"; "nothing" at the deadline.
+/// The next datagram and its sender, "text from address"; "nothing" at the deadline.
 [[nodiscard]] std::string receive_datagram(int socket);
 /// Connects to a listener at `address` and `port` from inside `space`. 0 or the errno; ETIMEDOUT
 /// at the deadline.
 [[nodiscard]] int
 connect_tcp(const NetNamespace& space, const std::string& address, std::uint16_t port);
-/// Accepts one connection and says from which address it came.
+/// Accepts one connection and returns its source address.
 [[nodiscard]] std::string accept_from(int listener);
 
 /// A raw packet socket on the namespace's eth0.

@@ -4,8 +4,8 @@
 
 namespace lodge::test {
 
-/// `span` times LODGE_TIMEOUT_FACTOR (1 when unset): for deadlines of waits that a slow machine, as
-/// one that is emulated, may reach without a fault. Never for a span that a test measures.
+/// `span` times LODGE_TIMEOUT_FACTOR (1 when unset): for deadlines of waits that a slow machine,
+/// for example an emulated one, may reach without a fault. Never for a span that a test measures.
 [[nodiscard]] std::chrono::milliseconds patience(std::chrono::milliseconds span);
 
 } // namespace lodge::test

@@ -61,7 +61,7 @@ Result<std::string> RawHttp::answer() const {
         std::array<char, 4096> chunk{};
         const ssize_t size = ::recv(socket_.get(), chunk.data(), chunk.size(), 0);
         if (size == 0 || (size < 0 && errno == ECONNRESET)) {
-            return text; // reset: it did not read all that we sent
+            return text; // a reset: the peer did not read all our bytes
         }
         if (size < 0) {
             return fail_errno("recv");

@@ -8,17 +8,18 @@
 
 namespace lodge::test {
 
-/// A connection to a unix socket on which a test says what no sound client would.
+/// A connection to a unix socket, for bytes that a correct client would not send.
 class RawHttp {
   public:
     explicit RawHttp(const std::string& socket_path);
-    /// Sends all; false when the peer closed before it had taken it.
+    /// Sends all bytes; false when the peer closed before it read them.
     bool send(std::string_view bytes) const;
-    /// No more will come from us.
+    /// Ends our side of the stream.
     void finish() const;
-    /// What the peer says until it closes, up to ten seconds; `timeout` when it does not close.
+    /// The bytes of the peer until it closes, for up to ten seconds; `timeout` when it does not
+    /// close.
     [[nodiscard]] Result<std::string> answer() const;
-    /// The first that the peer says, within ten seconds; empty when it says nothing.
+    /// The first bytes of the peer, within ten seconds; empty when it sends none.
     [[nodiscard]] std::string beginning() const;
     void hang_up() { socket_.reset(); }
 

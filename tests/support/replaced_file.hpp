@@ -8,8 +8,8 @@
 
 namespace lodge::test {
 
-/// A file of the host that has another content for as long as this lives, for this test's mount
-/// namespace alone.
+/// Replaces the content of a host's file during the life of the object, only in the mount namespace
+/// of this test.
 class ReplacedFile {
   public:
     ReplacedFile(std::string path, const std::string& content, mode_t mode = 0644);

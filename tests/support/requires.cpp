@@ -49,7 +49,7 @@ std::string missing(const std::string& feature) {
         return ::geteuid() == 0 ? "" : "root is needed";
     }
     if (feature == "device_mapper") {
-        // The node may lie there without a driver behind it; opening it loads the module.
+        // The node may exist without a driver; an open(2) loads the module.
         return kernel::open_file("/dev/mapper/control", O_RDWR)
                    ? ""
                    : "this kernel has no device-mapper";
@@ -70,7 +70,7 @@ std::string missing(const std::string& feature) {
     if (feature.rfind("cgroup2:", 0) == 0) {
         return missing_controller(feature.substr(8));
     }
-    if (feature == "own_machine") { // tests/vm: what a test does to it harms nobody
+    if (feature == "own_machine") { // tests/vm: a test may change it
         return everything_is_required() ? "" : "this machine is not the tests' own";
     }
     if (feature == "host_settings") {
@@ -92,7 +92,7 @@ std::string missing(const std::string& feature) {
                    ? ""
                    : "root has no CAP_SYS_RESOURCE here";
     }
-    if (feature == "systemd") { // as sd_booted(3) has it
+    if (feature == "systemd") { // the check of sd_booted(3)
         return ::access("/run/systemd/system", F_OK) == 0 ? "" : "systemd is not PID 1 here";
     }
     return "no test knows the feature '" + feature + "'";

@@ -71,9 +71,9 @@ Result<bool> memory_holds(pid_t pid, std::string_view bytes) {
                                          std::min<std::size_t>(chunk.size(), end - at),
                                          static_cast<off_t>(at));
             if (size <= 0) {
-                break; // guard pages, [vvar]: in no core image either
+                break; // guard pages, [vvar]: not in a core image
             }
-            // What lies across two pieces is seen too.
+            // Keeps the end of a piece, to find bytes that lie across two pieces.
             text.erase(0, text.size() - std::min(text.size(), bytes.size() - 1));
             text.append(chunk.data(), static_cast<std::size_t>(size));
             if (text.find(bytes) != std::string::npos) {

@@ -12,9 +12,9 @@
 
 namespace lodge::test {
 
-/// What wraps the volume keys of this host.
+/// The key that wraps the volume keys of this host.
 [[nodiscard]] Result<secret::SecretBuffer> master_key_of(const LodgeHost& host);
-/// What authenticates its records.
+/// The key that authenticates the records of this host.
 [[nodiscard]] Result<secret::SecretBuffer> host_key_of(const LodgeHost& host);
 /// A record of this host, as `lodge recover` reads it.
 [[nodiscard]] Result<daemon::ContainerRecord> container_record(const LodgeHost& host,
@@ -22,7 +22,7 @@ namespace lodge::test {
 /// A container's volume key, unwrapped as the daemon does for a start.
 [[nodiscard]] Result<secret::SecretBuffer> volume_key_of(const LodgeHost& host,
                                                          const std::string& name);
-/// The volume of a stopped container, opened past the daemon: its filesystem without any id map.
+/// The volume of a stopped container, opened without the daemon: its filesystem has no id map.
 [[nodiscard]] Result<storage::OpenVolume> open_volume_of(const LodgeHost& host,
                                                          const std::string& name);
 

@@ -57,8 +57,8 @@ struct Streams {
     UniqueFd error;
 };
 
-// Feeds stdin, collects stdout and stderr until both have ended, then frames until the connection
-// ends.
+// Writes stdin and reads stdout and stderr until both have ended, then reads frames until the
+// connection ends.
 Status follow(int socket, Streams& streams, std::string_view input, SessionResult& result) {
     const Deadline deadline = Deadline::after(60s);
     bool socket_open = true;

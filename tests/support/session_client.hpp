@@ -18,7 +18,7 @@ struct SessionResult {
     bool started = false;
 };
 
-/// Gives `connection` up, once.
+/// A function that passes `connection` on, once.
 [[nodiscard]] daemon::TakeClient give(UniqueFd& connection);
 
 /// Runs a command in a container to its end as the CLI does without a terminal, with `input` on
@@ -30,7 +30,7 @@ run_in(daemon::Monitor& monitor, const daemon::ExecRequest& request, const std::
                                               std::vector<std::string> arguments,
                                               const std::string& user = {});
 
-/// A session that a test steers by hand.
+/// A session that a test controls frame by frame.
 class OpenSession {
   public:
     static Result<OpenSession> open(daemon::Monitor& monitor, const daemon::ExecRequest& request);
@@ -50,7 +50,7 @@ class OpenSession {
     UniqueFd socket_;
 };
 
-/// Reads from `fd` until `text` was seen; what came until then. Ten seconds at most.
+/// Reads from `fd` until `text` has come, for at most ten seconds. Returns the bytes up to its end.
 [[nodiscard]] Result<std::string> read_until(int fd, const std::string& text);
 
 /// A connected pair of stream sockets: the client's end, the monitor's end.

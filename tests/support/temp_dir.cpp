@@ -16,7 +16,7 @@ TempDir::TempDir(const std::string& parent)
 }
 
 TempDir::~TempDir() {
-    std::error_code ignored; // what could not be removed shows in the leak check
+    std::error_code ignored; // the leak check reports remaining files
     std::filesystem::remove_all(path_, ignored);
 }
 

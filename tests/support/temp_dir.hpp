@@ -4,8 +4,8 @@
 
 namespace lodge::test {
 
-/// A directory of the test's own, removed with all in it at the end. Below /var/tmp, a real
-/// filesystem, as images want direct I/O, unless told otherwise.
+/// A directory of the test, removed with its content at the end. By default below /var/tmp, a real
+/// filesystem, because images need direct I/O.
 class TempDir {
   public:
     explicit TempDir(const std::string& parent = "/var/tmp");
