@@ -1,4 +1,4 @@
-// What a boot starts, on a host whose starts take no time.
+// The starts of a boot, on a fake host whose starts take no time.
 #include "daemon/autostart/autostart.hpp"
 #include "tests/fault/rig.hpp"
 #include "tests/support/patience.hpp"
@@ -65,7 +65,7 @@ TEST_P(AtOnce, SoManyStartsAreOnTheirWayAndNoMore) {
     while (running(rig_) < kContainers && news->next(deadline)) {
         most = std::max(most, starts_on_their_way(rig_));
     }
-    rig_.events().close(); // on which its thread ends
+    rig_.events().close(); // this ends its thread
     ASSERT_TRUE(planned);
     EXPECT_EQ(*planned, static_cast<std::size_t>(kContainers));
     EXPECT_EQ(running(rig_), kContainers);
@@ -75,7 +75,7 @@ TEST_P(AtOnce, SoManyStartsAreOnTheirWayAndNoMore) {
 class StartsByThemselves : public AtOnce {
   protected:
     model::Container row() { return rig_.views().info(daemon::Caller{}, "web0").value().container; }
-    // Plans its start for now, and wakes whoever looks for such.
+    // Plans its start for now, and wakes the thread of Autostart.
     void plan_start() {
         model::Container due = row();
         due.start_at = boottime_ms();
@@ -87,7 +87,7 @@ class StartsByThemselves : public AtOnce {
     }
 };
 
-// A full disk: the log of operations does not take it.
+// A full disk: the write to the log of operations fails.
 TEST_P(StartsByThemselves, GoOnWhenAShutdownCouldNotBeWrittenDown) {
     const auto news = rig_.events().subscribe(0);
     daemon::Autostart autostart(rig_.parts(), rig_.containers(), rig_.engine(), GetParam());
@@ -103,7 +103,7 @@ TEST_P(StartsByThemselves, GoOnWhenAShutdownCouldNotBeWrittenDown) {
     EXPECT_EQ(row().state, model::State::running);
 }
 
-// Between the look at the rows and the write.
+// The stop comes between the read of the rows and the write.
 TEST_P(StartsByThemselves, AreNotPlannedByAStartupOverAStop) {
     daemon::Autostart autostart(rig_.parts(), rig_.containers(), rig_.engine(), GetParam());
     // Nothing starts by itself meanwhile.
@@ -122,7 +122,7 @@ TEST_P(StartsByThemselves, AreNotPlannedByAStartupOverAStop) {
     EXPECT_FALSE(row().resume);
 }
 
-// And where a start that failed is planned anew: its warning is told between look and write.
+// The same for the new plan after a failed start: its warning comes between read and write.
 TEST_P(StartsByThemselves, AreNotPlannedAnewOverAStop) {
     daemon::Parts parts = rig_.parts();
     Status stopped = fail(ErrorCode::internal, "nobody stopped it");
@@ -145,7 +145,7 @@ TEST_P(StartsByThemselves, AreNotPlannedAnewOverAStop) {
     while (!told && news->next(deadline)) {
     }
     rig_.events().close();
-    autostart.reset(); // its thread has come to its end
+    autostart.reset(); // its thread has ended
     ASSERT_TRUE(told);
     EXPECT_TRUE(stopped);
     EXPECT_EQ(row().start_at, std::nullopt);

@@ -1,4 +1,4 @@
-// `host check` beside operations: what comes in the midst of a look, and of a repair.
+// `host check` beside operations that begin or end during its search or its repair.
 #include "tests/fault/rig.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -50,7 +50,7 @@ class HostCheckTest : public ::testing::Test {
         }
         return all;
     }
-    // Somebody takes web1's element out of the firewall; and somebody puts it back.
+    // Removes web1's element from the firewall from outside; and puts it back.
     void lose_element() {
         world_.happen([this](Things& things) {
             std::erase_if(things, [this](const std::string& thing) {
@@ -92,7 +92,8 @@ TEST_F(HostCheckTest, OnlyTellsWhatARepairMends) {
     EXPECT_EQ(steps(check()), Words{});
 }
 
-// Rows and monitor are seen before, the group after: judged, it would be half a container.
+// The check reads rows and monitor before the stop and the group after it. A judgement of these
+// values would be about half a container.
 TEST_F(HostCheckTest, DoesNotJudgeWhatBeganAndEndedWhileItLooked) {
     lose_element();
     world_.before("groups.list", [this] { stop(); });
@@ -104,7 +105,7 @@ TEST_F(HostCheckTest, DoesNotJudgeWhatBeganAndEndedWhileItLooked) {
 TEST_F(HostCheckTest, DoesNotTouchWhatAnOperationIsAtWorkOn) {
     stop();
     CheckReport report;
-    world_.before("clone.build", [&] { report = check(true); }); // in the midst of the start
+    world_.before("clone.build", [&] { report = check(true); }); // during the start
     EXPECT_TRUE(rig_.outcome(rig_.containers().start(Caller{}, "web1")));
     EXPECT_EQ(steps(report), Words{});
     EXPECT_EQ(busy(report), Words{"start web1"});
@@ -115,7 +116,7 @@ TEST_F(HostCheckTest, DoesNotTouchWhatAnOperationIsAtWorkOn) {
 TEST_F(HostCheckTest, DoesNotTouchTheImageOfATemplateThatIsBeingMade) {
     CheckReport report;
     world_.before("store.publish", [&] {
-        // The image is there; the next write is the intent to name it.
+        // The image exists; the next write is the intent to name it.
         world_.before("database.write", [&] { report = check(true); });
     });
     EXPECT_TRUE(import("other"));
@@ -174,7 +175,7 @@ TEST_F(HostCheckTest, SaysWhatItCouldNotMendAndLeavesNoLockBehind) {
     stop();
 }
 
-// Its step succeeds, and what it is for does not come about.
+// The step succeeds without its effect.
 TEST_F(HostCheckTest, BelievesNoStepBeforeItHasLookedAgain) {
     lose_element();
     int looks = 0;

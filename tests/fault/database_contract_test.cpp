@@ -1,4 +1,4 @@
-// The fault tier's database is held to what the real one is.
+// Runs the contract of the database on that of the fault tier.
 #include "tests/contract/database.hpp"
 #include "tests/fault/fakes.hpp"
 

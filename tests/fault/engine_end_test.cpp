@@ -1,4 +1,4 @@
-// The engine's end with its daemon, and what it holds and tells meanwhile.
+// The end of the engine with its daemon, and its locks and events until then.
 #include "daemon/operations/engine.hpp"
 #include "tests/support/patience.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -59,7 +59,7 @@ class EngineEnd : public ::testing::Test {
         EXPECT_TRUE(id) << id.error().to_string();
         return id ? *id : Uuid{};
     }
-    // Three steps, of which the second is `middle`.
+    // Three steps; the second is `middle`.
     Plan plan_around(std::function<Status()> middle) {
         Plan plan;
         const auto undo = [this] { return ++undone_, Status{}; };
@@ -69,7 +69,7 @@ class EngineEnd : public ::testing::Test {
         plan.commit = plan.answer = plan.steps.size();
         return plan;
     }
-    // The steps that the next daemon finds intended in the log; none: no operation is left.
+    // The intended steps that the next daemon finds in the log; empty: no operation is left.
     std::vector<std::string> left() {
         const auto unfinished = log_.unfinished();
         EXPECT_TRUE(unfinished);
@@ -155,7 +155,7 @@ TEST_F(EngineEnd, LeavesAtOnceWhatLooksAtItsEnd) {
     EXPECT_EQ(undone(), 0);
 }
 
-// What looks at the events is woken before end() has begun.
+// A step that watches the events is woken before end() begins.
 TEST_F(EngineEnd, LeavesWhatSawTheEventsEndFirst) {
     open();
     std::promise<void> begun;
@@ -166,7 +166,7 @@ TEST_F(EngineEnd, LeavesWhatSawTheEventsEndFirst) {
     }));
     begun.get_future().wait();
     events().close();
-    while (!engine().busy_with("web1").empty()) { // it is left as soon as it has looked
+    while (!engine().busy_with("web1").empty()) { // it is left when the step returns
     }
     EXPECT_TRUE(engine().end(soon(), soon()));
     EXPECT_EQ(engine().get(id)->status, OperationStatus::running);
@@ -207,13 +207,13 @@ TEST_F(EngineEnd, WhatHasEndedHoldsNoDescriptor) {
     for (int i = 0; i < 20; ++i) {
         const std::string name = "web" + std::to_string(i);
         (void)engine().wait(submit(plan_around([] { return Status{}; }), name), soon());
-        EXPECT_TRUE(engine().hold("look", name)); // once it has cleaned up behind itself
+        EXPECT_TRUE(engine().hold("look", name)); // after its clean-up
     }
     EXPECT_EQ(engine().list().size(), 20U) << "they are kept";
     EXPECT_EQ(eventfds(), before);
 }
 
-// A log that nobody reads holds up who writes there, and nobody else.
+// A log that nobody reads blocks only the threads that write to it.
 TEST_F(EngineEnd, ALogThatBlocksHoldsUpNoRequest) {
     std::promise<void> blocked;
     std::promise<void> go_on;
@@ -238,7 +238,7 @@ TEST_F(EngineEnd, ALogThatBlocksHoldsUpNoRequest) {
     EXPECT_EQ(engine().wait(id, soon())->status, OperationStatus::succeeded);
 }
 
-// Without memory to tell of an operation it is done all the same, and the daemon lives.
+// Without memory for the events of an operation it is done all the same, and the daemon lives on.
 TEST_F(EngineEnd, SurvivesWantOfMemory) {
     open([](const Event&) { throw std::bad_alloc(); });
     const Uuid id = submit(plan_around([]() -> Status { throw std::bad_alloc(); }));

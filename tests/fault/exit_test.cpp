@@ -19,7 +19,7 @@ namespace {
 using daemon::Caller;
 using daemon::InitExit;
 
-/// Init ends by itself: what the row says of it afterwards.
+/// Init ends by itself: the values of the row afterwards.
 class Exit : public ::testing::Test {
   protected:
     void SetUp() override {
@@ -64,7 +64,7 @@ TEST_F(Exit, NamesNoWantOfMemoryThatWasNone) {
     EXPECT_EQ(last_exit_after_kill(false), "signal 9");
 }
 
-// The group counts whatever the kernel killed there, an earlier process of a tenant's too.
+// The group counts each OOM kill, also that of an earlier process of the tenant.
 TEST_F(Exit, ByAnOrderIsNoWantOfMemory) {
     ASSERT_TRUE(rig_.containers().kill(Caller{}, "web1", SIGKILL));
     EXPECT_EQ(last_exit_after_kill(true), "signal 9");
@@ -81,7 +81,7 @@ TEST_F(Exit, IsCollectedOnce) {
     EXPECT_EQ(rig_.last_exit("web1"), "signal 9, out of memory");
 }
 
-// Its stop finds the container busy, and must not be forgotten for that.
+// The collect finds the container busy, and must not be lost for that.
 TEST_F(Exit, DuringAnotherVerbIsCollectedAfterIt) {
     world_.before("groups.wait_frozen", [this] {
         kill_init();
@@ -89,14 +89,14 @@ TEST_F(Exit, DuringAnotherVerbIsCollectedAfterIt) {
     });
     ASSERT_TRUE(rig_.outcome(rig_.containers().set_frozen(Caller{}, "web1", true)));
     const Deadline deadline = Deadline::after(patience(std::chrono::seconds(30)));
-    // The row has its exit a step before the collect is over.
+    // The row has the exit one step before the end of the collect.
     while ((!rig_.settle("web1") || rig_.last_exit("web1").empty()) && !deadline.expired()) {
     }
     EXPECT_EQ(rig_.last_exit("web1"), "signal 9");
     EXPECT_EQ(rig_.views().info(daemon::Caller{}, "web1")->container.state, model::State::stopped);
 }
 
-// The first is what a person asks for; one that does nothing else waits, longer each time.
+// The first reboot is at once, as for a person. Each further one after a short life waits longer.
 TEST_F(Exit, ByARebootAfterAShortLifeIsStartedAgainAfterAPause) {
     const auto reboot = [this] {
         // The fake's init is as old as the host; this one was started just now.
@@ -120,7 +120,7 @@ TEST_F(Exit, ByARebootAfterAShortLifeIsStartedAgainAfterAPause) {
         ASSERT_TRUE(row.start_at);
         EXPECT_GE(*row.start_at, before + seconds * 1000);
         EXPECT_LE(*row.start_at, boottime_ms() + seconds * 1000);
-        // As Autostart does when it is due.
+        // As Autostart does when the start is due.
         ASSERT_TRUE(rig_.outcome(rig_.containers().start(Caller{}, "web1")));
         EXPECT_TRUE(rig_.settle("web1"));
     }
@@ -130,7 +130,7 @@ TEST_F(Exit, ByARebootAfterAShortLifeIsStartedAgainAfterAPause) {
         << "a stop by a person";
 }
 
-// Whoever watches may be slow: meanwhile a restart has collected that init and started another.
+// The watcher may be slow: meanwhile a restart has collected that init and started another one.
 TEST_F(Exit, OfAnEarlierInitEndsNoLaterOne) {
     const auto monitor = rig_.monitors().find(uuid_);
     ASSERT_TRUE(rig_.outcome(rig_.containers().restart(Caller{}, "web1", {.force = true})));

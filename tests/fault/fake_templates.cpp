@@ -43,7 +43,7 @@ class Store final : public templates::TemplateStore {
         return world_.call("store.put_record", [&](Things& things) {
             erase_record(things, record.digest, record.name);
             std::string line = record.text;
-            std::replace(line.begin(), line.end(), '\n', '\r'); // things are kept one a line
+            std::replace(line.begin(), line.end(), '\n', '\r'); // each thing is saved as one line
             things.insert("record " + record.digest + " " + record.name + " " + line);
             return Status{};
         });
@@ -106,7 +106,7 @@ class Store final : public templates::TemplateStore {
         }));
         return names;
     }
-    // Nothing is left by a failure, all by a crash.
+    // A failure leaves nothing behind, a crash all.
     Result<templates::Template> make(const std::string& name, const templates::Work& work) {
         std::string digest = "sha256:";
         while (digest.size() < 7 + 64) {

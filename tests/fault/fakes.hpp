@@ -13,10 +13,11 @@
 
 namespace lodge::test {
 
-// The drivers of the fake host. They hold callers to the contracts' preconditions: a group with
-// processes is not removed, a volume in use not closed, a card not attached before it is admitted.
+// The drivers of the fake host. They check the preconditions of the contracts: they refuse to
+// remove a group with processes, to close a volume in use, and to attach a card before it is
+// admitted.
 
-/// Volumes are directories with a lock: as with a real one, the death of a holder closes it.
+/// Volumes are directories with a lock: as with a real one, the death of its holder closes it.
 [[nodiscard]] std::unique_ptr<storage::VolumeDriver> fake_volumes(World& world);
 /// "loop UUID" is a device over that container's volume in `directory`.
 [[nodiscard]] Result<std::vector<storage::BlockDevice>> fake_devices(World& world,
@@ -31,7 +32,7 @@ namespace lodge::test {
 /// The real database, each query and each transaction a call.
 [[nodiscard]] std::unique_ptr<db::Database> faulty(World& world, db::Database& real);
 
-/// A volume of the fake driver is held open by somebody.
+/// Whether a process holds a volume of the fake driver open.
 [[nodiscard]] bool is_held(const std::string& volume_directory);
 
 } // namespace lodge::test

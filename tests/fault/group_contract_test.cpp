@@ -1,4 +1,4 @@
-// The fake control groups are held to what the real ones are.
+// Runs the contract of the control groups on the fake ones.
 #include "tests/contract/groups.hpp"
 #include "tests/fault/fakes.hpp"
 #include "tests/support/temp_dir.hpp"

@@ -1,4 +1,4 @@
-// The fake provider of keys is held to what the real one is.
+// Runs the contract of key providers on the fake one.
 #include "tests/contract/keys.hpp"
 #include "tests/fault/fakes.hpp"
 #include "tests/support/temp_dir.hpp"

@@ -1,4 +1,4 @@
-// What of its limits a container gets that nobody spoke of.
+// The limits that a container gets without a request for them.
 #include "daemon/containers/limits.hpp"
 #include "tests/fault/rig.hpp"
 #include "tests/support/temp_dir.hpp"

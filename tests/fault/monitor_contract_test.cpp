@@ -1,4 +1,4 @@
-// The fake monitors are held to what the real ones are.
+// Runs the contract of monitors on the fake ones.
 #include "tests/contract/monitors.hpp"
 #include "tests/fault/fakes.hpp"
 #include "tests/fault/things.hpp"

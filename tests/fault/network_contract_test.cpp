@@ -1,4 +1,4 @@
-// The fakes of links and firewall are held to what the real ones are.
+// Runs the contract of the network drivers on the fakes of links and firewall.
 #include "tests/contract/network.hpp"
 #include "tests/fault/fakes.hpp"
 #include "tests/support/temp_dir.hpp"

@@ -17,7 +17,7 @@
 namespace lodge::daemon {
 namespace {
 
-// A world of named objects in which every call can fail; what is left in it is what was leaked.
+// A world of named objects in which each call can fail. An object that is left in it was leaked.
 struct Ledger {
     std::set<std::string> live;
     std::set<std::string> unmade;
@@ -55,7 +55,7 @@ Plan plan_over(Ledger& ledger, int steps) {
     return plan;
 }
 
-// As a restart: two steps that only go forward, two that can be undone, one behind the answer.
+// As a restart: two steps without an undo, two with one, one behind the answer.
 Plan restart_over(Ledger& ledger) {
     Plan plan = plan_over(ledger, 5);
     plan.steps[0].undo = plan.steps[1].undo = plan.steps[4].undo = {};
@@ -88,7 +88,7 @@ class OperationFaults : public ::testing::Test {
         return engine_->wait(*id, Deadline::after(std::chrono::seconds(30))).value();
     }
 
-    // What is done behind the answer, too.
+    // Waits for the steps behind the answer too.
     bool settle() { return engine_->hold("look", "web1").has_value(); }
 
     test::TempDir directory_;
@@ -109,7 +109,7 @@ TEST_F(OperationFaults, LeaveNothingWhicheverStepFails) {
     }
 }
 
-// What a step does not find is not what the caller asked for, who had that judged before.
+// An object that a step does not find is not the one of the request, which was found before.
 TEST_F(OperationFaults, AreNeverAnsweredAsIfTheThingAskedForWereMissing) {
     for (int number = static_cast<int>(ErrorCode::invalid_argument);
          number <= static_cast<int>(ErrorCode::internal);
@@ -141,7 +141,7 @@ TEST_F(OperationFaults, LeaveNothingWhicheverStatementOfTheLogFails) {
         EXPECT_EQ(ledger.live.size(), succeeded ? 3U : 0U) << "statement " << k;
         engine_.reset();
         open();
-        if (statements < k) { // no statement was left to fail
+        if (statements < k) { // no statement has failed
             EXPECT_GT(k, 5) << "the beginning, three intents and the end are written at least";
             return;
         }
@@ -161,7 +161,7 @@ TEST_F(OperationFaults, AreUndoneByTheNextDaemonFromTheLogAlone) {
             const std::string name = "object " + std::to_string(i);
             ASSERT_TRUE(log_->intend(left.id, {"make", name}));
             if (i + 1 < died_in) {
-                ledger.live.insert(name); // the last one was intended and never made
+                ledger.live.insert(name); // the last one was intended only
             }
         }
         const auto unfinished = log_->unfinished().value();
@@ -218,7 +218,7 @@ TEST_F(OperationFaults, DoNotWaitOutATimeoutTwice) {
     EXPECT_EQ(ledger.calls, 1);
 }
 
-// A step that waits until somebody may cancel it, and one that never comes.
+// A step that waits for a cancel, and a step that is never reached.
 TEST_F(OperationFaults, AreCancelledWhereTheyCanBeUndone) {
     for (const bool can_be_undone : {true, false}) {
         Ledger ledger;
@@ -279,7 +279,7 @@ TEST_F(OperationFaults, AnswerBusyAndNameTheVerb) {
               OperationStatus::succeeded);
 }
 
-// More than there are workers at first: none waits for another's end.
+// More operations than the first workers: none waits for the end of another one.
 TEST_F(OperationFaults, AreAllOnTheirWayTogether) {
     std::mutex lock;
     std::condition_variable all_came;

@@ -16,7 +16,7 @@ namespace lodge::test {
 namespace {
 
 constexpr const char* kBoot = "boot";
-// One verb, and one that comes in its way.
+// For one verb and a second one during it.
 constexpr daemon::OperationEngine::Workers kWorkers{.at_first = 2, .most = 2};
 
 daemon::Settings settings_at(const std::string& place) {
@@ -110,7 +110,6 @@ Status Rig::outcome(const Result<Uuid>& operation) {
     return view.error ? Status(std::unexpected<Error>(*view.error)) : Status{};
 }
 
-// An operation's resource is free once another one can have it.
 void leave_in_log(const World& world, const daemon::LoggedOperation& left) {
     const auto database = daemon::open_store(world.place() + "/lodge.db").value();
     daemon::OperationLog log(*database);
@@ -120,6 +119,7 @@ void leave_in_log(const World& world, const daemon::LoggedOperation& left) {
     }
 }
 
+// The resource is free when another operation can take it.
 bool Rig::settle(const std::string& resource) {
     const auto nothing = engine_.submit({.verb = "settle",
                                          .resource = resource,

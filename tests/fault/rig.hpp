@@ -15,13 +15,13 @@
 
 namespace lodge::test {
 
-/// Writes an operation with its intended steps into the log, as a daemon that died has left it.
-/// Pre: no Rig has the world's database open.
+/// Writes an operation with its intended steps into the log, as a daemon that died leaves it. Pre:
+/// no Rig has the world's database open.
 void leave_in_log(const World& world, const daemon::LoggedOperation& left);
 
-/// A daemon without its front on a fake host: the real services, engine, store and recovery.
-/// Building it is a daemon's start, recovery and the watcher's first look included; destroying it
-/// an orderly end.
+/// A daemon without its HTTP server on a fake host: the real services, engine, store and recovery.
+/// The constructor is the start of a daemon, with recovery and the first check of the watcher. The
+/// destructor is an orderly end.
 class Rig {
   public:
     explicit Rig(World& world);
@@ -34,19 +34,20 @@ class Rig {
     const daemon::Parts& parts() const { return parts_; }
     daemon::EventBus& events() { return events_; }
     daemon::OperationEngine& engine() { return engine_; }
-    /// How the operation ended.
+    /// The result of the operation.
     [[nodiscard]] Status outcome(const Result<Uuid>& operation);
-    /// Waits until no operation holds `resource`, be it one that has answered and cleans up behind
-    /// itself, then disarms the world. False: it stays busy.
+    /// Waits until no operation holds `resource`, not even one that has answered and only cleans
+    /// up; then disarms the world. False: it stays busy.
     [[nodiscard]] bool settle(const std::string& resource);
-    /// What a daemon's watcher does about inits that have ended; returns when that was done.
+    /// Collects inits that have ended, as the watcher of a daemon does, and returns after that.
     void watch();
-    /// All there is, sorted: what the host has, the rows, whose monitors are known, what the daemon
-    /// still holds open. UUIDs are left out, so that two runs compare.
+    /// The whole state, sorted: the objects of the host, the rows, the containers with a known
+    /// monitor, the objects that the daemon still holds open. Without UUIDs, so that two runs can
+    /// be compared.
     [[nodiscard]] std::vector<std::string> ledger();
     [[nodiscard]] std::size_t unfinished() { return log_.unfinished().value().size(); }
     [[nodiscard]] std::string last_exit(const std::string& name);
-    /// What the daemon's start found and did.
+    /// The report of recovery at the daemon's start.
     [[nodiscard]] const daemon::RecoveryReport& recovered() const { return recovered_; }
     daemon::MonitorRegistry& monitors() { return monitors_; }
 

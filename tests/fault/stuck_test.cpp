@@ -14,7 +14,7 @@ namespace {
 using daemon::Caller;
 using model::State;
 
-/// A process of the container that SIGKILL does not reach.
+/// A process of the container that SIGKILL does not end.
 class Stuck : public ::testing::Test {
   protected:
     void SetUp() override {
@@ -75,7 +75,7 @@ TEST_F(Stuck, ItIsBrokenAndSaysWhyUntilAStopComesThrough) {
     EXPECT_TRUE(start());
 }
 
-// Whoever asked for its end wants it to stay down, however late it dies.
+// After a request for its end it must stay stopped, even if it dies late.
 TEST_F(Stuck, ItDoesNotComeBackByItsPolicy) {
     const model::SpecChange always{{"restart", "always"}};
     ASSERT_TRUE(after(rig_.containers().set(Caller{}, "web1", always)));

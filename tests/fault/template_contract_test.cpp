@@ -1,4 +1,4 @@
-// The fake store of templates is held to what the real one is.
+// Runs the contract of the template store on the fake one.
 #include "tests/contract/templates.hpp"
 #include "tests/fault/fakes.hpp"
 #include "tests/support/temp_dir.hpp"

@@ -12,8 +12,8 @@ namespace {
 
 using daemon::Caller;
 
-/// A create of a template's container and the removal of the template, one in the midst of the
-/// other: whoever comes second is refused, and no container is left without its template.
+/// The creation of a container and the removal of its template, one during the other: the second
+/// one is refused, and no container is left without its template.
 class TemplateRace : public ::testing::Test {
   protected:
     void SetUp() override { ASSERT_TRUE(import("base")); }
@@ -51,7 +51,7 @@ TEST_F(TemplateRace, ACreateWhoseTemplateWentLeavesNothing) {
 }
 
 TEST_F(TemplateRace, ATemplateThatWasJustTakenStays) {
-    // After the removal has asked whether anybody uses it: the next write begins its log.
+    // After the removal has checked for users of the template: the next write begins its log.
     world_.before("database.write", [this] { EXPECT_TRUE(create()); });
     const Status status = remove("base");
     ASSERT_FALSE(status);

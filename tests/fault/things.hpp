@@ -7,7 +7,7 @@
 
 namespace lodge::test {
 
-/// What follows `prefix` in the names that begin with it.
+/// The rest of each name that begins with `prefix`.
 [[nodiscard]] inline std::vector<std::string> with_prefix(const Things& things,
                                                           const std::string& prefix) {
     std::vector<std::string> found;
@@ -19,14 +19,14 @@ namespace lodge::test {
     return found;
 }
 
-/// A precondition that was not met: it stays in the ledger, whatever the caller makes of the error.
+/// A breach of a precondition. It stays in the ledger, even if the caller ignores the error.
 [[nodiscard]] inline Status refuse(Things& things, const std::string& why) {
     things.insert("breach: " + why);
     return fail(ErrorCode::busy, "fake: " + why);
 }
 
-/// What runs in the container ends, as its init says or is told: "halt", "reboot", "signal 9". A
-/// living monitor keeps how.
+/// Ends the processes of the container in the way `how`: "halt", "reboot", "signal 9". A living
+/// monitor keeps it.
 inline void end_processes(Things& things, const std::string& uuid, const std::string& how) {
     const bool ran = things.erase("init " + uuid) + things.erase("clone " + uuid) > 0;
     things.erase("mounts " + uuid);

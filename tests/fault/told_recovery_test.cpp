@@ -1,4 +1,4 @@
-// Recovery announces an operation that a dead daemon left as completed or as undone: as it is.
+// Recovery announces the true end of an operation that a dead daemon left: completed or undone.
 #include "tests/fault/rig.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -43,7 +43,7 @@ class ToldRecovery : public ::testing::TestWithParam<Left> {
         ASSERT_TRUE(rig_->settle("web1"));
         uuid_ = rig_->views().info(daemon::Caller{}, "web1").value().container.uuid;
     }
-    // A daemon dies with this in its log; what the next one says of it.
+    // A daemon dies with this in its log. Returns the event of the next daemon about it.
     std::string told_of(const Left& left) {
         const bool of_template = std::string(left.verb).starts_with("template ");
         const std::string resource = (of_template ? "template " : "") + std::string(left.of);

@@ -1,4 +1,4 @@
-// What stands in the log of operations and is not this release's.
+// Entries of the log of operations that this release does not write.
 #include "tests/fault/rig.hpp"
 #include "tests/fault/things.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -41,7 +41,7 @@ class UnknownOperation : public ::testing::TestWithParam<Foreign> {
         ASSERT_TRUE(rig_->outcome(rig_->containers().create(Caller{}, std::move(request))));
         ASSERT_TRUE(rig_->settle("web1"));
     }
-    // A daemon's end; somebody writes into the log; the next one's start.
+    // Ends the daemon, writes into the log, and starts the next daemon.
     void restart_with(const Foreign& foreign) {
         const Uuid uuid = rig_->views().info(daemon::Caller{}, "web1").value().container.uuid;
         rig_.reset();

@@ -25,7 +25,7 @@ using daemon::Caller;
 using Table = std::vector<std::string>;
 using Act = std::function<Status(Rig& rig)>;
 
-// Each waits for what is done behind its answer too.
+// Waits also for the steps behind the answer.
 Status outcome(Rig& rig, const std::string& resource, const Result<Uuid>& operation) {
     const Status status = rig.outcome(operation);
     EXPECT_TRUE(rig.settle(resource)) << "it stays busy";
@@ -91,7 +91,7 @@ Status destroy(Rig& rig) {
 Status destroy_by_force(Rig& rig) {
     return outcome(rig, "web1", rig.containers().destroy(Caller{}, "web1", true));
 }
-// The watcher is told again what came to nothing.
+// The watcher gets the exit again after a collect that failed.
 Status init_ends(Rig& rig, const std::string& how) {
     rig.world().happen(
         [&](Things& things) { end_processes(things, with_prefix(things, "init ").at(0), how); });
@@ -122,9 +122,9 @@ Status remove_template(Rig& rig) {
 
 struct Verb {
     const char* name;
-    std::vector<Act> before; ///< what has to be done for it to make sense
+    std::vector<Act> before; ///< the acts that must precede it
     Act act;
-    Act next; ///< what is done afterwards: nothing that the verb left may hinder or hurt it
+    Act next; ///< runs afterwards: the verb must leave nothing that hinders it
 };
 void PrintTo(const Verb& verb, std::ostream* out) {
     *out << verb.name;
@@ -132,15 +132,15 @@ void PrintTo(const Verb& verb, std::ostream* out) {
 
 struct Tally {
     int calls = 0;
-    int nothing = 0; ///< all as before
-    int done = 0;    ///< all as after success
+    int nothing = 0; ///< state as before
+    int done = 0;    ///< state as after success
 };
 
 std::string table;
 
 class Verbs : public ::testing::TestWithParam<Verb> {
   protected:
-    // What the verb is run on, made once and copied for each fault.
+    // The state on which the verb runs, made once and copied for each fault.
     void SetUp() override {
         World world(origin_);
         {
@@ -170,7 +170,7 @@ class Verbs : public ::testing::TestWithParam<Verb> {
         std::filesystem::copy(origin_, copy_, std::filesystem::copy_options::recursive);
         return World(copy_, things_);
     }
-    void survive(); ///< the k-th call has the fault, for every k until there is no such call
+    void survive(); ///< for each k: the k-th call has the fault
     bool hit(World& world, int at);
     bool hit_by_crash(World& world, int at);
     bool hit_in_recovery(World& world, int at);
@@ -189,20 +189,20 @@ class Verbs : public ::testing::TestWithParam<Verb> {
     std::string origin_ = directory_.path() + "/origin";
     std::string copy_ = directory_.path() + "/copy";
     Fault fault_ = Fault::none;
-    bool restarted_ = false;     ///< the daemon is, before anything else is asked of it
+    bool restarted_ = false;     ///< restart the daemon before the next request
     bool crashes_again_ = false; ///< in its recovery
     bool fails_again_ = false;   ///< a call of its recovery does
-    int second_ = 0;             ///< where it did last
-    bool hit_again_ = false;     ///< the second fault came about
+    int second_ = 0;             ///< the call where it did last
+    bool hit_again_ = false;     ///< the second fault has occurred
     Tally tally_;
     Things things_;
     Table before_;
     Table after_;
-    std::string exit_before_; ///< how init ended the last time
+    std::string exit_before_; ///< the last exit of init
     std::string exit_after_;
 };
 
-// True when the fault came about; then all is well or the test has failed.
+// True when the fault has occurred. Then the state was checked.
 bool Verbs::hit(World& world, int at) {
     auto rig = std::make_unique<Rig>(world);
     world.arm(fault_, at);
@@ -225,8 +225,8 @@ bool Verbs::hit(World& world, int at) {
     return true;
 }
 
-// Runs a daemon in a process of its own. True: it died at the armed call, and the world is as it
-// left it.
+// Runs a daemon in a process of its own. True: it died at the armed call; the world then has the
+// state that it left.
 bool dies(World& world, const std::function<void()>& daemon) {
     const pid_t pid = ::fork();
     if (pid == 0) {
@@ -252,7 +252,7 @@ bool Verbs::hit_by_crash(World& world, int at) {
     });
 }
 
-// And the next daemon dies as well, while it mends what the first one left.
+// The next daemon dies too, during its recovery.
 bool Verbs::hit_in_recovery(World& world, int at) {
     return dies(world, [&] {
         world.arm(fault_, at);
@@ -275,8 +275,8 @@ void Verbs::expect_recovered(World& world) {
     expect_usable(world, std::move(rig), false);
 }
 
-// Whatever happened: it was done, or never begun; and the next verb and the next daemon find
-// nothing of it in their way.
+// In each case the verb was done or has no effect, and its remains hinder neither the next verb nor
+// the next daemon.
 void Verbs::expect_usable(World& world, std::unique_ptr<Rig> rig, bool succeeded) {
     const Table now = rig->ledger();
     ++(now == before_ ? tally_.nothing : tally_.done);
@@ -295,7 +295,7 @@ void Verbs::expect_again(Rig& rig) {
     const Status again = GetParam().act(rig);
     if (fault_ == Fault::fails_after && !again &&
         again.error().code() == ErrorCode::invalid_state) {
-        return; // it has come about, although it was said to have failed
+        return; // it was done, although it reported a failure
     }
     EXPECT_TRUE(again) << "asked again: " << again.error().to_string();
     EXPECT_EQ(rig.ledger(), after_) << "asked again";

@@ -1,4 +1,5 @@
-// The fake volumes are held to what the real ones are: tests/kernel/volume_contract_test.cpp.
+// Runs the contract of volumes on the fake ones. For the real ones:
+// tests/kernel/volume_contract_test.cpp.
 #include "tests/contract/volumes.hpp"
 #include "tests/fault/fakes.hpp"
 #include "tests/support/temp_dir.hpp"

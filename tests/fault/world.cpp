@@ -80,7 +80,7 @@ Things World::things() {
     return things_;
 }
 
-// As kill -9 does it: no destructor runs, and the kernel closes what was open.
+// As kill -9: no destructor runs, and the kernel closes all descriptors.
 void World::die() {
     std::ofstream file(place_ + "/things");
     for (const std::string& thing : things_) {

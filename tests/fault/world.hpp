@@ -9,25 +9,25 @@
 
 namespace lodge::test {
 
-/// What happens to the call whose turn it is.
+/// The fault of the armed call.
 enum class Fault {
     none,
-    fails,        ///< does nothing and says so
-    fails_after,  ///< does its work, yet says that it failed
+    fails,        ///< has no effect and returns an error
+    fails_after,  ///< has its effect, but returns an error
     crash_before, ///< the daemon dies before the call had its effect
-    crash_after,  ///< and right after it
+    crash_after,  ///< the daemon dies directly after the effect
 };
 [[nodiscard]] const char* to_string(Fault fault);
 [[nodiscard]] inline bool is_crash(Fault fault) {
     return fault == Fault::crash_before || fault == Fault::crash_after;
 }
 
-/// What exists on the fake host, by name ("group ct-UUID"): what the kernel would hold.
+/// The objects of the fake host, by name ("group ct-UUID"), as the kernel would hold them.
 using Things = std::set<std::string>;
 
-/// The fake host. It outlives daemons: what a killed one leaves is saved at `place` and taken up by
-/// the process that waits for it. Every call of a driver and of the database goes through call().
-/// Thread-safe.
+/// The fake host. It outlives daemons: the objects that a killed one leaves are saved at `place`
+/// and loaded by the process that waits for it. Every call of a driver and of the database goes
+/// through call(). Thread-safe.
 class World {
   public:
     static constexpr int kCrashed = 77; ///< exit code of a process whose daemon was to die
@@ -38,7 +38,7 @@ class World {
 
     /// The `at`-th call from here on has this fault.
     void arm(Fault fault, int at);
-    /// No call fails any more. What fired() says stays.
+    /// No call fails any more. Does not change fired().
     void disarm();
     /// Name of the call that the fault hit, or empty.
     [[nodiscard]] std::string fired();
@@ -48,10 +48,10 @@ class World {
     using Effect = std::function<Status(Things& things)>;
     /// One counted call. `effect` is all or nothing.
     [[nodiscard]] Status call(const std::string& name, const Effect& effect);
-    /// Something that nobody asked for: not counted and never hit.
+    /// An event from outside: not counted, and never faulty.
     void happen(const std::function<void(Things& things)>& effect);
     [[nodiscard]] Things things();
-    /// After a crash in another process: what it left.
+    /// Loads the objects that a crash in another process left.
     void load();
 
   private:

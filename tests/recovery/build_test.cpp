@@ -1,5 +1,4 @@
-// A build of a template that is cut short: nothing of the builder is left, in the process table or
-// on the disk.
+// A build of a template that is interrupted: no process and no file of the builder is left.
 #include "lib/base/clock.hpp"
 #include "tests/support/cli_process.hpp"
 #include "tests/support/lodge_host.hpp"
@@ -23,8 +22,8 @@ using namespace std::chrono_literals;
 
 class BuildTest : public LodgeTest {
   protected:
-    // In the place of mmdebstrap: makes its temporary directory as that does, holds a lock as long
-    // as it lives, and never ends.
+    // Replaces mmdebstrap: makes a temporary directory as mmdebstrap does, holds a lock during its
+    // life, and never ends.
     void SetUp() override {
         LodgeTest::SetUp();
         ASSERT_EQ(::mkfifo(file("never").c_str(), 0600), 0);

@@ -12,14 +12,14 @@
 
 namespace lodge::test {
 
-/// A container `beside` that must not notice what is done to another one; also one that does not
-/// run, and must not.
+/// A container `beside` on which acts on another container must have no effect. It may also be
+/// stopped, and must stay so.
 class Bystander {
   public:
     /// Makes it.
     Bystander(const LodgeHost& host, const std::vector<std::string>& options);
 
-    /// From now on it must not notice, if it runs and is not looked at already.
+    /// Begins the check, if the container runs and the check has not begun.
     void look();
     [[nodiscard]] bool is_as_before() const { return family() == family_ && !has_lost_session(); }
     [[nodiscard]] bool runs() const { return !family().empty(); }

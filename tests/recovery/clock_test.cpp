@@ -1,5 +1,5 @@
-// The host's clock jumps by years, both ways: nobody waits by it. libfaketime moves it for lodged
-// alone; its monotonic clocks go on.
+// The host's clock jumps by years, in both directions: no wait depends on it. libfaketime changes
+// it only for lodged; the monotonic clocks go on.
 #include "tests/support/lodge_host.hpp"
 
 #include <cstdlib>
@@ -24,7 +24,7 @@ class ClockTest : public LodgeTest {
     }
     void jump(const std::string& offset) {
         std::ofstream(offset_file() + ".new") << offset << "\n";
-        std::filesystem::rename(offset_file() + ".new", offset_file()); // whole or not
+        std::filesystem::rename(offset_file() + ".new", offset_file()); // atomic
     }
     CliResult create(const std::string& name, const std::vector<std::string>& more) {
         std::vector<std::string> words{
@@ -32,7 +32,7 @@ class ClockTest : public LodgeTest {
         words.insert(words.end(), more.begin(), more.end());
         return host->lodge(words);
     }
-    // That the daemon's clock has jumped at all: years between it and ours.
+    // The years between the daemon's clock and ours, to check that it has jumped.
     long years_off(const std::string& name) {
         constexpr long kYear = 365L * 24 * 3600;
         return (std::stol(host->field(name, "started_at")) - ::time(nullptr)) / kYear;

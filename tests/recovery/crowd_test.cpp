@@ -1,4 +1,4 @@
-// A restart of the daemon under many running containers. LODGE_CROWD says how many.
+// A restart of the daemon with many running containers. LODGE_CROWD is their number.
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/process.hpp"
 #include "lib/kernel/program.hpp"
@@ -22,7 +22,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// What a restart must not change.
+/// The values that a restart must not change.
 struct Life {
     std::string init;           ///< pid and start time
     std::string monitor;        ///< of its parent
@@ -73,7 +73,7 @@ class CrowdTest : public LodgeTest {
     }
     static std::string name_of(unsigned number) { return "c" + std::to_string(number); }
 
-    // To each, four at a time.
+    // Runs a command for each container, four at a time.
     void each(unsigned count, const std::function<std::vector<std::string>(unsigned)>& words) {
         std::atomic<unsigned> next = 0;
         std::atomic<unsigned> failed = 0;

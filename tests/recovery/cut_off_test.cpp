@@ -1,4 +1,4 @@
-// The power goes while an operation is on its way, and the host boots again.
+// A power cut during an operation, and the next boot of the host.
 #include "tests/support/boot_test.hpp"
 #include "tests/support/breakpoints.hpp"
 #include "tests/support/host_state.hpp"
@@ -13,7 +13,8 @@ namespace {
 class CutOffTest : public BootTest {
   protected:
     void prepare_host() override { breakpoints_.emplace(*host); }
-    // `words` begin what is cut off at `point`, when `name`, which runs, has come there.
+    // Begins `words` on the running container `name`, and cuts the power when the operation reaches
+    // `point`.
     void
     cut_off(const std::string& name, const std::string& point, std::vector<std::string> words) {
         const pid_t init = init_of(*host, name).pid;

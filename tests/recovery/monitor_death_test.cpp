@@ -1,5 +1,5 @@
-// A monitor that dies, or is stopped, takes its container with it or is woken: nothing runs
-// unwatched, and nothing is left.
+// A monitor that dies ends its container. A stopped monitor is woken. No container runs unwatched,
+// and no object is left.
 #include "lib/kernel/fs.hpp"
 #include "tests/support/lodge_host.hpp"
 #include "tests/support/patience.hpp"
@@ -49,7 +49,7 @@ class MonitorDeathTest : public RunningContainerTest {
         monitor_ = std::stoi(stat_field(init_, 1));
         ASSERT_GT(monitor_, 1);
     }
-    // SIGSTOP is sent at once and obeyed when the scheduler comes to it.
+    // The process stops some time after SIGSTOP was sent, so this waits.
     void stop_monitor() const {
         ASSERT_EQ(::kill(monitor_, SIGSTOP), 0);
         const Deadline deadline = Deadline::after(patience(10s));
@@ -114,7 +114,7 @@ TEST_F(MonitorDeathTest, OneThatHangsIsKilledByTheNextDaemonWithinItsDeadline) {
     ASSERT_EQ(::waitpid(monitor_, &status, __WALL), monitor_);
     const Deadline deadline = Deadline::after(patience(25s));
     host->spawn_daemon();
-    // Its tracer has to take note of its death before it is gone.
+    // Its tracer must reap it before it is gone.
     pid_t ended = 0;
     while ((ended = ::waitpid(monitor_, &status, __WALL | WNOHANG)) == 0 && !deadline.expired()) {
         (void)::poll(nullptr, 0, 20);
@@ -125,7 +125,7 @@ TEST_F(MonitorDeathTest, OneThatHangsIsKilledByTheNextDaemonWithinItsDeadline) {
     expect_reported_as_killed();
 }
 
-// A dead child that its tracer has not taken note of cannot be reaped; nobody waits for that.
+// A dead child cannot be reaped before its tracer has seen its death; nothing waits for that.
 TEST_F(MonitorDeathTest, OneThatADebuggerKeepsHoldsUpNobody) {
     ASSERT_EQ(::ptrace(PTRACE_SEIZE, monitor_, nullptr, nullptr), 0);
     ASSERT_EQ(::kill(monitor_, SIGKILL), 0);

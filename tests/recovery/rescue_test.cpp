@@ -1,4 +1,4 @@
-// The database is lost, and built anew from what lies beside volumes and images.
+// The database is lost, and rebuilt from the records beside volumes and images.
 #include "daemon/records/places.hpp"
 #include "daemon/records/record.hpp"
 #include "lib/kernel/fs.hpp"
@@ -87,7 +87,7 @@ class RescueTest : public BootTest {
         }
         return paths;
     }
-    // As `info` has them; nothing of it may change.
+    // Values of `info` that must not change.
     std::vector<std::string> facts(const std::string& name) {
         std::vector<std::string> all;
         for (const char* key : {"uuid",
@@ -120,7 +120,7 @@ class RescueTest : public BootTest {
 };
 
 TEST_F(RescueTest, BringsBackAllThatThereWas) {
-    // A policy is brought back too, and starts nothing that was stopped in this boot.
+    // A policy is restored too, and starts no container that was stopped in this boot.
     ASSERT_NO_FATAL_FAILURE(make("web1", false, {"--onboot", "yes", "--bootorder", "7"}));
     ASSERT_NO_FATAL_FAILURE(make("web2", true));
     ASSERT_NO_FATAL_FAILURE(make("web3", true));
@@ -249,7 +249,7 @@ TEST_F(RescueTest, NeedsTheHostsKey) {
     ASSERT_NO_FATAL_FAILURE(host->start_daemon());
 }
 
-// What runs would be recorded as stopped, and the next daemon would kill it.
+// Otherwise it would record a running container as stopped, and the next daemon would kill that.
 TEST_F(RescueTest, RecordsNothingOfWhatItCannotAsk) {
     ASSERT_NO_FATAL_FAILURE(make("web1", true));
     const auto running = facts("web1");
@@ -257,7 +257,7 @@ TEST_F(RescueTest, RecordsNothingOfWhatItCannotAsk) {
     host->stop_daemon();
     lose_database();
     fs::rename(monitor, monitor + ".away");
-    fs::create_symlink(monitor, monitor); // leads nowhere, which is another thing than to be gone
+    fs::create_symlink(monitor, monitor); // a link without a target is not a missing file
     const CliResult refused = recover();
     fs::remove(monitor);
     fs::rename(monitor + ".away", monitor);
@@ -305,7 +305,7 @@ TEST_F(RescueTest, LeavesInPlaceWhatDoesNotHoldTogether) {
                   std::string::npos)
             << recovered.err;
     }
-    // The daemon does not take them for leavings, nor the image that they may be made of.
+    // The daemon does not remove them as remains, nor the image that they may need.
     ASSERT_NO_FATAL_FAILURE(host->start_daemon());
     EXPECT_EQ(host->lodge({"start", "good"}).code, 0) << host->daemon_log();
     EXPECT_EQ(host->field("twin", "state"), "");
@@ -315,7 +315,7 @@ TEST_F(RescueTest, LeavesInPlaceWhatDoesNotHoldTogether) {
     EXPECT_TRUE(fs::exists(place_of(uuid["imageless"]) + "/container.json"));
     EXPECT_NE(host->daemon_log().find(uuid["keyless"]), std::string::npos);
 
-    // Mended and recovered again, all are there; what runs goes on.
+    // After a repair and a second recovery all are there; running containers go on.
     host->stop_daemon();
     lose_database();
     text.replace(text.find("\"charged\""), 9, "\"changed\"");

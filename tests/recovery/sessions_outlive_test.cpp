@@ -1,5 +1,5 @@
-// A daemon that is killed takes nothing with it: containers, consoles and exec sessions go on, and
-// the next daemon takes them up.
+// Containers, consoles and exec sessions outlive a killed daemon, and the next daemon takes them
+// up.
 #include "lib/kernel/fs.hpp"
 #include "lib/kernel/process.hpp"
 #include "tests/support/cli_process.hpp"

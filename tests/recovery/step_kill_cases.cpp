@@ -115,7 +115,7 @@ std::vector<Case> verbs() {
     };
 }
 
-// What nobody asks lodged for.
+// Operations that begin without a request.
 std::vector<Case> incidents() {
     return {
         {.name = "start_at_boot",
@@ -157,7 +157,7 @@ std::vector<Case> incidents() {
 
 } // namespace
 
-// Shards take turns: those that take long are in pairs.
+// GoogleTest deals the tests to shards in turn: so long cases are in pairs.
 const std::vector<Case>& step_kill_cases() {
     static const std::vector<Case> all = [] {
         std::vector<Case> both = verbs();

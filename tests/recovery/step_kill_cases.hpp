@@ -9,19 +9,19 @@ namespace lodge::test {
 
 using Words = std::vector<std::string>;
 
-/// What somebody does to the host.
+/// An act on the host.
 struct Deed {
     Words words;             ///< of a `lodge` command; none: the power is cut and the host boots
-    bool answers = true;     ///< its exit code tells what became of it
-    unsigned operations = 1; ///< that come of it, at the least
+    bool answers = true;     ///< its exit code is its result
+    unsigned operations = 1; ///< that it begins, at least
 };
 
 /// About a container called `web1` or a template called `extra`.
 struct Case {
     std::string name;
     Deed verb;
-    std::vector<Deed> begin; ///< from an empty host to where the verb begins
-    std::vector<Deed> back;  ///< from where the verb leads to
+    std::vector<Deed> begin; ///< from an empty host to the start of the verb
+    std::vector<Deed> back;  ///< from the end of the verb
     /// Killed at so many of its points, from the first one, lodged has it as before; at each later
     /// one it is completed. As docs/reliability.md has it.
     std::size_t undone = 0;

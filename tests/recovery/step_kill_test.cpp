@@ -116,8 +116,8 @@ void StepKill::make_archive() const {
          .deadline = Deadline::after(patience(20s))}));
 }
 
-// In the place of mmdebstrap, whose last arguments are the suite, the tree to make, and "-": what
-// would ask Debian's archive, which no test's network has.
+// Replaces mmdebstrap, whose last arguments are the suite, the tree to make, and "-": it would need
+// Debian's archive, which no test's network reaches.
 void StepKill::replace_builder() {
     builder_.emplace("/usr/bin/mmdebstrap",
                      "#!/bin/sh\nwhile [ $# -gt 2 ]; do shift; done\nexec cp -a " +
@@ -136,14 +136,14 @@ CliResult StepKill::ask(const Deed& deed) const {
     return host->lodge(placed(deed.words));
 }
 
-// What the next daemon sees.
+// Cuts the power, and gives the next daemon another boot.
 void StepKill::boot() {
     ASSERT_NO_FATAL_FAILURE(host->cut_power({"web1"}));
     boot_id_.emplace("/proc/sys/kernel/random/boot_id", Uuid::generate()->to_string() + "\n");
     host->spawn_daemon();
 }
 
-// All of it, what it does behind its answer too.
+// Runs a deed to its end, with the steps behind its answer.
 void StepKill::run(const Deed& deed, int expected) {
     breakpoints_->forget(deed.operations);
     if (deed.words.empty()) {
@@ -168,7 +168,7 @@ pid_t StepKill::begin_verb() {
     return host->lodge_in_background(placed(verb.words));
 }
 
-// What the client was told, as a shell has it; -1: it hung. None: nobody was told.
+// The exit code of the client as a shell reports it; -1: it hung. nullopt: there was no client.
 std::optional<int> StepKill::end_verb(pid_t client) {
     if (client == 0) {
         return {};
@@ -184,7 +184,7 @@ std::optional<int> StepKill::end_verb(pid_t client) {
     return GetParam().verb.answers ? std::optional(ended ? WEXITSTATUS(status) : -1) : std::nullopt;
 }
 
-// To where the verb begins.
+// Brings the host to the state in which the verb begins.
 void StepKill::run_all(const std::vector<Deed>& list) {
     for (const Deed& deed : list) {
         ASSERT_NO_FATAL_FAILURE(run(deed));
@@ -209,7 +209,7 @@ void StepKill::start_over() {
     run_all(GetParam().begin);
 }
 
-// The kernel takes back in queues of its own, which announce nothing.
+// The kernel frees objects in work queues, which send no events.
 HostState StepKill::settled_state() const {
     HostState last = take_state(*host);
     for (const Deadline deadline = Deadline::after(patience(10s)); !deadline.expired();) {
@@ -297,7 +297,7 @@ Outcome StepKill::judge(std::optional<int> code, bool may_be_stopped) const {
     }
 }
 
-// What the dead daemon had begun; before its end all may look as before.
+// Waits for operations of the dead daemon: before their end the state may look unchanged.
 void StepKill::await_resumed() const {
     const Deadline deadline = Deadline::after(patience(10s));
     while (host->lodge({"operation", "list", "--json"}).out != "[]\n") {
@@ -315,7 +315,7 @@ void StepKill::report(const std::string& cell, Outcome outcome, std::optional<in
         << host->daemon_log();
 }
 
-// The verb, or what undoes it, works; back to where it begins.
+// The verb, or its reverse, works; then back to the state in which the verb begins.
 void StepKill::works_again(Outcome outcome) {
     if (outcome == Outcome::stopped) {
         ASSERT_NO_FATAL_FAILURE(run(kStart));
@@ -377,7 +377,7 @@ std::optional<pid_t> StepKill::monitor() const {
     return {};
 }
 
-// The daemon is held meanwhile, so that it happens at this point and no other.
+// The daemon is stopped meanwhile, so that the monitor dies at exactly this point.
 void StepKill::monitor_dies_at(const std::string& point) {
     SCOPED_TRACE(GetParam().name + ", the monitor dies " + point);
     breakpoints_->order(SIGSTOP, point);

@@ -1,5 +1,5 @@
-// A stop that waits for its init outlives the daemon: the next one waits on, and kills nothing
-// before its time.
+// A stop that waits for its init outlives the daemon: the next daemon continues the wait, and does
+// not kill init before its timeout.
 #include "lib/base/clock.hpp"
 #include "tests/support/breakpoints.hpp"
 #include "tests/support/lodge_host.hpp"

@@ -1,7 +1,7 @@
-// A random walk: clients that know nothing of each other do what they like to the same containers,
-// and the daemon is killed every second or so. LODGE_WALK_OPERATIONS and LODGE_WALK_SEED choose its
-// length and its dice; the seed of a run is in its output. What each client does, and in which
-// order, follows from the seed; how the clients' operations mingle does not.
+// A random walk: independent clients run random verbs on the same containers, and the daemon is
+// killed about every second. LODGE_WALK_OPERATIONS and LODGE_WALK_SEED set its length and its seed;
+// the seed of a run is in its output. The seed determines the acts of each client and their order,
+// but not how the acts of different clients interleave.
 #include "tests/support/lodge_host.hpp"
 #include "tests/support/patience.hpp"
 
@@ -105,7 +105,7 @@ class WalkTest : public LodgeTest {
             act.begin = Clock::now();
             CliResult done = host->lodge(words);
             while (done.code == kUnreachable && Clock::now() - act.begin < patience(60s)) {
-                (void)::poll(nullptr, 0, 20); // as a script would that finds no daemon
+                (void)::poll(nullptr, 0, 20); // as a script does without a daemon
                 done = host->lodge(words);
             }
             act.end = Clock::now();
@@ -116,7 +116,7 @@ class WalkTest : public LodgeTest {
         return acts;
     }
 
-    // From a moment before each kill to the moment in which the next daemon answered.
+    // Returns the outages: from a moment before each kill until the next daemon answers.
     std::vector<Span> harass(const std::atomic<unsigned>& walking, std::mt19937_64 dice) {
         std::vector<Span> outages;
         while (walking > 0) {
@@ -135,7 +135,8 @@ class WalkTest : public LodgeTest {
         });
     }
 
-    // Else it has proven nothing: each verb came about, and kills hit what was under way.
+    // Checks that the walk was useful: each verb succeeded at least once, and kills hit running
+    // operations.
     static void judge_walk(const std::vector<Act>& acts, const std::vector<Span>& outages) {
         for (const Choice& choice : kChoices) {
             EXPECT_TRUE(std::any_of(
@@ -150,7 +151,7 @@ class WalkTest : public LodgeTest {
         EXPECT_GE(hit, static_cast<std::ptrdiff_t>(outages.size())) << "the kills hit nothing";
     }
 
-    // Whatever was refused was refused for a reason of the containers'.
+    // Each refusal must have a reason in the state of the containers.
     void judge_answers(const std::vector<Act>& acts, const std::vector<Span>& outages) {
         for (const Act& act : acts) {
             const bool expected = act.code == 0 || (act.code >= 3 && act.code <= 6);
@@ -160,8 +161,8 @@ class WalkTest : public LodgeTest {
         }
     }
 
-    // A create that was answered well must be there unless somebody asked for a destroy later, or
-    // at the same time; and the other way round.
+    // A container must exist after a successful create, unless a destroy was requested later or at
+    // the same time; and the reverse.
     void judge_existence(const std::vector<Act>& acts) {
         std::map<std::string, std::vector<const Act*>> by_name;
         for (const Act& act : acts) {
@@ -183,13 +184,13 @@ class WalkTest : public LodgeTest {
         }
     }
 
-    // What was refused for a reason of the container's changed nothing.
+    // An act that was refused because of the container's state has changed nothing.
     static bool may_have_changed_it(const Act& act) {
         return act.verb != "exec" && act.verb != "info" && (act.code < 3 || act.code > 6);
     }
 
-    // What was done last, with nothing else at the same time, is as it was answered: nothing runs
-    // or stands by itself. Returns how many could be told.
+    // If the last act on a container was alone at its time, the state must be that of its answer.
+    // Returns the number of containers that could be checked.
     std::size_t judge_states(const std::vector<Act>& acts) {
         std::map<std::string, std::vector<const Act*>> by_name;
         for (const Act& act : acts) {
@@ -213,7 +214,7 @@ class WalkTest : public LodgeTest {
         return told;
     }
 
-    // Nothing holds a container for good, and each that is left still does its work.
+    // No operation holds a container for ever, and each remaining container still works.
     void expect_all_usable() {
         for (unsigned i = 0; i < kContainers; ++i) {
             const std::string name = "w" + std::to_string(i);
