@@ -30,7 +30,7 @@ Status check_unprotected(const model::Container& container) {
 
 } // namespace
 
-// The row is looked at again with the name held: what ran before us may have changed it.
+// Reads the row again while the name is held: an operation before this one may have changed it.
 Result<Uuid> Containers::submit(const ContainerVerb& verb, VerbInput input, const Judge& judge) {
     const Uuid uuid = input.container.uuid;
     return engine_.submit(

@@ -16,7 +16,7 @@ namespace lodge::daemon {
 
 namespace {
 
-// Of a container whose template is gone.
+// The readiness of a container whose template was removed.
 constexpr const char* kReadyWithout = "running";
 
 // Of a process that began so many ticks after the host was booted (proc(5), stat, field 22).

@@ -240,7 +240,7 @@ Result<Sentences> put_ssh_keys(int template_fd, int target_fd, const Seed& seed)
         return Sentences{};
     }
     ASSIGN_OR_RETURN(templates::SshdConfig config, templates::read_sshd_config(template_fd));
-    if (!seed.password_hash.empty()) { // what put_password() adds lets keys in too
+    if (!seed.password_hash.empty()) { // the drop-in of put_password() lets keys in too
         add_root_by_password(config);
     }
     return what_keeps_root_out(config, templates::LoginBy::key);
@@ -262,7 +262,8 @@ Status put_shadow(int template_fd, int target_fd, const Seed& seed) {
                      .group = shadow->info.st_gid});
 }
 
-// Whoever gives root a password means to log in with it; Debian's sshd takes keys only for root.
+// An operator who gives root a password wants logins with it; Debian's sshd takes only keys for
+// root.
 Result<Sentences> put_password(int template_fd, int target_fd, const Seed& seed) {
     if (seed.password_hash.empty()) {
         return Sentences{};

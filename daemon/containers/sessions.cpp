@@ -19,7 +19,7 @@ Status Sessions::console(const Caller&, const std::string& name, const TakeClien
     return unless_gone(name, monitor->console(take_client));
 }
 
-// In whatever state it is: what init said before it ended is wanted most when it has.
+// In every state: an operator needs the words of an init most after it has ended.
 Result<std::string> Sessions::console_log(const Caller&, const std::string& name) {
     ASSIGN_OR_RETURN(const auto container, parts_.containers.find(name));
     Result<std::string> living = std::string();

@@ -7,7 +7,7 @@
 
 namespace lodge::daemon {
 
-/// What a client does inside a container, by its monitor. Thread-safe.
+/// The sessions of clients in a container, through its monitor. Thread-safe.
 class Sessions final : public SessionService {
   public:
     explicit Sessions(const Parts& parts) : parts_(parts) {}

@@ -42,7 +42,7 @@ Plan set_plan(const Parts& parts,
                               return parts.containers.update_spec(container.uuid, container.spec);
                           }});
     plan.commit = plan.answer = plan.steps.size();
-    // Behind the answer: the next start of a daemon writes what fails here.
+    // Behind the answer: the next start of a daemon writes a record that fails here.
     plan.steps.push_back(
         {"write record", [&parts, changed] { return write_record(parts, changed); }, {}});
     return plan;

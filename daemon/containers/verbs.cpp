@@ -12,7 +12,7 @@ Result<Plan> plan_create(const VerbInput& input) {
     return create_plan(input.parts, input.container, input.request, input.warn);
 }
 
-// What was asked for as one is undone as one, unless the container runs.
+// One request is undone as a whole, unless the container runs.
 Result<Plan> plan_create_and_start(const VerbInput& input) {
     Plan plan = followed_by(create_plan(input.parts, input.container, input.request, input.warn),
                             start_plan(input.parts, input.container));

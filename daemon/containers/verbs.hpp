@@ -12,7 +12,7 @@
 
 namespace lodge::daemon {
 
-/// Whose word a verb that stops a container has.
+/// Who asked for the stop that a verb makes.
 enum class StopsFor : std::uint8_t {
     nobody, ///< it stops none
     asker,

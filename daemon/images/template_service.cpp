@@ -42,7 +42,7 @@ Result<std::string> told_users(const Parts& parts, const std::string& digest) {
     return count > kNamed ? names + " and " + std::to_string(count - kNamed) + " more" : names;
 }
 
-// What an archive has behind its end: most are padded.
+// The bytes behind the end of an archive: most archives are padded.
 Status read_past(int fd, int cancel_fd) {
     std::array<char, 16384> chunk{};
     while (true) {

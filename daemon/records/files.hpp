@@ -9,7 +9,7 @@ namespace lodge::daemon {
 /// atomically, and durably on return. It overwrites the former record with its sealed key. If the
 /// file has the same content already, it only reads. Pre: the row exists (it has the sealed key),
 /// and so does the container's directory. Call it after every change of a row's spec;
-/// complete_records() writes what a crash kept from being written.
+/// complete_records() writes the records that a crash prevented.
 [[nodiscard]] Status write_record(const RecordParts& parts, const model::Container& container);
 
 /// Writes or removes the file `up` beside the volume: whether the container is up or is to come up

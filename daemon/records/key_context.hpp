@@ -5,7 +5,7 @@
 
 namespace lodge::daemon {
 
-/// What the wrapped key of a container's volume is bound to.
+/// The context that is bound into the wrapped key of a container's volume.
 [[nodiscard]] inline storage::KeyContext key_context_of(const model::Container& container,
                                                         const model::Disk& disk) {
     return {.container = container.uuid, .volume = disk.uuid, .slot = disk.slot};

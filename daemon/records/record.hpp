@@ -21,14 +21,14 @@ namespace lodge::daemon {
 inline constexpr int kRecordFormat = 2;
 inline constexpr std::size_t kLongestRecord = std::size_t{64} << 10;
 
-/// A container as in its row, without the values of what runs: state, init, exit and times of
+/// A container as in its row, without the values of its run: state, init, exit and times of
 /// starts.
 struct ContainerRecord {
     model::Container container;
     model::SealedKeys sealed_keys;
 };
 
-/// What the authenticators of records are checked with. Borrowed.
+/// The keys that check the authenticators of records. Borrowed.
 struct RecordKeys {
     const secret::SecretBuffer* host; ///< null: it is not there
     storage::KeyProvider& provider;   ///< for records of format 1

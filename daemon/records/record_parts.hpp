@@ -10,7 +10,7 @@
 
 namespace lodge::daemon {
 
-/// What records are made from and where they are put. Borrowed.
+/// The sources of records and their places. Borrowed.
 struct RecordParts {
     const Settings& settings;
     ContainerRepository& containers;

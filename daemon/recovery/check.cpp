@@ -31,14 +31,14 @@ State state_of(const RecoveryOutcome& outcome, bool repair) {
     return outcome.error ? State::unmended : State::mended;
 }
 
-// The same step, whatever reason each look gave.
+// Whether the list has that step. The reasons of two looks may differ.
 bool has(const std::vector<RecoveryStep>& steps, const RecoveryStep& step) {
     return std::any_of(steps.begin(), steps.end(), [&](const RecoveryStep& other) {
         return other.act == step.act && other.uuid == step.uuid && other.subject == step.subject;
     });
 }
 
-// A start finishes what a dead daemon left; here a write to the log has failed.
+// A start finishes the operations of a dead daemon. Here a write to the log has failed.
 void report_forgotten(const std::vector<LoggedOperation>& forgotten,
                       std::vector<RecoveryStep>& steps) {
     for (const LoggedOperation& left : forgotten) {

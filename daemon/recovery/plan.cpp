@@ -23,7 +23,7 @@ bool is_halting(const LoggedOperation& left) {
            });
 }
 
-/// One planning: what was seen, what was decided so far, and the list that comes of it.
+/// One planning: the inventory, the decisions so far, and the list of steps.
 class Planner {
   public:
     explicit Planner(const Inventory& seen) : seen_(seen), is_made_(is_something_made()) {}
@@ -193,7 +193,7 @@ class Planner {
         }
     }
 
-    // The row is what was asked for and answered.
+    // The row is right: the caller got it as the answer.
     void make_as_recorded(const Uuid& uuid, const Sighting& sighting) {
         if (sighting.group_frozen) {
             add(Act::thaw, uuid, name_of(uuid), "it is recorded as running, and held");

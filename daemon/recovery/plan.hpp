@@ -8,8 +8,8 @@
 
 namespace lodge::daemon {
 
-/// What rows, monitors and kernel show of one container, or of the objects that carry a container's
-/// UUID.
+/// The facts about one container, or about the objects that carry a container's UUID, from rows,
+/// monitors and kernel.
 struct Sighting {
     bool has_row = false;
     bool published = false;

@@ -82,7 +82,7 @@ Result<RecoveryReport> recover(const Parts& parts, OperationEngine& engine, Oper
     for (const RecoveryStep& step : plan_recovery(look.inventory)) {
         report.outcomes.push_back(carry_out(means, step));
     }
-    complete_records(parts); // as long as no row changes: what is resumed runs beside us
+    complete_records(parts); // while no row changes: resumed operations run beside this
     take_up_seen(
         before, Act::resume_operation, unfinished, [&](const LoggedOperation& left) -> Status {
             ASSIGN_OR_RETURN(Plan plan, plan_of(parts, left, whole_order_of(left)));

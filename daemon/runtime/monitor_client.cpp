@@ -50,7 +50,7 @@ bool is_crowded(const Error& error) {
     return error.code() == ErrorCode::busy && error.sys_errno() == 0;
 }
 
-// A monitor that is gone is not_found, whatever the call returned.
+// The error of a call to a monitor that is gone becomes not_found.
 template <typename T>
 Result<T> told_of_monitor(Result<T> result) {
     if (!result && is_hung_up(result.error())) {

@@ -81,7 +81,7 @@ void Watcher::look(ToldAll& told) {
         // More than the limit of descriptors, or no memory for the list: not for ever.
         (void)::poll(waits.data(), 1, static_cast<int>(first_pause_.count()));
         for (pollfd& wait : waits) {
-            wait.revents = POLLIN; // whoever has no news says so
+            wait.revents = POLLIN; // a monitor without news says so
         }
     }
     if (waits[0].revents != 0) {

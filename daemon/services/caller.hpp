@@ -9,18 +9,18 @@
 /// gets.
 namespace lodge::daemon {
 
-/// What a request needs of its caller: each route of the API names one.
+/// A permission that a request needs. Each route of the API names one.
 enum class Permission : std::uint8_t {
     view,             ///< to see containers, templates, operations, events and the host
     operate,          ///< to start, stop, freeze and signal a container
     change,           ///< to create, change and destroy a container
     enter,            ///< to be root in a container: commands, its console
     manage_templates, ///< to build, import and remove templates
-    manage_host,      ///< to shut the host's containers down, and to mend what is wrong
+    manage_host,      ///< to shut the host's containers down, and to mend faults
 };
 using Permissions = std::set<Permission>;
 
-/// The one role there is: whoever can open the socket may do everything.
+/// The only role: a caller who can open the socket may do everything.
 [[nodiscard]] inline const Permissions& all_permissions() {
     static const Permissions all{Permission::view,
                                  Permission::operate,

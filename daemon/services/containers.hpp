@@ -29,14 +29,15 @@ struct StopRequest {
     bool force = false;                               ///< no graceful part
 };
 
-/// What a container uses at this moment; absent: it does not run, or nobody counts it here.
+/// The use of resources by a container at this moment. Absent: it does not run, or this host does
+/// not count it.
 struct ContainerUse {
     std::optional<std::uint64_t> memory_bytes;
     std::optional<std::uint64_t> cpu_ms; ///< since it was started
     std::optional<std::uint64_t> processes;
 };
 
-/// A container with what is known of it at this moment.
+/// A container with all that lodged knows of it at this moment.
 struct ContainerView {
     model::Container container;
     std::string busy_with; ///< verb of the unfinished operation, or empty
@@ -81,14 +82,14 @@ class ContainerViewService {
     ContainerViewService(const ContainerViewService&) = delete;
     ContainerViewService& operator=(const ContainerViewService&) = delete;
     virtual ~ContainerViewService() = default;
-    /// `with_use`: what each uses too, which costs a look at the kernel for each.
+    /// `with_use`: also the use of resources, which costs a look at the kernel for each.
     [[nodiscard]] virtual Result<std::vector<ContainerView>> list(const Caller& caller,
                                                                   bool with_use) = 0;
-    /// With what it uses.
+    /// With its use of resources.
     [[nodiscard]] virtual Result<ContainerView> info(const Caller& caller,
                                                      const std::string& name) = 0;
     /// Waits until the container is in `what`: "running", "stopped" or "ready". The template says
-    /// what ready means: sshd answers, or init runs.
+    /// the meaning of ready: sshd answers, or init runs.
     [[nodiscard]] virtual Status wait(const Caller& caller,
                                       const std::string& name,
                                       const std::string& what,

@@ -25,7 +25,7 @@ struct ExecRequest {
 /// Gives the connection of a client to a session.
 using TakeClient = std::function<Result<UniqueFd>()>;
 
-/// Sessions in a running container, and what can be read of one. Thread-safe.
+/// Sessions in a running container, its console and its keys. Thread-safe.
 class SessionService {
   public:
     SessionService() = default;
