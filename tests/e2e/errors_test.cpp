@@ -45,7 +45,7 @@ TEST_F(ErrorsTest, NameVerbAndOption) {
         const auto& [words, said] : std::vector<std::pair<std::vector<std::string>, std::string>>{
             {{"list", "--filter", "colour=red"},
              "list --filter: there is no key 'colour'; there are: name, state, template, label, "
-             "address, hostname, encryption, rootfs, onboot, restart"},
+             "address, hostname, encryption, rootfs, onboot, restart, protect"},
             {{"start", "--filter", "state=runing"},
              "start --filter: state: 'runing' is not a state; known are stopped, running, frozen, "
              "broken"},
