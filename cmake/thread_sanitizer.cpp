@@ -9,3 +9,10 @@ extern "C" const char* __tsan_default_suppressions() {
            "race:Poco::Net::SocketImpl::close\n"
            "race:Poco::Net::HTTPServerConnection::~HTTPServerConnection\n";
 }
+
+// A program with threads sleeps a second before it exits, so that late races are seen. The
+// end-to-end tests run thousands of commands, and a command has nothing that would run so late.
+extern "C" const char* __tsan_default_options();
+extern "C" const char* __tsan_default_options() {
+    return "atexit_sleep_ms=50";
+}
