@@ -169,8 +169,8 @@ Result<std::string> describe_what_stays(const Settings& settings) {
     ASSIGN_OR_RETURN(const auto images, images_of(settings)->list());
     return "left: '" + state + "' with " + std::to_string(volumes.size()) + " volume(s), " +
            std::to_string(images.size()) +
-           " template(s), the database and the master key, without which no copy of a volume "
-           "opens. To remove all of that for good: rm -rf " +
+           " template(s), the database and the keys, without which no copy of a volume opens and "
+           "no record is trusted. To remove all of that for good: rm -rf " +
            state;
 }
 

@@ -10,10 +10,11 @@ namespace lodge::daemon {
 
 /// Removes what lodged made on this host outside of its state directory: control groups, bridge,
 /// firewall tables, mounts of templates, and at last the run directory. The next daemon makes all
-/// of it anew. Returns a line for each object that it removed or left. It never touches the state
-/// directory. busy, before it changes anything, while a container runs or its volume is open, or
-/// while another lodged's containers have cards here. A missing object is no error, so a second
-/// call completes a call that was killed. Pre: the caller holds the lock of the state directory.
+/// of it anew. Returns a line for each object that it removed or left. It removes nothing from
+/// the state directory; to know whose a card is, it opens the database as a daemon does. busy,
+/// before it changes anything, while a container runs or its volume is open, or while another
+/// lodged's containers have cards here. A missing object is no error, so a second call completes a
+/// call that was killed. Pre: the caller holds the lock of the state directory.
 [[nodiscard]] Result<std::vector<std::string>> clean_host(const Settings& settings);
 
 /// Whether a lodged has run with these directories since the boot, and no clean_host() since. If

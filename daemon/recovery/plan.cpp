@@ -26,7 +26,16 @@ bool is_halting(const LoggedOperation& left) {
 /// One planning: the inventory, the decisions so far, and the list of steps.
 class Planner {
   public:
-    explicit Planner(const Inventory& seen) : seen_(seen), is_made_(is_something_made()) {}
+    explicit Planner(const Inventory& seen) : seen_(seen), is_made_(is_something_made()) {
+        for (const auto& [uuid, row] : seen_.rows) {
+            for (const model::Disk& disk : row.container.disks) {
+                volumes_[disk.uuid] = uuid;
+            }
+            for (const model::Card& card : row.container.cards) {
+                cards_[model::card_name(card.uuid)] = uuid;
+            }
+        }
+    }
 
     std::vector<RecoveryStep> plan() {
         if (!seen_.unfinished.empty()) {
@@ -85,25 +94,13 @@ class Planner {
     }
     // Nil: of no row.
     Uuid owner_of_card(const std::string& name) const {
-        for (const auto& [uuid, row] : seen_.rows) {
-            for (const model::Card& card : row.container.cards) {
-                if (model::card_name(card.uuid) == name) {
-                    return uuid;
-                }
-            }
-        }
-        return {};
+        const auto owner = cards_.find(name);
+        return owner == cards_.end() ? Uuid{} : owner->second;
     }
     // Nil: of no row.
     Uuid owner_of_volume(const Uuid& volume) const {
-        for (const auto& [uuid, row] : seen_.rows) {
-            for (const model::Disk& disk : row.container.disks) {
-                if (disk.uuid == volume) {
-                    return uuid;
-                }
-            }
-        }
-        return {};
+        const auto owner = volumes_.find(volume);
+        return owner == volumes_.end() ? Uuid{} : owner->second;
     }
     // An operation of this daemon is, or was, at work on it while we looked.
     bool is_held(const Uuid& uuid) const {
@@ -409,6 +406,8 @@ class Planner {
     }
 
     const Inventory& seen_;
+    std::map<Uuid, Uuid> volumes_;      ///< of rows, to their containers
+    std::map<std::string, Uuid> cards_; ///< names, to their containers
     std::set<Uuid> claimed_; ///< by a container that runs, or whose step removes all of it
     std::set<Uuid> removed_; ///< rows that go
     std::set<std::string> claimed_cards_;
